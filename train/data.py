@@ -1,0 +1,137 @@
+"""Ratings in memory, and how they are split."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .errors import InputError, pick
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Interactions over two vocabularies; row order is the source's.
+
+    Attributes:
+        name: dataset name, such as `movielens/100k`.
+        user: int32[n], index into `users`.
+        item: int32[n], index into `items`.
+        rating: float32[n], in stars.
+        timestamp: int64[n], seconds since 1970-01-01 UTC.
+        users: distinct user ids.
+        items: distinct item ids, sorted; the order of every item table made from them.
+        titles: display title of each item.
+        genres: genre names of each item.
+    """
+
+    name: str
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    timestamp: np.ndarray
+    users: list[str]
+    items: list[str]
+    titles: list[str]
+    genres: list[list[str]]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, rows: np.ndarray) -> "Ratings":
+        """The interactions at `rows` (int64[m]), over the same vocabularies."""
+        return replace(
+            self, user=self.user[rows], item=self.item[rows], rating=self.rating[rows], timestamp=self.timestamp[rows]
+        )
+
+    def sha256(self) -> str:
+        """Hex SHA-256 over vocabularies and interactions: what a run says it was trained on."""
+        digest = hashlib.sha256()
+        for tokens in (self.users, self.items, self.titles):
+            digest.update("\n".join(tokens).encode() + b"\0")
+        for array, dtype in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4"), (self.timestamp, "<i8")):
+            digest.update(np.ascontiguousarray(array, dtype).tobytes())
+        return digest.hexdigest()
+
+
+def vocabulary_of(tokens: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Distinct tokens, numbers in numeric order before text in code-point order, and int32[n] indices into them."""
+    distinct, inverse = np.unique(tokens, return_inverse=True)
+    names = [str(token) for token in distinct]
+    order = sorted(range(len(names)), key=lambda i: (0, int(names[i]), "") if names[i].isdecimal() else (1, 0, names[i]))
+    rank = np.empty(len(names), np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    return [names[i] for i in order], rank[inverse.reshape(-1)]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Events grouped by user, oldest first; user u owns rows `offsets[u]:offsets[u + 1]`.
+
+    Attributes:
+        offsets: int64[n_users + 1].
+        item: int32[n].
+        rating: float32[n].
+    """
+
+    offsets: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+
+    def items_of(self, user: int) -> np.ndarray:
+        """int32[m], the user's items, oldest first."""
+        return self.item[self.offsets[user] : self.offsets[user + 1]]
+
+    def ratings_of(self, user: int) -> np.ndarray:
+        """float32[m], the user's ratings, oldest first."""
+        return self.rating[self.offsets[user] : self.offsets[user + 1]]
+
+
+def histories(ratings: Ratings) -> Histories:
+    """Group `ratings` by user, ordered by time; equal times keep the source's order."""
+    order = np.lexsort((ratings.timestamp, ratings.user))
+    events = np.bincount(ratings.user, minlength=len(ratings.users))
+    return Histories(np.concatenate([[0], np.cumsum(events)]), ratings.item[order], ratings.rating[order])
+
+
+def _random(ratings: Ratings, seed: int) -> np.ndarray:
+    held_out = np.zeros(len(ratings), bool)
+    held_out[np.random.default_rng(seed).permutation(len(ratings))[round(len(ratings) * 0.8) :]] = True
+    return held_out
+
+
+def _last_of_each_user(ratings: Ratings, count: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    order = np.lexsort((ratings.timestamp, ratings.user))
+    events = np.bincount(ratings.user, minlength=len(ratings.users))
+    first = np.cumsum(events) - events
+    users = ratings.user[order]
+    position = np.arange(len(order)) - first[users]
+    held_out = np.zeros(len(ratings), bool)
+    held_out[order] = position >= (events - count(events))[users]
+    return held_out
+
+
+SPLITS: dict[str, Callable[[Ratings, int], np.ndarray]] = {
+    "random": _random,
+    "temporal": lambda ratings, seed: _last_of_each_user(ratings, lambda events: events // 5),
+    "leave-last-out": lambda ratings, seed: _last_of_each_user(ratings, lambda events: (events > 1).astype(int)),
+}
+
+
+def split_ratings(ratings: Ratings, split: str, seed: int) -> tuple[Ratings, Ratings]:
+    """Split into training and held-out parts; both keep the source's row order.
+
+    Args:
+        split: `random` (80/20 by a PCG64 permutation), `temporal` (each user's last 20%, rounded down) or
+            `leave-last-out` (each user's last event; users with one event stay in training). Events of a user with equal
+            timestamps keep the source's order.
+
+    Raises:
+        InputError: unknown split, or nothing would be left on one side.
+    """
+    held_out = SPLITS[pick("--split", split, SPLITS)](ratings, seed)
+    if held_out.all() or not held_out.any():
+        raise InputError(
+            "--split", expected="ratings on both sides of the split", given=f"{len(ratings)} ratings in all", do="use more ratings"
+        )
+    return ratings.take(np.flatnonzero(~held_out)), ratings.take(np.flatnonzero(held_out))

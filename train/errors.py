@@ -1,0 +1,49 @@
+"""The two ways a command ends that are not success: wrong input (2) and a failed check (1)."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PocketrecError(Exception):
+    """Base of every error a user is meant to read; the text is one line.
+
+    Attributes:
+        exit_code: process exit status the command ends with.
+    """
+
+    exit_code = 2
+
+
+class InputError(PocketrecError):
+    """Input or usage is wrong: says what was expected, what was given and what to do. Exit status 2."""
+
+    def __init__(self, what: str, *, expected: str, given: object, do: str) -> None:
+        super().__init__(" ".join(f"{what}: expected {expected}, got {given}; {do}".split()))
+
+
+class CheckFailed(PocketrecError):
+    """A gate, a verification or a reload comparison failed. Exit status 1."""
+
+    exit_code = 1
+
+
+def nearest(name: str, names: Iterable[str], n: int = 3) -> list[str]:
+    """Up to `n` of `names` that resemble `name`, best first, compared without case."""
+    by_folded = {candidate.casefold(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=n, cutoff=0.4)
+    inside = [folded for folded in by_folded if len(name) > 3 and name.casefold() in folded and folded not in close]
+    return [by_folded[folded] for folded in (close + sorted(inside, key=len))[:n]]
+
+
+def pick(what: str, name: str, table: Iterable[str]) -> str:
+    """Return `name` if `table` holds it.
+
+    Raises:
+        InputError: it does not; the line lists the valid names and the nearest one.
+    """
+    names = list(table)
+    if name in names:
+        return name
+    hint = nearest(name, names, n=1)
+    do = f"did you mean {hint[0]}?" if hint else f"choose one of {', '.join(names)}"
+    raise InputError(what, expected=f"one of {', '.join(names)}", given=repr(name), do=do)

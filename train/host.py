@@ -1,0 +1,51 @@
+"""What the numbers were measured on: processor, system and the versions that matter."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = (
+    "pocketrec", "numpy", "tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-datasets", "scann",
+    "ai-edge-litert", "ai-edge-quantizer", "tflite-runtime",
+)  # fmt: skip
+_TELLING_FLAGS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
+
+
+def describe_host() -> dict[str, object]:
+    """Return processor model, telling CPU flags, usable CPU count, memory in bytes, system, Python and package versions.
+
+    Holds no host name, user name or path, so it may be published.
+    """
+    fields = _cpuinfo()
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    return {
+        "machine": platform.machine(),
+        "cpu": fields.get("model name") or platform.processor() or "unknown",
+        "cpu_flags": [flag for flag in _TELLING_FLAGS if flag in flags],
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": package_versions(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that decide results; read from metadata, nothing is imported."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpuinfo() -> dict[str, str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in reversed(lines) if ":" in line)
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -1,0 +1,32 @@
+"""The presets: what is trained, by name."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A way to train a recommender.
+
+    Attributes:
+        summary: one line for people.
+        item_key: which MovieLens column is an item's id: `title` or `movie_id`.
+        trainer: `module:function` below this package, imported only when it is used.
+    """
+
+    summary: str
+    item_key: str
+    trainer: str
+
+    def load(self) -> Callable[..., dict[str, Any]]:
+        """Import the trainer, and TensorFlow with it."""
+        module, _, function = self.trainer.partition(":")
+        return getattr(importlib.import_module(f".{module}", __package__), function)
+
+
+PRESETS = {
+    "tutorial": Preset("TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in", "title", "tutorial:train_tutorial"),
+}
+DEFAULT_PRESET = "tutorial"

@@ -1,0 +1,122 @@
+"""The train stage: ratings in, RUN/trained out."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .artifacts import RUN_SCHEMA, Run, atomic_dir, kit_version, require_empty, sha256_file, sha256_tree, write_json, write_npz
+from .data import SPLITS, Ratings, split_ratings
+from .errors import InputError, pick
+from .host import describe_host
+from .presets import PRESETS
+
+
+def train(
+    out: Path,
+    *,
+    data: str = "movielens/100k",
+    preset: str = "tutorial",
+    split: str = "random",
+    seed: int = 42,
+    data_dir: Path | None = None,
+    train_metrics: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """Train a recommender and write RUN/trained; nothing is left behind when it fails.
+
+    Args:
+        out: the run to create; must not hold anything yet.
+        data: a dataset name such as `movielens/100k`.
+        preset: a key of `PRESETS`.
+        split: a key of `SPLITS`.
+        seed: seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
+        data_dir: a prepared TFDS directory, or GroupLens' folder or zip.
+        train_metrics: compute the retrieval task's metrics while training too (slow).
+        say: called with a line before each slow step.
+
+    Raises:
+        InputError: an argument is wrong; said before anything slow.
+        CheckFailed: a SavedModel does not answer as the trained model did.
+    """
+    chosen = PRESETS[pick("--preset", preset, PRESETS)]
+    pick("--split", split, SPLITS)
+    if not 0 <= seed < 2**32:
+        raise InputError("--seed", expected="0 to 4294967295", given=seed, do="choose another")
+    require_empty(out)
+    with atomic_dir(out / "trained") as folder:
+        ratings = _load(data, chosen.item_key, data_dir, say)
+        train_part, test_part = split_ratings(ratings, split, seed)
+        from .tf import make_deterministic
+
+        make_deterministic(seed)
+        say(f"training {preset} on {len(train_part):,} ratings, {len(test_part):,} held out")
+        started = time.monotonic()
+        result = chosen.load()(train_part, test_part, seed=seed, train_metrics=train_metrics)
+        seconds = time.monotonic() - started
+        say("saving SavedModels, loading each again and comparing")
+        _write(folder, result, train_part, test_part)
+        write_json(folder / "run.json", _run_json(folder, result, ratings, preset, split, seed, seconds))
+    return Run(out)
+
+
+def _load(data: str, item_key: str, data_dir: Path | None, say: Callable[[str], None]) -> Ratings:
+    from .movielens import load_movielens
+
+    return load_movielens(data, item_key=item_key, data_dir=data_dir, say=say)
+
+
+def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part: Ratings) -> None:
+    from .savedmodels import write_saved_model
+
+    for name, export in result["exports"].items():
+        write_saved_model(export, folder / name)
+    np.save(folder / "candidates.npy", np.ascontiguousarray(result["candidates"], np.float32))
+    write_vocabulary(folder / "vocabularies" / "items.txt", train_part.items)
+    write_vocabulary(folder / "vocabularies" / "users.txt", train_part.users)
+    write_vocabulary(folder / "candidate_ids.txt", train_part.items)
+    items = [{"id": i, "title": t, "genres": g} for i, t, g in zip(train_part.items, train_part.titles, train_part.genres, strict=True)]
+    (folder / "items.json").write_text(json.dumps(items, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+    for name, part in (("history", train_part), ("heldout", test_part)):
+        write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
+
+
+def write_vocabulary(path: Path, tokens: list[str]) -> None:
+    """Write one token a line, UTF-8, '\\n' endings; the id of a token is its line, and `len(tokens)` is 'unknown'."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(f"{token}\n" for token in tokens).encode())
+
+
+def read_vocabulary(path: Path) -> list[str]:
+    """Tokens of a vocabulary file in id order."""
+    return path.read_bytes().decode().split("\n")[:-1]
+
+
+def _run_json(
+    folder: Path, result: dict[str, Any], ratings: Ratings, preset: str, split: str, seed: int, seconds: float
+) -> dict[str, Any]:
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    return {
+        "schema": RUN_SCHEMA,
+        "kit_version": kit_version(),
+        "preset": preset,
+        "split": split,
+        "seed": seed,
+        "data": {
+            "name": ratings.name,
+            "n_ratings": len(ratings),
+            "n_users": len(ratings.users),
+            "n_items": len(ratings.items),
+            "sha256": ratings.sha256(),
+        },
+        "metrics": result["metrics"],
+        "scann": result["scann"],
+        "saved_models": {name: sha256_tree(folder / name) for name in result["exports"]},
+        "files": {path.name: sha256_file(path) for path in files},
+        "train_s": round(seconds, 3),
+        "stage_s": {name: round(value, 3) for name, value in result["seconds"].items()},
+        "host": describe_host(),
+    }
