@@ -1,0 +1,81 @@
+"""Running a worker in a process of its own: a crash, a refusal or a hang becomes a value."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .runtimes import RUNTIMES
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker did; true when it succeeded.
+
+    Attributes:
+        reason: why it failed, with the last lines of its stderr; '' on success.
+        arrays: what it wrote.
+        meta: its own account of loading and memory.
+    """
+
+    reason: str
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return not self.reason
+
+
+def run_variant(
+    model: Path,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    runtime: str,
+    threads: int = 1,
+    timeout_s: float = 120.0,
+    latency: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Execute a .tflite file on every query of `inputs` (see worker.py for their form).
+
+    Args:
+        latency: `{"warmup": n, "samples": n}` to time calls instead of keeping outputs.
+    """
+    spec = {"model": str(model), "module": RUNTIMES[runtime].module, "threads": threads, "mode": "outputs"}
+    if latency is not None:
+        spec |= {"mode": "latency", **latency}
+    return run_worker([str(WORKER)], spec, inputs, timeout_s=timeout_s)
+
+
+def run_worker(program: list[str], spec: dict[str, Any], inputs: Mapping[str, np.ndarray], *, timeout_s: float) -> Outcome:
+    """Run `python -P PROGRAM SPEC.json`, handing arrays over in files."""
+    with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
+        feeds, results, path = (Path(scratch) / name for name in ("inputs.npz", "outputs.npz", "spec.json"))
+        np.savez(feeds, **inputs)  # type: ignore[arg-type]
+        path.write_text(json.dumps({**spec, "inputs": str(feeds), "outputs": str(results)}))
+        command = [sys.executable, "-P", *program, str(path)]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False, env=environment)
+        except subprocess.TimeoutExpired:
+            return Outcome(f"no answer within {timeout_s:g} s")
+        if done.returncode or not results.is_file():
+            return Outcome(_failure(done.returncode, done.stderr.decode("utf-8", "replace")))
+        with np.load(results, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    meta = json.loads(str(arrays.pop("meta")))
+    return Outcome("", arrays, meta)
+
+
+def _failure(code: int, stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(("W0000", "I0000", "INFO:"))]
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return f"{how}: {' | '.join(lines[-2:])[-400:]}" if lines else how

@@ -1,0 +1,65 @@
+"""The SavedModel's answers to the held-out queries: computed once in TensorFlow, stored with what they were made from."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..train.artifacts import Run, sha256_bytes, sha256_file, sha256_tree, write_npz
+from ..train.errors import InputError
+from .queries import HeldOut, feeds_for, rows_of
+
+_FILE = "reference.npz"
+
+
+def load_reference(run: Run, data: HeldOut, *, refresh: bool = False, say: Callable[[str], None]) -> dict[str, np.ndarray]:
+    """The stored answers, or new ones where none are stored or `refresh` is set.
+
+    Returns:
+        `rating` flat float32 with `rating.offsets` (one group a query, in the order of its items) and `scores`
+        float32[n_queries, n_items], every item scored, nothing masked.
+
+    Raises:
+        InputError: stored answers belong to other SavedModels or queries.
+    """
+    path, made_from = run.reports / _FILE, _made_from(run)
+    if path.is_file() and not refresh:
+        with np.load(path) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        if str(stored.pop("made_from")) != json.dumps(made_from):
+            raise InputError(
+                str(path), expected="answers of this run's SavedModels", given="answers made from other files", do="pass --refresh-reference"
+            )
+        return stored
+    say("asking the SavedModels every held-out query (once; stored)")
+    answers = _ask(run, data)
+    write_npz(path, **answers, made_from=np.array(json.dumps(made_from)))
+    return answers
+
+
+def reference_sha256(run: Run) -> str:
+    """Hex SHA-256 of the stored answers."""
+    return sha256_file(run.reports / _FILE)
+
+
+def _made_from(run: Run) -> dict[str, str]:
+    models = {name: sha256_tree(run.saved_model(name)) for name in ("ranking", "query", "candidate")}
+    files = [run.trained / "vocabularies" / name for name in ("users.txt", "items.txt")]
+    files += [run.trained / name for name in ("history.npz", "heldout.npz")]
+    return {**models, "queries": sha256_bytes("".join(sha256_file(path) for path in files).encode())}
+
+
+def _ask(run: Run, data: HeldOut) -> dict[str, np.ndarray]:
+    from ..train.savedmodels import call_signature, load_signature
+
+    def ask(model: str, inputs: dict[str, Any]) -> np.ndarray:
+        answer = call_signature(load_signature(run.saved_model(model), "serving_default"), inputs)
+        return next(iter(answer.values()))
+
+    pairs = feeds_for(("user_id", "movie_title"), data.queries, data)
+    ratings = ask("ranking", {name: pairs[name].astype(object) for name in ("user_id", "movie_title")})
+    users = np.array([rows[0] for rows in rows_of(pairs, "user_id")])
+    query = ask("query", {"user_id": users.astype(object)})
+    candidate = ask("candidate", {"movie_title": np.array([item.encode() for item in data.items], object)})
+    return {"rating": ratings.reshape(-1), "rating.offsets": pairs["user_id.offsets"], "scores": query @ candidate.T}

@@ -1,0 +1,171 @@
+"""Reading a .tflite file without running it: signatures, ops, constant tensors. Any file, ours or not."""
+
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..train.errors import InputError
+
+_IDENTIFIER = b"TFL3"
+_MAX_BYTES = 2**31
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a subgraph; `n_bytes` is 0 where no constant is stored.
+
+    Attributes:
+        shape: as stored; -1 marks a free dimension.
+        scales: number of quantization scales (0 none, 1 per tensor, more per channel or row).
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    n_bytes: int
+    scales: int
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator call, with indices of its tensors."""
+
+    name: str
+    version: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class TfliteFile:
+    """A parsed file; only the first subgraph's operators and tensors are listed, as runtimes start there."""
+
+    def __init__(self, model: Any, size_bytes: int) -> None:
+        self._model, self.size_bytes = model, size_bytes
+        self._graph = model.subgraphs[0]
+
+    @cached_property
+    def tensors(self) -> list[Tensor]:
+        return [self._tensor(index, tensor) for index, tensor in enumerate(self._graph.tensors)]
+
+    def _tensor(self, index: int, tensor: Any) -> Tensor:
+        data = self._model.buffers[tensor.buffer].data
+        n_bytes = 0 if data is None else len(data)
+        n_bytes = n_bytes or int(self._model.buffers[tensor.buffer].size or 0)
+        signature = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
+        scales = 0 if tensor.quantization is None or tensor.quantization.scale is None else len(tensor.quantization.scale)
+        shape = tuple(int(n) for n in signature) if signature is not None else ()
+        return Tensor(index, _text(tensor.name), shape, _TYPES[tensor.type], n_bytes, scales)
+
+    @cached_property
+    def ops(self) -> list[Op]:
+        return [self._op(op) for op in self._graph.operators or []]
+
+    def _op(self, op: Any) -> Op:
+        code = self._model.operatorCodes[op.opcodeIndex]
+        number = max(code.builtinCode, code.deprecatedBuiltinCode)
+        name = _text(code.customCode) if code.customCode else _OPS[number]
+        return Op(name, int(code.version), _indices(op.inputs), _indices(op.outputs))
+
+    def op_counts(self) -> list[dict[str, Any]]:
+        """Distinct (op, version) with how often each is called, by name."""
+        counts = Counter((op.name, op.version) for op in self.ops)
+        return [{"name": name, "version": version, "count": n} for (name, version), n in sorted(counts.items())]
+
+    @cached_property
+    def signatures(self) -> list[dict[str, Any]]:
+        """Each signature's key, inputs and outputs (name, shape, dtype)."""
+        return [
+            {
+                "key": _text(signature.signatureKey),
+                "inputs": [self._port(_text(port.name), port.tensorIndex) for port in signature.inputs or []],
+                "outputs": [self._port(_text(port.name), port.tensorIndex) for port in signature.outputs or []],
+            }
+            for signature in self._model.signatureDefs or []
+        ]
+
+    def ports(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Inputs and outputs of the first signature, or of the graph where the file has none."""
+        if self.signatures:
+            return self.signatures[0]["inputs"], self.signatures[0]["outputs"]
+        names = lambda indices: [self._port(self.tensors[i].name, i) for i in _indices(indices)]  # noqa: E731
+        return names(self._graph.inputs), names(self._graph.outputs)
+
+    def _port(self, name: str, index: int) -> dict[str, Any]:
+        tensor = self.tensors[index]
+        return {"name": name, "shape": list(tensor.shape), "dtype": tensor.dtype}
+
+    @cached_property
+    def min_runtime(self) -> str | None:
+        """Least TensorFlow Lite version by the ops' versions, as the converter stamped it; None where it did not."""
+        for entry in self._model.metadata or []:
+            if _text(entry.name) == "min_runtime_version":
+                return bytes(self._model.buffers[entry.buffer].data).rstrip(b"\0").decode() or None
+        return None
+
+    def tables(self, least_bytes: int = 1024) -> list[Tensor]:
+        """Constant tensors of at least `least_bytes`, largest first."""
+        return sorted((t for t in self.tensors if t.n_bytes >= least_bytes), key=lambda t: -t.n_bytes)
+
+    def table_bytes(self) -> Mapping[str, int]:
+        """Bytes held by tables, by dtype."""
+        totals: Counter[str] = Counter()
+        for tensor in self.tables():
+            totals[tensor.dtype] += tensor.n_bytes
+        return dict(sorted(totals.items()))
+
+
+def read_tflite(path: Path) -> TfliteFile:
+    """Parse a .tflite file.
+
+    Raises:
+        InputError: missing, empty, truncated, 2 GB or more, or not a TFLite flatbuffer.
+    """
+
+    def refuse(given: str) -> InputError:
+        return InputError(str(path), expected="a .tflite file", given=given, do="convert it again, or copy it again")
+
+    try:
+        size = path.stat().st_size
+        if size >= _MAX_BYTES:
+            raise refuse(f"{size} bytes; a flatbuffer ends before 2147483648")
+        data = path.read_bytes()
+    except OSError as error:
+        raise refuse(error.strerror or "an unreadable file") from None
+    if len(data) < 8 or data[4:8] != _IDENTIFIER:
+        raise refuse("an empty file" if not data else f"{len(data)} bytes without the TFL3 identifier")
+    try:
+        parsed = TfliteFile(_schema.ModelT.InitFromObj(_schema.Model.GetRootAsModel(data, 0)), len(data))
+        _ = parsed.tensors, parsed.ops, parsed.ports(), parsed.min_runtime
+    except (struct.error, IndexError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise refuse(f"a damaged flatbuffer ({type(error).__name__})") from error
+    return parsed
+
+
+def _schema_module() -> Any:
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+def _names_of(enum: Any) -> dict[int, str]:
+    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
+
+
+_schema = _schema_module()
+_TYPES = {value: name.lower() for value, name in _names_of(_schema.TensorType).items()}
+_OPS = _names_of(_schema.BuiltinOperator)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+
+
+def _indices(values: Any) -> tuple[int, ...]:
+    return () if values is None else tuple(int(i) for i in np.asarray(values))
