@@ -83,7 +83,7 @@ def invalid_outputs(graph: str, outputs: Mapping[str, np.ndarray], data: HeldOut
             return f"output {name} holds NaN ({int(np.isnan(values).sum())} of {values.size})"
     if "ids" in wanted and (outputs["ids"].min() < 0 or outputs["ids"].max() >= len(data.items)):
         return f"output ids holds ids outside 0..{len(data.items) - 1}"
-    counted = [len(row) for row in rows_of(dict(outputs), next(iter(sorted(wanted))))]
+    counted = [len(row) for row in rows_of(outputs, next(iter(sorted(wanted))))]
     if "rating" in wanted and sum(counted) != sum(len(query.items) for query in data.queries):
         return f"output rating holds {sum(counted)} values for {sum(len(q.items) for q in data.queries)} pairs"
     return ""

@@ -13,6 +13,7 @@ DEFAULT_GATES = Path(__file__).with_name("gates.toml")
 # Limit name to (metric it bounds, whether the metric must stay below it).
 LIMITS = {
     "max_abs_diff": ("max_abs_diff", True),
+    "max_diff_of_range": ("max_diff_of_range", True),
     "top_k_overlap": ("top_k_overlap", False),
     "top1_agreement": ("top1_agreement", False),
     "kendall_tau": ("kendall_tau", False),

@@ -1,6 +1,6 @@
 """The queries that variants are asked: held-out users with what they really rated, never random ids."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -101,7 +101,7 @@ def feeds_for(names: Iterable[str], queries: list[Query], data: HeldOut) -> dict
     return arrays
 
 
-def rows_of(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+def rows_of(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
     """Undo `feeds_for` for one name: an array a query."""
     offsets = arrays.get(f"{name}.offsets")
     if offsets is None:

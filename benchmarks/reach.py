@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..convert.tflite_file import read_tflite
+from ..convert.tflite_file import TfliteFile, read_tflite
 from .processes import run_variant
 from .runtimes import PHONE_RUNTIMES, RUNTIMES
 
@@ -14,8 +14,7 @@ _FREE_DIMENSION = 2
 
 def refusals(path: Path) -> list[str]:
     """Reasons why installed phone runtimes cannot execute `path` on zeros (or empty strings); none when all can."""
-    ports, _ = read_tflite(path).ports()
-    inputs = {port["name"]: _zeros(port)[None] for port in ports}
+    inputs = zeros_for(read_tflite(path))
     found = []
     for name in PHONE_RUNTIMES:
         if RUNTIMES[name].missing():
@@ -24,6 +23,11 @@ def refusals(path: Path) -> list[str]:
         if not outcome:
             found.append(f"{name}: {outcome.reason}")
     return found
+
+
+def zeros_for(file: TfliteFile) -> dict[str, np.ndarray]:
+    """One query of zeros, or empty strings, for every input; free dimensions hold two."""
+    return {port["name"]: _zeros(port)[None] for port in file.ports()[0]}
 
 
 def _zeros(port: dict[str, Any]) -> np.ndarray:

@@ -17,8 +17,8 @@ def load_reference(run: Run, data: HeldOut, *, refresh: bool = False, say: Calla
     """The stored answers, or new ones where none are stored or `refresh` is set.
 
     Returns:
-        `rating` flat float32 with `rating.offsets` (one group a query, in the order of its items) and `scores`
-        float32[n_queries, n_items], every item scored, nothing masked.
+        `rating` flat float32 with `rating.offsets` (one group a query, in the order of its items), `query`
+        float32[n_queries, d] and `scores` float32[n_queries, n_items], every item scored, nothing masked.
 
     Raises:
         InputError: stored answers belong to other SavedModels or queries.
@@ -62,4 +62,4 @@ def _ask(run: Run, data: HeldOut) -> dict[str, np.ndarray]:
     users = np.array([rows[0] for rows in rows_of(pairs, "user_id")])
     query = ask("query", {"user_id": users.astype(object)})
     candidate = ask("candidate", {"movie_title": np.array([item.encode() for item in data.items], object)})
-    return {"rating": ratings.reshape(-1), "rating.offsets": pairs["user_id.offsets"], "scores": query @ candidate.T}
+    return {"rating": ratings.reshape(-1), "rating.offsets": pairs["user_id.offsets"], "query": query, "scores": query @ candidate.T}

@@ -129,7 +129,7 @@ def run_latency(session, queries, spec):
         started = time.perf_counter_ns()
         session.call(query)
         samples[max(i, 0)] = time.perf_counter_ns() - started
-    return {"samples_ns": samples}
+    return {**run_outputs(session, queries), "samples_ns": samples}
 
 
 def main(path):

@@ -1,0 +1,185 @@
+"""The latency stage: every subject in several processes, interleaved, raw samples kept."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..convert.tflite_file import read_tflite
+from ..train.artifacts import LATENCY_SCHEMA, Run, kit_version, require_empty, sha256_file, write_json, write_npz
+from ..train.errors import CheckFailed, InputError
+from ..train.host import describe_host
+from ..train.metrics import top_k
+from .foreign import feeds_of_npz
+from .parity import check_unchanged
+from .percentiles import summarize
+from .processes import Outcome, run_variant
+from .queries import HeldOut, rows_of
+from .reach import zeros_for
+from .reference import load_reference
+from .runtimes import RUNTIMES, chosen_runtimes
+from .subjects import Subject, latency_queries, server_subjects, variant_subject
+
+SAMPLES, WARMUP, PROCESSES = 1000, 100, 5
+
+Say = Callable[[str], None]
+
+
+def measure_run(
+    run: Run,
+    *,
+    threads: Iterable[int] = (),
+    runtimes: Iterable[str] = (),
+    processes: int = PROCESSES,
+    samples: int = SAMPLES,
+    say: Say = lambda text: None,
+) -> dict[str, Any]:
+    """Measure every variant and the server-side retrievers over the same queries; write reports/latency.json.
+
+    Each of `processes` rounds starts every subject once, so that a slow minute falls on all of them.
+
+    Raises:
+        InputError: bad counts, unknown runtime, variants missing or changed.
+        CheckFailed: a subject could not be measured.
+    """
+    counts = _threads(threads)
+    _positive("--processes", processes)
+    _positive("--samples", samples)
+    names = [name for name in chosen_runtimes(runtimes) if not RUNTIMES[name].missing()]
+    data, variants = HeldOut(run), run.variants_json["variants"]
+    for variant in variants:
+        check_unchanged(run, variant)
+    reference = load_reference(run, data, say=say)
+    k = next((row["k"] for row in _variant_rows(run, variants, names[:1], [1], data) if row["k"]), min(100, len(data.items)))
+    subjects = [variant_subject(run, v, runtime, t, data) for v in variants for runtime in names for t in counts]
+    subjects += server_subjects(run, data, k, reference)
+    outcomes = _interleave(subjects, processes, samples, say)
+    exact = _exact_ids(data, reference, k)
+    results = [_result(run.reports, subject, outcomes[subject.label], exact, data) for subject in subjects]
+    return _write(run.reports, results, sha256_file(run.converted / "variants.json"))
+
+
+def measure_file(
+    path: Path,
+    *,
+    inputs: Path | None = None,
+    out: Path | None = None,
+    threads: Iterable[int] = (),
+    runtimes: Iterable[str] = (),
+    processes: int = PROCESSES,
+    samples: int = SAMPLES,
+    say: Say = lambda text: None,
+) -> dict[str, Any]:
+    """Measure any .tflite file, on the rows of an .npz or, where none is given, on zeros and empty strings.
+
+    Raises:
+        InputError: not a .tflite file, inputs that do not fit it, bad counts, `out` not empty.
+        CheckFailed: the file could not be executed.
+    """
+    counts = _threads(threads)
+    _positive("--processes", processes)
+    _positive("--samples", samples)
+    file = read_tflite(path)
+    if out is not None:
+        require_empty(out)
+    feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs") if inputs else zeros_for(file)
+    subjects = []
+    for name in (n for n in chosen_runtimes(runtimes) if not RUNTIMES[n].missing()):
+        subjects += [_file_subject(path, feeds, name, count, inputs) for count in counts]
+    outcomes = _interleave(subjects, processes, samples, say)
+    results = [_result(out, subject, outcomes[subject.label], None, None) for subject in subjects]
+    return _write(out, results, sha256_file(path))
+
+
+def _file_subject(path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: int, inputs: Path | None) -> Subject:
+    fields = {
+        "subject": "tflite", "graph": path.stem, "recipe": None, "runtime": runtime, "target": "host", "threads": threads,
+        "batch_size": None, "n_items": None, "k": None, "is_exact": None, "size_bytes": path.stat().st_size,
+        "inputs": "file" if inputs else "zeros",
+    }  # fmt: skip
+
+    def measure(warmup: int, samples: int) -> Outcome:
+        return run_variant(path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples})
+
+    return Subject(f"{path.stem}@{runtime}-t{threads}", fields, measure)
+
+
+def _threads(threads: Iterable[int]) -> list[int]:
+    import os
+
+    counts, most = list(threads) or [1], len(os.sched_getaffinity(0))
+    for count in counts:
+        if not 1 <= count <= most:
+            raise InputError("--threads", expected=f"1 to {most}, the processors of this machine", given=count, do="choose another")
+    return counts
+
+
+def _positive(name: str, value: int) -> None:
+    if value < 1:
+        raise InputError(name, expected="1 or more", given=value, do="choose another")
+
+
+def _variant_rows(run: Run, variants: list[dict[str, Any]], names: list[str], counts: list[int], data: HeldOut) -> list[Mapping[str, Any]]:
+    return [variant_subject(run, v, name, t, data).fields for v in variants for name in names for t in counts]
+
+
+def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say) -> dict[str, list[Outcome]]:
+    outcomes: dict[str, list[Outcome]] = {subject.label: [] for subject in subjects}
+    for round_ in range(processes):
+        for subject in subjects:
+            say(f"round {round_ + 1} of {processes}: {subject.label}")
+            outcome = subject.measure(WARMUP, samples)
+            if not outcome:
+                raise CheckFailed(f"{subject.label} could not be measured: {outcome.reason}")
+            outcomes[subject.label].append(outcome)
+    return outcomes
+
+
+def _exact_ids(data: HeldOut, reference: Mapping[str, np.ndarray], k: int) -> np.ndarray:
+    rows = {query.user: row for row, query in enumerate(data.queries)}
+    chosen = [rows[query.user] for query in latency_queries(data)]
+    return top_k(reference["scores"][chosen], k)
+
+
+def _result(
+    folder: Path | None, subject: Subject, outcomes: list[Outcome], exact: np.ndarray | None, data: HeldOut | None
+) -> dict[str, Any]:
+    samples = np.stack([outcome.arrays["samples_ns"] for outcome in outcomes])
+    file = None
+    if folder is not None:
+        file = f"samples/{subject.label}.npz"
+        write_npz(folder / file, samples_ns=samples)
+    first = lambda key: float(np.median([outcome.meta[key] for outcome in outcomes]))  # noqa: E731
+    recall = _recall(outcomes[0], exact, data) if exact is not None and data is not None and subject.fields["k"] else None
+    return {
+        **subject.fields,
+        "recall_at_k": recall,
+        **summarize(samples),
+        "load_ms": (first("load_ns") + first("allocate_ns")) / 1e6,
+        "first_call_ms": first("first_call_ns") / 1e6,
+        "rss_before_bytes": int(first("rss_before_bytes")),
+        "peak_rss_bytes": int(max(outcome.meta["peak_rss_bytes"] for outcome in outcomes)),
+        "samples_file": file,
+    }
+
+
+def _recall(outcome: Outcome, exact: np.ndarray, data: HeldOut) -> float:
+    rows = rows_of(outcome.arrays, "ids")
+    if rows[0].dtype.kind == "S":
+        index = {item.encode(): number for number, item in enumerate(data.items)}
+        rows = [np.array([index.get(title, -1) for title in row.tolist()]) for row in rows]
+    return float(np.mean([len(np.intersect1d(found, wanted)) / len(wanted) for found, wanted in zip(rows, exact, strict=True)]))
+
+
+def _write(folder: Path | None, results: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
+    document = {
+        "schema": LATENCY_SCHEMA,
+        "kit_version": kit_version(),
+        "made_from_sha256": made_from,
+        "host": describe_host(),
+        "results": results,
+    }
+    if folder is not None:
+        write_json(folder / "latency.json", document)
+    return document

@@ -1,0 +1,51 @@
+"""Percentiles of raw samples with order-statistic intervals: pure functions."""
+
+import math
+
+import numpy as np
+
+
+def order_statistic_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int] | None:
+    """1-based ranks between which quantile `q` of `n` independent samples lies with `confidence`.
+
+    Source: binomial order-statistic interval, Conover 1999, section 3.2. None when the sample cannot support it, that is
+    when a rank would fall outside 1..n.
+    """
+    from scipy.stats import binom
+
+    tail = (1 - confidence) / 2
+    low, high = int(binom.ppf(tail, n, q)), int(binom.ppf(1 - tail, n, q)) + 1
+    return (low, high) if low >= 1 and high <= n else None
+
+
+def percentile(samples: np.ndarray, q: float) -> float | None:
+    """Nearest-rank quantile `q` of `samples`, None when there are too few of them for its 95% interval to exist."""
+    if order_statistic_ranks(len(samples), q) is None:
+        return None
+    return float(np.sort(samples)[math.ceil(q * len(samples)) - 1])
+
+
+def interval(samples: np.ndarray, q: float) -> list[float] | None:
+    """95% interval of quantile `q` as [low, high]; None when there are too few samples.
+
+    It treats calls as independent. They are not quite, so compare processes too.
+    """
+    ranks = order_statistic_ranks(len(samples), q)
+    if ranks is None:
+        return None
+    ordered = np.sort(samples)
+    return [float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1])]
+
+
+def summarize(samples_ns: np.ndarray) -> dict[str, float | list[float] | int | None]:
+    """Latency fields of a result from int64[n_processes, n] nanoseconds; times in microseconds."""
+    pooled = np.sort(samples_ns.reshape(-1)) / 1e3
+    return {
+        "n_samples": int(pooled.size),
+        "n_processes": int(samples_ns.shape[0]),
+        "p50_us": percentile(pooled, 0.50),
+        "p90_us": percentile(pooled, 0.90),
+        "p99_us": percentile(pooled, 0.99),
+        "ci95_p50_us": interval(pooled, 0.50),
+        "p50_us_by_process": [float(np.median(row)) / 1e3 for row in samples_ns],
+    }

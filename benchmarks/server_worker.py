@@ -1,0 +1,84 @@
+"""Executes one server-side retriever in a process of its own: a SavedModel through TensorFlow, or native ScaNN.
+
+    python -P server_worker.py SPEC.json
+
+SPEC: kind `savedmodel` or `scann_native`, saved_model or candidates (.npy), k, inputs (.npz: user_id or query), outputs (.npz to
+write), warmup, samples. Written beside `samples_ns`: `ids` (titles or rows) flat with `ids.offsets`, and `meta`, as worker.py does.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from worker import memory  # noqa: E402
+
+
+def load_saved_model(spec):
+    import scann  # noqa: F401  (registers the ops that a ScaNN SavedModel needs)
+    import tensorflow as tf
+
+    started, rss = time.perf_counter_ns(), memory("VmRSS")
+    loaded = tf.saved_model.load(spec["saved_model"])
+    signature = loaded.signatures["serving_default"]
+
+    def call(query):
+        answer = signature(user_id=tf.constant([query]))
+        return answer["scores"].numpy(), answer["titles"].numpy()
+
+    call.loaded = loaded
+    return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
+
+
+def load_scann_native(spec):
+    import scann
+
+    candidates = np.load(spec["candidates"])
+    started, rss = time.perf_counter_ns(), memory("VmRSS")
+    searcher = scann.scann_ops_pybind.builder(candidates, spec["k"], "dot_product").score_brute_force().build()
+
+    def call(query):
+        ids, scores = searcher.search(query)
+        return scores[None], ids[None]
+
+    return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
+
+
+def found_ids(scores, ids):
+    """Ids of one answer; ScaNN fills up with NaN scores, or comes back short, when the leaves it searched hold fewer than k."""
+    return ids[0][np.isfinite(scores[0])]
+
+
+LOADERS = {"savedmodel": load_saved_model, "scann_native": load_scann_native}
+
+
+def main(path):
+    spec = json.loads(Path(path).read_text())
+    with np.load(spec["inputs"]) as archive:
+        queries = list(next(archive[name] for name in archive.files))
+    call, meta = LOADERS[spec["kind"]](spec)
+    queries = [bytes(query) if isinstance(query, np.bytes_) else query for query in queries]
+    started = time.perf_counter_ns()
+    call(queries[0])
+    meta["first_call_ns"] = time.perf_counter_ns() - started
+    answers = [call(query) for query in queries]
+    samples = np.empty(spec["samples"], np.int64)
+    for i in range(-spec["warmup"], spec["samples"]):
+        query = queries[i % len(queries)]
+        started = time.perf_counter_ns()
+        call(query)
+        samples[max(i, 0)] = time.perf_counter_ns() - started
+    meta |= {"n_queries": len(queries), "peak_rss_bytes": memory("VmHWM"), "allocate_ns": 0}
+    ids = [found_ids(*answer) for answer in answers]
+    offsets = np.cumsum([0, *[len(row) for row in ids]])
+    flat = np.concatenate(ids)
+    flat = flat.astype("S") if flat.dtype == object else flat
+    with Path(spec["outputs"]).open("wb") as stream:
+        np.savez(stream, meta=np.array(json.dumps(meta)), samples_ns=samples, ids=flat, **{"ids.offsets": offsets})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
