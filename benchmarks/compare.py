@@ -1,6 +1,7 @@
 """A variant's raw outputs against the reference: metrics by graph."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from .queries import HeldOut, rows_of
 QUALITY_K = 100
 
 
-def compare_ratings(outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut) -> dict[str, Any]:
+def compare_ratings(
+    outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut
+) -> dict[str, Any]:
     """Metrics of a ranker: `rating` flat over all queries on both sides, quality as RMSE in stars."""
     expected, got = reference["rating"], outputs["rating"].reshape(-1)
     truth = np.concatenate([query.ratings for query in data.queries])
     offsets = reference["rating.offsets"]
-    groups = [(expected[a:b], got[a:b]) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    groups = [(expected[a:b], got[a:b]) for a, b in pairwise(offsets)]
     several = [(e, g) for e, g in groups if len(e) > 1]
     before, after = rmse(expected, truth), rmse(got, truth)
     return {
@@ -30,7 +33,9 @@ def compare_ratings(outputs: Mapping[str, np.ndarray], reference: Mapping[str, n
     }
 
 
-def compare_retrieval(outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut) -> dict[str, Any]:
+def compare_retrieval(
+    outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut
+) -> dict[str, Any]:
     """Metrics of a retriever: `ids` int32[n_queries, k] and `scores` float32[n_queries, k] against every item's score.
 
     `seen_returned` counts masked items that came back with a finite score; any at all is a failure.
@@ -46,7 +51,10 @@ def compare_retrieval(outputs: Mapping[str, np.ndarray], reference: Mapping[str,
     comparable = finite & np.isfinite(expected)
     taus = [kendall_tau(expected[row, comparable[row]], scores[row, comparable[row]]) for row in range(len(ids))]
     truth = [query.items for query in data.queries]
-    before, after = (float(np.mean([recall_at_k(r, t, QUALITY_K) for r, t in zip(lists, truth, strict=True)])) for lists in (best, ids))
+    before, after = (
+        float(np.mean([recall_at_k(r, t, QUALITY_K) for r, t in zip(lists, truth, strict=True)]))
+        for lists in (best, ids)
+    )
     return {
         "max_abs_diff": max_abs_diff(expected[comparable], scores[comparable]),
         "mean_abs_diff": mean_abs_diff(expected[comparable], scores[comparable]),

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from ..convert.tflite_file import read_tflite
-from ..train.artifacts import PARITY_SCHEMA, kit_version, require_empty, sha256_bytes, sha256_file, sha256_tree, write_json, write_npz
+from ..train.artifacts import (
+    PARITY_SCHEMA,
+    kit_version,
+    require_empty,
+    sha256_bytes,
+    sha256_file,
+    sha256_tree,
+    write_json,
+    write_npz,
+)
 from ..train.errors import InputError, pick
 from ..train.host import describe_host
 from .gates import read_gates
@@ -29,26 +38,34 @@ def feeds_of_npz(path: Path, ports: list[dict[str, Any]], what: str) -> dict[str
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError) as error:
-        raise InputError(what, expected="an .npz file of arrays", given=f"{path} ({error})", do="write it with numpy.savez") from error
+        raise InputError(
+            what, expected="an .npz file of arrays", given=f"{path} ({error})", do="write it with numpy.savez"
+        ) from error
     wanted = {port["name"]: port for port in ports}
     if set(arrays) != set(wanted):
         raise InputError(what, expected=f"arrays named {sorted(wanted)}", given=sorted(arrays), do="rename them")
     feeds = {name: _as_queries(array, wanted[name], what) for name, array in arrays.items()}
     if len({len(array) for array in feeds.values()}) != 1 or not len(next(iter(feeds.values()))):
         lengths = {name: len(array) for name, array in feeds.items()}
-        raise InputError(what, expected="the same number of queries, at least one, in every array", given=lengths, do="even them out")
+        raise InputError(
+            what, expected="the same number of queries, at least one, in every array", given=lengths, do="even them out"
+        )
     return feeds
 
 
 def _as_queries(array: np.ndarray, port: dict[str, Any], what: str) -> np.ndarray:
     is_text = port["dtype"] == "string"
     if (array.dtype.kind in "SU") != is_text or (not is_text and array.dtype != np.dtype(port["dtype"])):
-        raise InputError(f"{what} {port['name']}", expected=f"dtype {port['dtype']}", given=array.dtype, do="convert it")
+        raise InputError(
+            f"{what} {port['name']}", expected=f"dtype {port['dtype']}", given=array.dtype, do="convert it"
+        )
     if array.dtype.kind == "U":
         array = np.char.encode(array, "utf-8")
     rank = len(port["shape"])
     rows = array[:, None] if array.ndim == rank else array
-    fixed = rows.ndim == rank + 1 and all(n in (-1, size) for n, size in zip(port["shape"], rows.shape[1:], strict=True))
+    fixed = rows.ndim == rank + 1 and all(
+        n in (-1, size) for n, size in zip(port["shape"], rows.shape[1:], strict=True)
+    )
     if not fixed:
         expected = f"shape [n, {', '.join('any' if n < 0 else str(n) for n in port['shape'])}]"
         raise InputError(f"{what} {port['name']}", expected=expected, given=list(array.shape), do="reshape it")
@@ -80,7 +97,16 @@ def check_foreign(
     for runtime in names:
         row = {"graph": chosen, "recipe": tflite.stem, "runtime": runtime, "target": "host"}
         if reason := RUNTIMES[runtime].missing():
-            results.append({**row, "status": "skipped", "reason": reason, "n_queries": 0, "metrics": {}, "tolerance": gate.to_json()})
+            results.append(
+                {
+                    **row,
+                    "status": "skipped",
+                    "reason": reason,
+                    "n_queries": 0,
+                    "metrics": {},
+                    "tolerance": gate.to_json(),
+                }
+            )
             continue
         outcome = run_variant(tflite, feeds, runtime=runtime)
         results.append({**row, **_judge(outcome.reason, outcome.arrays, reference, gate)})
@@ -102,25 +128,43 @@ def _ask(signature: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, list[np.n
     answers: dict[str, list[np.ndarray]] = {}
     expected = signature.structured_input_signature[1]
     if set(expected) != set(feeds):
-        raise InputError("--inputs", expected=f"arrays named {sorted(expected)}", given=sorted(feeds), do="choose another --signature")
+        raise InputError(
+            "--inputs",
+            expected=f"arrays named {sorted(expected)}",
+            given=sorted(feeds),
+            do="choose another --signature",
+        )
     for row in range(len(next(iter(feeds.values())))):
-        query = {name: values[row].astype(object) if values.dtype.kind == "S" else values[row] for name, values in feeds.items()}
+        query = {
+            name: values[row].astype(object) if values.dtype.kind == "S" else values[row]
+            for name, values in feeds.items()
+        }
         for name, value in call_signature(signature, query).items():
             answers.setdefault(name, []).append(value)
     return answers
 
 
-def _judge(reason: str, outputs: Mapping[str, np.ndarray], reference: Mapping[str, list[np.ndarray]], gate: Any) -> dict[str, Any]:
+def _judge(
+    reason: str, outputs: Mapping[str, np.ndarray], reference: Mapping[str, list[np.ndarray]], gate: Any
+) -> dict[str, Any]:
     blank = {"n_queries": len(next(iter(reference.values()))), "metrics": {}, "tolerance": gate.to_json()}
     if reason:
         return {"status": "error", "reason": reason, **blank}
     if unmatched := set(reference) ^ {name for name in outputs if not name.endswith(".offsets")}:
         return {"status": "error", "reason": f"outputs differ: {sorted(unmatched)} are on one side only", **blank}
-    numeric = {name: np.concatenate([v.reshape(-1) for v in rows]) for name, rows in reference.items() if rows[0].dtype.kind in "fiub"}
+    numeric = {
+        name: np.concatenate([v.reshape(-1) for v in rows])
+        for name, rows in reference.items()
+        if rows[0].dtype.kind in "fiub"
+    }
     got = {name: outputs[name].reshape(-1) for name in numeric}
     for name in numeric:
         if numeric[name].shape != got[name].shape:
-            return {"status": "error", "reason": f"output {name}: {numeric[name].size} values expected, {got[name].size} given", **blank}
+            return {
+                "status": "error",
+                "reason": f"output {name}: {numeric[name].size} values expected, {got[name].size} given",
+                **blank,
+            }
         if not np.isfinite(got[name]).all():
             return {"status": "error", "reason": f"output {name} holds NaN or infinity", **blank}
     spans = {name: float(np.ptp(values)) or 1.0 for name, values in numeric.items()}
@@ -129,7 +173,16 @@ def _judge(reason: str, outputs: Mapping[str, np.ndarray], reference: Mapping[st
         "mean_abs_diff": max(mean_abs_diff(numeric[name], got[name]) for name in numeric),
         "max_diff_of_range": max(max_abs_diff(numeric[name], got[name]) / spans[name] for name in numeric),
         "kendall_tau": mean_defined([kendall_tau(numeric[name], got[name]) for name in numeric]),
-        **dict.fromkeys(("top_k_overlap", "top1_agreement", "quality_reference", "quality_variant", "quality_delta", "quality_metric")),
+        **dict.fromkeys(
+            (
+                "top_k_overlap",
+                "top1_agreement",
+                "quality_reference",
+                "quality_variant",
+                "quality_delta",
+                "quality_metric",
+            )
+        ),
     }
     misses = gate.misses(metrics)
     return {**blank, "status": "fail" if misses else "pass", "reason": "; ".join(misses), "metrics": metrics}

@@ -55,7 +55,9 @@ def read_gates(path: Path | None = None) -> dict[tuple[str, str], Gate]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InputError("--gates", expected="a TOML file", given=f"{path} ({error})", do="see benchmarks/gates.toml") from error
+        raise InputError(
+            "--gates", expected="a TOML file", given=f"{path} ({error})", do="see benchmarks/gates.toml"
+        ) from error
     found = {}
     for graph, recipes in tables.items():
         for recipe, table in recipes.items() if isinstance(recipes, dict) else []:

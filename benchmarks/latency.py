@@ -51,7 +51,9 @@ def measure_run(
     for variant in variants:
         check_unchanged(run, variant)
     reference = load_reference(run, data, say=say)
-    k = next((row["k"] for row in _variant_rows(run, variants, names[:1], [1], data) if row["k"]), min(100, len(data.items)))
+    k = next(
+        (row["k"] for row in _variant_rows(run, variants, names[:1], [1], data) if row["k"]), min(100, len(data.items))
+    )
     subjects = [variant_subject(run, v, runtime, t, data) for v in variants for runtime in names for t in counts]
     subjects += server_subjects(run, data, k, reference)
     outcomes = _interleave(subjects, processes, samples, say)
@@ -92,7 +94,9 @@ def measure_file(
     return _write(out, results, sha256_file(path))
 
 
-def _file_subject(path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: int, inputs: Path | None) -> Subject:
+def _file_subject(
+    path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: int, inputs: Path | None
+) -> Subject:
     fields = {
         "subject": "tflite", "graph": path.stem, "recipe": None, "runtime": runtime, "target": "host", "threads": threads,
         "batch_size": None, "n_items": None, "k": None, "is_exact": None, "size_bytes": path.stat().st_size,
@@ -100,7 +104,9 @@ def _file_subject(path: Path, feeds: Mapping[str, np.ndarray], runtime: str, thr
     }  # fmt: skip
 
     def measure(warmup: int, samples: int) -> Outcome:
-        return run_variant(path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples})
+        return run_variant(
+            path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples}
+        )
 
     return Subject(f"{path.stem}@{runtime}-t{threads}", fields, measure)
 
@@ -111,7 +117,9 @@ def _threads(threads: Iterable[int]) -> list[int]:
     counts, most = list(threads) or [1], len(os.sched_getaffinity(0))
     for count in counts:
         if not 1 <= count <= most:
-            raise InputError("--threads", expected=f"1 to {most}, the processors of this machine", given=count, do="choose another")
+            raise InputError(
+                "--threads", expected=f"1 to {most}, the processors of this machine", given=count, do="choose another"
+            )
     return counts
 
 
@@ -120,7 +128,9 @@ def _positive(name: str, value: int) -> None:
         raise InputError(name, expected="1 or more", given=value, do="choose another")
 
 
-def _variant_rows(run: Run, variants: list[dict[str, Any]], names: list[str], counts: list[int], data: HeldOut) -> list[Mapping[str, Any]]:
+def _variant_rows(
+    run: Run, variants: list[dict[str, Any]], names: list[str], counts: list[int], data: HeldOut
+) -> list[Mapping[str, Any]]:
     return [variant_subject(run, v, name, t, data).fields for v in variants for name in names for t in counts]
 
 
@@ -151,7 +161,9 @@ def _result(
         file = f"samples/{subject.label}.npz"
         write_npz(folder / file, samples_ns=samples)
     first = lambda key: float(np.median([outcome.meta[key] for outcome in outcomes]))  # noqa: E731
-    recall = _recall(outcomes[0], exact, data) if exact is not None and data is not None and subject.fields["k"] else None
+    recall = (
+        _recall(outcomes[0], exact, data) if exact is not None and data is not None and subject.fields["k"] else None
+    )
     return {
         **subject.fields,
         "recall_at_k": recall,
@@ -169,7 +181,9 @@ def _recall(outcome: Outcome, exact: np.ndarray, data: HeldOut) -> float:
     if rows[0].dtype.kind == "S":
         index = {item.encode(): number for number, item in enumerate(data.items)}
         rows = [np.array([index.get(title, -1) for title in row.tolist()]) for row in rows]
-    return float(np.mean([len(np.intersect1d(found, wanted)) / len(wanted) for found, wanted in zip(rows, exact, strict=True)]))
+    return float(
+        np.mean([len(np.intersect1d(found, wanted)) / len(wanted) for found, wanted in zip(rows, exact, strict=True)])
+    )
 
 
 def _write(folder: Path | None, results: list[dict[str, Any]], made_from: str) -> dict[str, Any]:

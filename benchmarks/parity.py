@@ -53,7 +53,15 @@ def check_parity(
             for target in places:
                 say(f"{variant['graph']} {variant['recipe']} on {runtime}")
                 row = _check_one(run, variant, runtime, gate, reference, data, timeout_s)
-                results.append({"graph": variant["graph"], "recipe": variant["recipe"], "runtime": runtime, "target": target, **row})
+                results.append(
+                    {
+                        "graph": variant["graph"],
+                        "recipe": variant["recipe"],
+                        "runtime": runtime,
+                        "target": target,
+                        **row,
+                    }
+                )
     document = {
         "schema": PARITY_SCHEMA,
         "kit_version": kit_version(),
@@ -75,7 +83,9 @@ def check_unchanged(run: Run, variant: dict[str, Any]) -> Path:
     path = run.converted / variant["file"]
     if not path.is_file() or sha256_file(path) != variant["sha256"]:
         given = "no such file" if not path.is_file() else "other bytes"
-        raise InputError(str(path), expected=f"sha256 {variant['sha256'][:12]}…", given=given, do="run `pocketrec convert RUN` again")
+        raise InputError(
+            str(path), expected=f"sha256 {variant['sha256'][:12]}…", given=given, do="run `pocketrec convert RUN` again"
+        )
     return path
 
 
@@ -103,7 +113,13 @@ def _row(
     status: str, reason: str, metrics: dict[str, Any] | None = None, gate: Gate | None = None, n_queries: int = 0
 ) -> dict[str, Any]:
     tolerance = gate.to_json() if gate else {"reason": "none"}
-    return {"status": status, "reason": reason, "n_queries": n_queries, "metrics": metrics or _NO_METRICS, "tolerance": tolerance}
+    return {
+        "status": status,
+        "reason": reason,
+        "n_queries": n_queries,
+        "metrics": metrics or _NO_METRICS,
+        "tolerance": tolerance,
+    }
 
 
 def failed(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -55,14 +55,21 @@ def run_variant(
     return run_worker([str(WORKER)], spec, inputs, timeout_s=timeout_s)
 
 
-def run_worker(program: list[str], spec: dict[str, Any], inputs: Mapping[str, np.ndarray], *, timeout_s: float) -> Outcome:
+def run_worker(
+    program: list[str], spec: dict[str, Any], inputs: Mapping[str, np.ndarray], *, timeout_s: float
+) -> Outcome:
     """Run `python -P PROGRAM SPEC.json`, handing arrays over in files."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
         feeds, results, path = (Path(scratch) / name for name in ("inputs.npz", "outputs.npz", "spec.json"))
         np.savez(feeds, **inputs)  # type: ignore[arg-type]
         path.write_text(json.dumps({**spec, "inputs": str(feeds), "outputs": str(results)}))
         command = [sys.executable, "-P", *program, str(path)]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+        environment = {
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_USE_LEGACY_KERAS": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",
+        }
         try:
             done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False, env=environment)
         except subprocess.TimeoutExpired:
@@ -76,6 +83,10 @@ def run_worker(program: list[str], spec: dict[str, Any], inputs: Mapping[str, np
 
 
 def _failure(code: int, stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith(("W0000", "I0000", "INFO:"))]
+    lines = [
+        line.strip()
+        for line in stderr.splitlines()
+        if line.strip() and not line.startswith(("W0000", "I0000", "INFO:"))
+    ]
     how = f"signal {-code}" if code < 0 else f"exit status {code}"
     return f"{how}: {' | '.join(lines[-2:])[-400:]}" if lines else how

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,9 @@ class HeldOut:
     def queries(self) -> list[Query]:
         """One query for every user with something held out."""
         users = np.flatnonzero(np.diff(self.truth.offsets) > 0)
-        return [Query(int(u), self.truth.items_of(u), self.truth.ratings_of(u), self.history.items_of(u)) for u in users]
+        return [
+            Query(int(u), self.truth.items_of(u), self.truth.ratings_of(u), self.history.items_of(u)) for u in users
+        ]
 
 
 def _seen_mask(query: Query, data: HeldOut) -> np.ndarray:
@@ -91,7 +94,9 @@ def feeds_for(names: Iterable[str], queries: list[Query], data: HeldOut) -> dict
     arrays: dict[str, np.ndarray] = {}
     for name in names:
         if name not in FEEDS:
-            raise InputError("input", expected=f"one of {', '.join(FEEDS)}", given=repr(name), do="pass --inputs FILE.npz")
+            raise InputError(
+                "input", expected=f"one of {', '.join(FEEDS)}", given=repr(name), do="pass --inputs FILE.npz"
+            )
         rows = [FEEDS[name](query, data) for query in queries]
         if name in _ONE_ROW_A_QUERY:
             arrays[name] = np.stack(rows)
@@ -106,4 +111,4 @@ def rows_of(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
     offsets = arrays.get(f"{name}.offsets")
     if offsets is None:
         return list(arrays[name])
-    return [arrays[name][a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [arrays[name][a:b] for a, b in pairwise(offsets)]

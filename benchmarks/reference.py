@@ -13,7 +13,9 @@ from .queries import HeldOut, feeds_for, rows_of
 _FILE = "reference.npz"
 
 
-def load_reference(run: Run, data: HeldOut, *, refresh: bool = False, say: Callable[[str], None]) -> dict[str, np.ndarray]:
+def load_reference(
+    run: Run, data: HeldOut, *, refresh: bool = False, say: Callable[[str], None]
+) -> dict[str, np.ndarray]:
     """The stored answers, or new ones where none are stored or `refresh` is set.
 
     Returns:
@@ -29,7 +31,10 @@ def load_reference(run: Run, data: HeldOut, *, refresh: bool = False, say: Calla
             stored = {name: archive[name] for name in archive.files}
         if str(stored.pop("made_from")) != json.dumps(made_from):
             raise InputError(
-                str(path), expected="answers of this run's SavedModels", given="answers made from other files", do="pass --refresh-reference"
+                str(path),
+                expected="answers of this run's SavedModels",
+                given="answers made from other files",
+                do="pass --refresh-reference",
             )
         return stored
     say("asking the SavedModels every held-out query (once; stored)")
@@ -62,4 +67,9 @@ def _ask(run: Run, data: HeldOut) -> dict[str, np.ndarray]:
     users = np.array([rows[0] for rows in rows_of(pairs, "user_id")])
     query = ask("query", {"user_id": users.astype(object)})
     candidate = ask("candidate", {"movie_title": np.array([item.encode() for item in data.items], object)})
-    return {"rating": ratings.reshape(-1), "rating.offsets": pairs["user_id.offsets"], "query": query, "scores": query @ candidate.T}
+    return {
+        "rating": ratings.reshape(-1),
+        "rating.offsets": pairs["user_id.offsets"],
+        "query": query,
+        "scores": query @ candidate.T,
+    }

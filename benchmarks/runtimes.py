@@ -33,13 +33,19 @@ class Runtime:
             found = "not installed"
         if found == self.version:
             return ""
-        command = f"pip install 'pocketrec[{self.extra}]'" if self.extra else f"pip install {self.package}=={self.version}"
+        command = (
+            f"pip install 'pocketrec[{self.extra}]'" if self.extra else f"pip install {self.package}=={self.version}"
+        )
         return f"{self.package} {self.version} is needed ({found}); {command}"
 
 
 RUNTIMES = {
     "tflite-runtime-2.14.0": Runtime(
-        "tflite_runtime.interpreter", "tflite-runtime", "2.14.0", "bench", "the TensorFlow Lite inside apps already shipped"
+        "tflite_runtime.interpreter",
+        "tflite-runtime",
+        "2.14.0",
+        "bench",
+        "the TensorFlow Lite inside apps already shipped",
     ),
     "litert-2.3.0": Runtime("ai_edge_litert.interpreter", "ai-edge-litert", "2.3.0", "", "what new apps ship"),
     "tf-2.18.1": Runtime("tensorflow.lite", "tensorflow", "2.18.1", "train", "the interpreter beside the converter"),
@@ -56,7 +62,12 @@ def chosen_runtimes(names: Iterable[str]) -> list[str]:
     asked = [pick("--runtime", name, RUNTIMES) for name in names]
     for name in asked:
         if reason := RUNTIMES[name].missing():
-            raise InputError("--runtime", expected=f"{name} installed", given=reason.split(";")[0], do=f"run `{reason.split('; ')[1]}`")
+            raise InputError(
+                "--runtime",
+                expected=f"{name} installed",
+                given=reason.split(";")[0],
+                do=f"run `{reason.split('; ')[1]}`",
+            )
     return asked or list(PHONE_RUNTIMES)
 
 
@@ -70,4 +81,6 @@ def any_phone_runtime() -> str:
         if not RUNTIMES[name].missing():
             return name
     wanted = " or ".join(PHONE_RUNTIMES)
-    raise InputError("runtime", expected=f"{wanted} installed", given="neither", do="run `pip install ai-edge-litert==2.3.0`")
+    raise InputError(
+        "runtime", expected=f"{wanted} installed", given="neither", do="run `pip install ai-edge-litert==2.3.0`"
+    )

@@ -59,7 +59,9 @@ def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: in
 
     def measure(warmup: int, samples: int) -> Outcome:
         path = run.converted / variant["file"]
-        return run_variant(path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples})
+        return run_variant(
+            path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples}
+        )
 
     return Subject(f"{graph}-{variant['recipe']}@{runtime}-t{threads}", fields, measure)
 
@@ -75,7 +77,14 @@ def server_subjects(run: Run, data: HeldOut, k: int, reference: Mapping[str, np.
     rows = [
         ("server/bruteforce/savedmodel", saved("retrieval_bruteforce"), users, True, "encoder+index", "exact"),
         ("server/scann/savedmodel", saved("retrieval_scann"), users, False, "encoder+index", scann),
-        ("server/scann/native", native, vectors, True, "index", "brute_force, as ScaNN's authors advise under 20,000 items"),
+        (
+            "server/scann/native",
+            native,
+            vectors,
+            True,
+            "index",
+            "brute_force, as ScaNN's authors advise under 20,000 items",
+        ),
     ]
     return [_server_subject(*row, k=k, n_items=len(data.items)) for row in rows]
 
@@ -85,7 +94,15 @@ def _row_of(data: HeldOut, query: Query) -> int:
 
 
 def _server_subject(
-    name: str, spec: dict[str, Any], inputs: Mapping[str, np.ndarray], is_exact: bool, covers: str, how: str, *, k: int, n_items: int
+    name: str,
+    spec: dict[str, Any],
+    inputs: Mapping[str, np.ndarray],
+    is_exact: bool,
+    covers: str,
+    how: str,
+    *,
+    k: int,
+    n_items: int,
 ) -> Subject:
     fields = {
         "subject": name, "graph": None, "recipe": None, "runtime": "native" if spec["kind"] == "scann_native" else "tf-2.18.1",

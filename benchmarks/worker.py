@@ -95,7 +95,9 @@ def memory(field):
 
 def prepared(session, feeds):
     """A query's arrays in the dtypes of the model's inputs; only text changes representation."""
-    query = {name: np.atleast_1d(value) if session.inputs[name]["shape"].size else value for name, value in feeds.items()}
+    query = {
+        name: np.atleast_1d(value) if session.inputs[name]["shape"].size else value for name, value in feeds.items()
+    }
     for name, value in query.items():
         wanted = np.dtype(session.inputs[name]["dtype"])
         if value.dtype.kind not in "SU" and value.dtype != wanted:
@@ -143,7 +145,12 @@ def main(path):
     session.call(queries[0])
     session.meta["first_call_ns"] = time.perf_counter_ns() - started
     packed = run_outputs(session, queries) if spec["mode"] == "outputs" else run_latency(session, queries, spec)
-    meta = {**session.meta, "n_queries": len(queries), "peak_rss_bytes": memory("VmHWM"), "import_ns": session.import_ns}
+    meta = {
+        **session.meta,
+        "n_queries": len(queries),
+        "peak_rss_bytes": memory("VmHWM"),
+        "import_ns": session.import_ns,
+    }
     with Path(spec["outputs"]).open("wb") as stream:
         np.savez(stream, meta=np.array(json.dumps(meta)), **packed)
 

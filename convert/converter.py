@@ -1,5 +1,6 @@
 """From a SavedModel signature to the bytes of a TFLite file."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,11 +69,11 @@ def _apply(recipe: Recipe, converter: Any) -> None:
 
 def _plain(error: Exception) -> InputError:
     text = str(error)
-    ops = sorted({line.split("Flex ops: ")[1] for line in text.splitlines() if "Flex ops: " in line})
+    ops = sorted({f"tf.{name}" for name in re.findall(r"'?tf\.(\w+)'? op is neither", text)})
     return InputError(
         "conversion",
         expected="ops that TFLite builds in",
-        given=ops[0] if ops else text.strip().splitlines()[-1][:200],
+        given=", ".join(ops) if ops else text.strip().splitlines()[-1][:200],
         do="convert a signature keyed by int32 ids, with the lookup outside the graph",
     )
 
@@ -84,10 +85,18 @@ def signature_names(folder: Path) -> Mapping[str, Any]:
         InputError: `folder` holds no SavedModel, or one without signatures.
     """
     if not (folder / "saved_model.pb").is_file():
-        raise InputError("--saved-model", expected="a SavedModel directory", given=str(folder), do="point it at the folder of saved_model.pb")
+        raise InputError(
+            "--saved-model",
+            expected="a SavedModel directory",
+            given=str(folder),
+            do="point it at the folder of saved_model.pb",
+        )
     signatures = tf.saved_model.load(str(folder)).signatures
     if not signatures:
         raise InputError(
-            "--saved-model", expected="a SavedModel with signatures", given=f"{folder}, which has none", do="save it with signatures=..."
+            "--saved-model",
+            expected="a SavedModel with signatures",
+            given=f"{folder}, which has none",
+            do="save it with signatures=...",
         )
     return signatures

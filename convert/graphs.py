@@ -39,8 +39,8 @@ def _signature_of(saved_model: str, signature: str) -> Callable[[Run, Options], 
     def build(run: Run, options: Options) -> tuple[Any, Any]:
         from ..train.savedmodels import load_signature
 
-        function = load_signature(run.saved_model(saved_model), signature)
-        return function._pocketrec_owner, function
+        loaded = load_signature(run.saved_model(saved_model), signature)
+        return loaded.owner, loaded.function
 
     return build
 
@@ -63,21 +63,28 @@ def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
         table = candidates / scales[:, None] if options.scale_rows else candidates
         scores = tf.reshape(tf.matmul(query, tf.constant(table), transpose_b=True), [n_items])
         scores = tf.where(seen, tf.constant(-np.inf, tf.float32), scores)
-        if options.scale_rows:  # behind the mask: anywhere nearer to the matmul the converter folds it back into the table
+        if (
+            options.scale_rows
+        ):  # behind the mask: anywhere nearer to the matmul the converter folds it back into the table
             scores *= tf.constant(scales)
         best, ids = tf.math.top_k(scores, k)
         return {"ids": ids, "scores": best}
 
     module = tf.Module()
-    module.encoder = encode._pocketrec_owner
+    module.encoder = encode.owner
     module.retrieve = tf.function(retrieve)
-    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in encode.structured_input_signature[1].items()}
+    specs = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name)
+        for name, spec in encode.function.structured_input_signature[1].items()
+    }
     return module, module.retrieve.get_concrete_function(**specs, seen=tf.TensorSpec([n_items], tf.bool, "seen"))
 
 
 GRAPHS = {
     "ranker_strings": Graph(
-        "the tutorial's: user_id and movie_title strings to rating", ("ranking",), _signature_of("ranking", "ranker_strings")
+        "the tutorial's: user_id and movie_title strings to rating",
+        ("ranking",),
+        _signature_of("ranking", "ranker_strings"),
     ),
     "ranker": Graph("predicted stars of n items for one query", ("ranking",), _signature_of("ranking", "ranker")),
     "retriever": Graph("the k best items of the catalogue, seen ones masked", ("query", "candidate"), _retriever),

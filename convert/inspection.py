@@ -60,7 +60,9 @@ def _whole_table_dequantize(file: TfliteFile) -> list[dict[str, str]]:
         source: Op | None = made_by.get(op.inputs[0]) if op.name in _LOOKUPS and op.inputs else None
         if source is not None and source.name == "DEQUANTIZE" and file.tensors[source.inputs[0]].n_bytes:
             table = file.tensors[source.inputs[0]]
-            found.append({"trap": "whole-table-dequantize", "where": f"{table.name} {list(table.shape)} before {op.name}"})
+            found.append(
+                {"trap": "whole-table-dequantize", "where": f"{table.name} {list(table.shape)} before {op.name}"}
+            )
     return found
 
 
@@ -71,7 +73,9 @@ def _versions(file: TfliteFile) -> list[dict[str, str]]:
             where = f"version {op['version']}; runtimes before 2.17 refuse it"
             found.append({"trap": "per-channel-fully-connected", "where": where})
         if op["name"] == "BATCH_MATMUL":
-            found.append({"trap": "reference-kernel", "where": "BATCH_MATMUL runs unoptimised on LiteRT 2.0.2 and later"})
+            found.append(
+                {"trap": "reference-kernel", "where": "BATCH_MATMUL runs unoptimised on LiteRT 2.0.2 and later"}
+            )
     return found
 
 

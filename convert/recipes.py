@@ -23,6 +23,8 @@ class Recipe:
 RECIPES = {
     "float32": Recipe("weights as trained", "float32"),
     "float16": Recipe("weights in half precision, arithmetic in float32", "float16"),
-    "dynamic_int8": Recipe("int8 weights and tables, activations quantized as they come", "int8", quantized=True, scale_rows=True),
+    "dynamic_int8": Recipe(
+        "int8 weights and tables, activations quantized as they come", "int8", quantized=True, scale_rows=True
+    ),
 }
 DEFAULT_RECIPE = "dynamic_int8"

@@ -104,7 +104,9 @@ def _write_variant(folder: Path, graph: str, recipe: str, data: bytes, source_sh
 
 
 def _float_tables(row: dict[str, Any]) -> list[str]:
-    return [trap["where"] for trap in row["traps"] if trap["trap"] == "float-table" and RECIPES[row["recipe"]].quantized]
+    return [
+        trap["where"] for trap in row["traps"] if trap["trap"] == "float-table" and RECIPES[row["recipe"]].quantized
+    ]
 
 
 def _refuse_if(reasons: list[str], name: str) -> None:
@@ -123,7 +125,12 @@ def _document(rows: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
 
 
 def convert_foreign(
-    saved_model: Path, out: Path, *, signature: str | None = None, recipes: Iterable[str] = (), prove: Prove = lambda path: []
+    saved_model: Path,
+    out: Path,
+    *,
+    signature: str | None = None,
+    recipes: Iterable[str] = (),
+    prove: Prove = lambda path: [],
 ) -> dict[str, Any]:
     """Convert one signature of a SavedModel that this kit did not train; files are `<signature>-<recipe>.tflite`.
 

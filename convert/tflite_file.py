@@ -59,7 +59,9 @@ class TfliteFile:
         n_bytes = 0 if data is None else len(data)
         n_bytes = n_bytes or int(self._model.buffers[tensor.buffer].size or 0)
         signature = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
-        scales = 0 if tensor.quantization is None or tensor.quantization.scale is None else len(tensor.quantization.scale)
+        scales = (
+            0 if tensor.quantization is None or tensor.quantization.scale is None else len(tensor.quantization.scale)
+        )
         shape = tuple(int(n) for n in signature) if signature is not None else ()
         return Tensor(index, _text(tensor.name), shape, _TYPES[tensor.type], n_bytes, scales)
 
@@ -143,7 +145,16 @@ def read_tflite(path: Path) -> TfliteFile:
     try:
         parsed = TfliteFile(_schema.ModelT.InitFromObj(_schema.Model.GetRootAsModel(data, 0)), len(data))
         _ = parsed.tensors, parsed.ops, parsed.ports(), parsed.min_runtime
-    except (struct.error, IndexError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+    except (
+        struct.error,
+        IndexError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise refuse(f"a damaged flatbuffer ({type(error).__name__})") from error
     return parsed
 

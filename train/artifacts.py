@@ -71,9 +71,14 @@ def require_empty(path: Path, what: str = "--out") -> None:
     """
     if path.is_file():
         raise InputError(what, expected="a directory to create", given=f"the file {path}", do="name another place")
+    if path.is_dir():
+        remove_leftovers(path)
     if path.is_dir() and any(path.iterdir()):
         raise InputError(
-            what, expected="a new or empty directory", given=f"{path}, which is not empty", do="remove it or name another"
+            what,
+            expected="a new or empty directory",
+            given=f"{path}, which is not empty",
+            do="remove it or name another",
         )
 
 
@@ -88,7 +93,8 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     """
     with _said_plainly(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        remove_leftovers(target.parent)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{os.getpid()}-", dir=target.parent))
         temporary.chmod(0o755)
     try:
         yield temporary
@@ -96,6 +102,14 @@ def atomic_dir(target: Path) -> Iterator[Path]:
             _swap(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `atomic_dir` left in `folder` when its process was killed."""
+    for path in folder.glob(".*.partial-*-*"):
+        owner = path.name.rsplit(".partial-", 1)[1].split("-")[0]
+        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _swap(new: Path, target: Path) -> None:
@@ -118,7 +132,10 @@ def _said_plainly(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            "output", expected="a place that can be written", given=f"{path} ({error.strerror})", do="name another place"
+            "output",
+            expected="a place that can be written",
+            given=f"{path} ({error.strerror})",
+            do="name another place",
         ) from error
 
 
@@ -172,7 +189,10 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     found = document.get("schema") if isinstance(document, dict) else type(document).__name__
     if found != schema:
         raise InputError(
-            str(path), expected=f"schema {schema}", given=repr(found), do=f"run `{command}` with this version of the kit"
+            str(path),
+            expected=f"schema {schema}",
+            given=repr(found),
+            do=f"run `{command}` with this version of the kit",
         )
     return document
 
@@ -216,10 +236,17 @@ def open_run(path: Path) -> Run:
     """
     run = Run(path)
     if not path.is_dir():
-        raise InputError("RUN", expected="a run directory", given=f"{path} (no such directory)", do="run `pocketrec train --out RUN` first")
+        raise InputError(
+            "RUN",
+            expected="a run directory",
+            given=f"{path} (no such directory)",
+            do="run `pocketrec train --out RUN` first",
+        )
     if not (run.trained / "run.json").is_file():
         partial = any(path.glob(".trained.partial-*")) or run.trained.is_dir()
         given = f"{path}, whose training did not finish" if partial else f"{path}, which has no trained/run.json"
-        raise InputError("RUN", expected="a finished run", given=given, do="run `pocketrec train --out RUN` with a new directory")
+        raise InputError(
+            "RUN", expected="a finished run", given=given, do="run `pocketrec train --out RUN` with a new directory"
+        )
     _ = run.run_json
     return run

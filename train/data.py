@@ -58,7 +58,9 @@ def vocabulary_of(tokens: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Distinct tokens, numbers in numeric order before text in code-point order, and int32[n] indices into them."""
     distinct, inverse = np.unique(tokens, return_inverse=True)
     names = [str(token) for token in distinct]
-    order = sorted(range(len(names)), key=lambda i: (0, int(names[i]), "") if names[i].isdecimal() else (1, 0, names[i]))
+    order = sorted(
+        range(len(names)), key=lambda i: (0, int(names[i]), "") if names[i].isdecimal() else (1, 0, names[i])
+    )
     rank = np.empty(len(names), np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
     return [names[i] for i in order], rank[inverse.reshape(-1)]
@@ -132,6 +134,9 @@ def split_ratings(ratings: Ratings, split: str, seed: int) -> tuple[Ratings, Rat
     held_out = SPLITS[pick("--split", split, SPLITS)](ratings, seed)
     if held_out.all() or not held_out.any():
         raise InputError(
-            "--split", expected="ratings on both sides of the split", given=f"{len(ratings)} ratings in all", do="use more ratings"
+            "--split",
+            expected="ratings on both sides of the split",
+            given=f"{len(ratings)} ratings in all",
+            do="use more ratings",
         )
     return ratings.take(np.flatnonzero(~held_out)), ratings.take(np.flatnonzero(held_out))

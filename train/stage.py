@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from .artifacts import RUN_SCHEMA, Run, atomic_dir, kit_version, require_empty, sha256_file, sha256_tree, write_json, write_npz
+from .artifacts import (
+    RUN_SCHEMA,
+    Run,
+    atomic_dir,
+    kit_version,
+    require_empty,
+    sha256_file,
+    sha256_tree,
+    write_json,
+    write_npz,
+)
 from .data import SPLITS, Ratings, split_ratings
 from .errors import InputError, pick
 from .host import describe_host
@@ -78,8 +88,12 @@ def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part:
     write_vocabulary(folder / "vocabularies" / "items.txt", train_part.items)
     write_vocabulary(folder / "vocabularies" / "users.txt", train_part.users)
     write_vocabulary(folder / "candidate_ids.txt", train_part.items)
-    items = [{"id": i, "title": t, "genres": g} for i, t, g in zip(train_part.items, train_part.titles, train_part.genres, strict=True)]
-    (folder / "items.json").write_text(json.dumps(items, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+    items = [
+        {"id": i, "title": t, "genres": g}
+        for i, t, g in zip(train_part.items, train_part.titles, train_part.genres, strict=True)
+    ]
+    lines = ",\n".join(json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in items)
+    (folder / "items.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     for name, part in (("history", train_part), ("heldout", test_part)):
         write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
 

@@ -1,10 +1,11 @@
 """The one place TensorFlow is imported, with Keras 2 (TensorFlow Recommenders needs it) and its logging turned down.
 
-    from .tf import tf
+from .tf import tf
 """
 
 import os
 import warnings
+from typing import Any
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -17,12 +18,16 @@ from .errors import InputError  # noqa: E402
 
 try:
     import absl.logging
-    import tensorflow as tf
+    import tensorflow
 except ImportError as error:
     raise InputError(
-        "TensorFlow", expected="tensorflow 2.18", given=f"an import error ({error})", do="pip install 'pocketrec[train]'"
+        "TensorFlow",
+        expected="tensorflow 2.18",
+        given=f"an import error ({error})",
+        do="pip install 'pocketrec[train]'",
     ) from error
 
+tf: Any = tensorflow  # its published type stubs know neither Keras 2 nor half of the module
 tf.get_logger().setLevel("ERROR")
 absl.logging.set_verbosity(absl.logging.ERROR)
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from .data import Histories, Ratings, histories
+from .data import Ratings, histories
 from .metrics import retrieval_quality, rmse
 from .savedmodels import Export
 from .tf import tf
 
-import tensorflow_recommenders as tfrs  # isort: skip  (after .tf, which selects Keras 2)
+import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
+
+tfrs: Any = tensorflow_recommenders
 
 DIMENSION = 32
 TRAIN_BATCH, TEST_BATCH, EPOCHS, LEARNING_RATE = 8192, 4096, 3, 0.1
@@ -52,7 +54,9 @@ class RankingModel(tfrs.Model):
     def __init__(self, users: list[str], titles: list[str]) -> None:
         super().__init__()
         self.user_model, self.movie_model = _tower(users), _tower(titles)
-        self.ratings = tf.keras.Sequential([tf.keras.layers.Dense(n, activation=a) for n, a in ((256, "relu"), (64, "relu"), (1, None))])
+        self.ratings = tf.keras.Sequential(
+            [tf.keras.layers.Dense(n, activation=a) for n, a in ((256, "relu"), (64, "relu"), (1, None))]
+        )
         self.task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.MeanSquaredError(), metrics=[tf.keras.metrics.RootMeanSquaredError()]
         )
@@ -74,7 +78,11 @@ def _dataset(ratings: Ratings, batch: int, shuffle_seed: int | None = None) -> A
     rows = np.arange(len(ratings))
     if shuffle_seed is not None:
         rows = np.random.default_rng(shuffle_seed).permutation(len(ratings))
-    return tf.data.Dataset.from_tensor_slices({name: column[rows] for name, column in columns.items()}).batch(batch).cache()
+    return (
+        tf.data.Dataset.from_tensor_slices({name: column[rows] for name, column in columns.items()})
+        .batch(batch)
+        .cache()
+    )
 
 
 def _fit(model: Any, train: Ratings, test: Ratings, seed: int) -> dict[str, float]:
@@ -142,6 +150,11 @@ class Ranker(tf.Module):
         self.movie_kernel = tf.Variable(kernel[DIMENSION:], trainable=False)
         self.bias = tf.Variable(bias, trainable=False)
 
+    @tf.function(input_signature=[{"user_id": _strings("user_id"), "movie_title": _strings("movie_title")}])
+    def __call__(self, features: dict[str, Any]) -> Any:
+        """The loaded model can be called as the tutorial calls it: features by name to rating float32[n, 1]."""
+        return self.model(features)
+
     def _cured(self, tower: Any, tokens: Any) -> Any:
         lookup, embedding = tower.layers
         return tf.gather(embedding.embeddings, tf.reshape(tf.cast(lookup(tokens), tf.int32), [-1]))
@@ -169,7 +182,9 @@ class Ranker(tf.Module):
         }
 
 
-def _index_export(index: Any, model: RetrievalModel, titles: list[str], probe: dict[str, Any], **namespaces: Any) -> Export:
+def _index_export(
+    index: Any, model: RetrievalModel, titles: list[str], probe: dict[str, Any], **namespaces: Any
+) -> Export:
     movies = tf.data.Dataset.from_tensor_slices(titles).batch(100)
     index.index_from_dataset(tf.data.Dataset.zip((movies, movies.map(model.movie_model))))
 
@@ -179,7 +194,10 @@ def _index_export(index: Any, model: RetrievalModel, titles: list[str], probe: d
 
     index(tf.constant(probe["user_id"]))
     return Export(
-        index, {"serving_default": tf.function(retrieve).get_concrete_function(_strings("user_id"))}, probe, **namespaces
+        index,
+        {"serving_default": tf.function(retrieve).get_concrete_function(_strings("user_id"))},
+        probe,
+        **namespaces,
     )
 
 
@@ -207,9 +225,16 @@ def train_tutorial(train: Ratings, test: Ratings, *, seed: int, train_metrics: b
         "metrics": {
             "ranking": {"rmse": rmse(_predictions(ranking, test), test.rating)},
             "retrieval": quality,
-            "tutorial": {key.removeprefix(prefix): float(value) for key, value in own.items() if key.startswith(prefix)},
+            "tutorial": {
+                key.removeprefix(prefix): float(value) for key, value in own.items() if key.startswith(prefix)
+            },
         },
-        "scann": {"configuration": "tfrs_default", "num_leaves": 100, "num_leaves_to_search": 10, "num_reordering_candidates": None},
+        "scann": {
+            "configuration": "tfrs_default",
+            "num_leaves": 100,
+            "num_leaves_to_search": 10,
+            "num_reordering_candidates": None,
+        },
         "seconds": {"retrieval": retrieval_s, "ranking": ranking_s},
     }
 
@@ -232,6 +257,3 @@ def _exports(retrieval: RetrievalModel, ranking: RankingModel, test: Ratings) ->
         "retrieval_bruteforce": _index_export(brute_force, retrieval, test.items, by_user),
         "retrieval_scann": _index_export(scann, retrieval, test.items, by_user, namespaces=("Scann",)),
     }
-
-
-__all__ = ["Histories", "RankingModel", "RetrievalModel", "train_tutorial"]

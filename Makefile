@@ -1,0 +1,42 @@
+# `make demo` and `make test` are all a newcomer needs; every target makes .venv first.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUN ?= run
+
+.PHONY: demo test lint types lock clean
+.DEFAULT_GOAL := demo
+
+demo: $(STAMP)
+	$(BIN)/pocketrec demo --out $(RUN)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/basedpyright
+
+lock:
+	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(STAMP): requirements.lock pyproject.toml
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python 3.11 $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	elif command -v python3.11 >/dev/null; then \
+	  python3.11 -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	else \
+	  echo "error: python: expected uv or python3.11, got neither; run: apt-get install python3.11 python3.11-venv" >&2; exit 2; \
+	fi
+	@touch $@

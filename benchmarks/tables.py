@@ -1,0 +1,117 @@
+"""Results as terminal tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+_STYLE = {"pass": "green", "fail": "bold red", "error": "bold red", "skipped": "yellow"}
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for people; an en dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def parity_table(document: Mapping[str, Any]) -> Table:
+    """Parity results: one row a variant, one column a runtime, the worst of the measures beside them."""
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in document["results"]:
+        rows.setdefault((row["graph"], row["recipe"]), []).append(row)
+    columns = list(dict.fromkeys(f"{row['runtime']}\n{row['target']}" for row in document["results"]))
+    table = Table(
+        "graph", "recipe", *columns, "max diff", "top-k kept", "quality", "was", title="Parity with the SavedModel"
+    )
+    for (graph, recipe), results in rows.items():
+        cells = {f"{r['runtime']}\n{r['target']}": Text(r["status"], style=_STYLE[r["status"]]) for r in results}
+        ran = [r["metrics"] for r in results if r["metrics"].get("max_abs_diff") is not None]
+        worst = max((m["max_abs_diff"] for m in ran), default=None)
+        kept = min((m["top_k_overlap"] for m in ran if m["top_k_overlap"] is not None), default=None)
+        name, after, before = _quality(ran)
+        table.add_row(
+            graph,
+            recipe,
+            *[cells.get(c, Text("–")) for c in columns],
+            number(worst, 2),
+            number(kept),
+            f"{name} {after}",
+            before,
+        )
+    return table
+
+
+def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
+    if not ran or ran[0]["quality_metric"] is None:
+        return "–", "", "–"
+    worst = max(ran, key=lambda m: abs(m["quality_delta"]))
+    return worst["quality_metric"], f"{worst['quality_variant']:.4f}", f"{worst['quality_reference']:.4f}"
+
+
+def parity_reasons(document: Mapping[str, Any]) -> list[str]:
+    """One line for every result that did not pass."""
+    return [
+        f"{row['status']}: {row['graph']} {row['recipe']} on {row['runtime']} ({row['target']}): {row['reason']}"
+        for row in document["results"]
+        if row["status"] != "pass"
+    ]
+
+
+def latency_table(document: Mapping[str, Any]) -> Table:
+    """Latency results, one row a subject; times in microseconds, a percentile the sample cannot support as a dash."""
+    table = Table("what", "runtime", title="Latency, one call at a time, microseconds")
+    for heading in ("threads", "batch", "recall@k", "p50", "p90", "p99", "load ms", "first ms", "peak MB"):
+        table.add_column(heading, justify="right")
+    for row in document["results"]:
+        name = row["subject"] if row["subject"] != "tflite" else f"{row['graph']} {row['recipe'] or ''}".strip()
+        table.add_row(
+            name,
+            row["runtime"],
+            number(row["threads"]),
+            number(row["batch_size"]),
+            "–" if row["recall_at_k"] is None else f"{row['recall_at_k']:.3f}",
+            *(number(row[key], 3) for key in ("p50_us", "p90_us", "p99_us", "load_ms", "first_call_ms")),
+            number(row["peak_rss_bytes"] / 1e6, 3),
+        )
+    return table
+
+
+def variants_table(document: Mapping[str, Any]) -> Table:
+    """Converted variants: bytes, tables by dtype, least runtime, traps."""
+    table = Table("file", title="Variants")
+    for heading in ("bytes", "least runtime"):
+        table.add_column(heading, justify="right")
+    table.add_column("tables")
+    table.add_column("traps")
+    for row in document["variants"]:
+        tables = ", ".join(f"{dtype} {n:,}" for dtype, n in row["table_bytes"].items())
+        traps = ", ".join(trap["trap"] for trap in row["traps"]) or "none"
+        refused = "; ".join(row.get("refusals", []))
+        table.add_row(row["file"], f"{row['size_bytes']:,}", row["min_runtime"] or "–", tables, refused or traps)
+    return table
+
+
+def inspection_tables(found: Mapping[str, Any]) -> list[Table]:
+    """What `inspect` found, as tables of signatures, ops, constant tensors and traps."""
+    ports = Table(
+        "signature",
+        "",
+        "name",
+        "dtype",
+        "shape",
+        title=f"{found['file']}: {found['size_bytes']:,} bytes, least runtime {found['min_runtime'] or 'unknown'}",
+    )
+    for signature in found["signatures"]:
+        for kind in ("inputs", "outputs"):
+            for port in signature[kind]:
+                ports.add_row(signature["key"], kind[:-1], port["name"], port["dtype"], str(port["shape"]))
+    ops = Table("op", "version", "calls")
+    for op in found["ops"]:
+        ops.add_row(op["name"], str(op["version"]), str(op["count"]))
+    tables = Table("table", "shape", "dtype", "bytes", "share", "scales")
+    for t in found["tables"]:
+        tables.add_row(t["name"], str(t["shape"]), t["dtype"], f"{t['bytes']:,}", f"{t['share']:.1%}", str(t["scales"]))
+    traps = Table("trap", "where")
+    for trap in found["traps"]:
+        traps.add_row(trap["trap"], trap["where"])
+    return [ports, ops, tables, traps] if found["traps"] else [ports, ops, tables]

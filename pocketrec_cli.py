@@ -1,0 +1,453 @@
+"""The `pocketrec` command. Each subcommand imports its stage only when it runs, so that --help stays fast."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="From a TensorFlow recommender to a phone-ready TFLite bundle, with proof that both recommend the same.",
+)  # fmt: skip
+
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show TensorFlow's and every step's own log.")]
+RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
+OptionalRun = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run directory.", show_default=False)]
+Runtimes = Annotated[
+    list[str] | None, typer.Option("--runtime", help="Runtime to use; may be repeated. Default: all that apps ship.")
+]
+Recipes = Annotated[list[str] | None, typer.Option("--recipe", help="Recipe; may be repeated. Default: all.")]
+SavedModel = Annotated[Path | None, typer.Option("--saved-model", help="A SavedModel this kit did not train.")]
+Signature = Annotated[str | None, typer.Option(help="Signature of the SavedModel. Default: its first.")]
+Tflite = Annotated[Path | None, typer.Option(help="A .tflite file of any origin.")]
+Inputs = Annotated[Path | None, typer.Option(help="An .npz with one array an input; first axis: queries.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the JSON document instead of tables.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run directory to create.")] = Path("run"),
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Prepared TFDS directory, or GroupLens' ml-100k folder or zip.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Train, convert, check, time, bundle and verify on MovieLens-100K.
+
+    \b
+    Example: pocketrec demo --out run
+    """
+    started = time.monotonic()
+    train(out=out, data_dir=data_dir, verbose=verbose)
+    convert(out, verbose=verbose)
+    parity(out, verbose=verbose)
+    latency(out, processes=3, verbose=verbose)
+    report(out)
+    bundle(out, verbose=verbose)
+    verify(out / "bundle")
+    recommend(out / "bundle", user="42", top=5)
+    _print(f"\ndone in {time.monotonic() - started:.0f} s; next: open {out / 'reports' / 'report.html'}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine can run, and what is missing for the rest.
+
+    \b
+    Example: pocketrec doctor
+    """
+    from pocketrec.benchmarks.doctor import examine
+
+    found = examine()
+    if as_json:
+        return _print_json(found)
+    for check in found["checks"]:
+        _print(f"{'ok     ' if check['ok'] else 'missing'} {check['name']}: {check['add'] or check['found']}")
+    return None
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Run directory to create.", show_default=False)],
+    data: Annotated[
+        str, typer.Option(help="Dataset: movielens/100k, 1m, 20m, 25m or latest-small.")
+    ] = "movielens/100k",
+    preset: Annotated[str, typer.Option(help="What to train: tutorial.")] = "tutorial",
+    split: Annotated[str, typer.Option(help="random, temporal or leave-last-out.")] = "random",
+    seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 42,
+    data_dir: Annotated[Path | None, typer.Option(help="Prepared TFDS directory, or GroupLens' folder or zip.")] = None,
+    train_metrics: Annotated[
+        bool, typer.Option("--train-metrics", help="Compute retrieval metrics while training too (slow).")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train a recommender and write RUN/trained.
+
+    \b
+    Example: pocketrec train --data movielens/100k --out run
+    """
+    from pocketrec.train import stage
+
+    with _working(verbose) as say:
+        run = stage.train(
+            out,
+            data=data,
+            preset=preset,
+            split=split,
+            seed=seed,
+            data_dir=data_dir,
+            train_metrics=train_metrics,
+            say=say,
+        )
+    record = run.run_json
+    if record["data"]["name"].startswith("movielens/"):
+        from pocketrec.train.licence import note_once
+
+        _print(*filter(None, [note_once()]))
+    quality = {**record["metrics"]["ranking"], **record["metrics"]["retrieval"]}
+    _print(f"trained {record['preset']} on {record['data']['name']} in {record['train_s']:.0f} s: {_pairs(quality)}")
+
+
+@app.command()
+def convert(
+    run: OptionalRun = None,
+    graph: Annotated[list[str] | None, typer.Option(help="Graph; may be repeated. Default: all.")] = None,
+    recipe: Recipes = None,
+    k: Annotated[
+        int | None, typer.Option("--k", help="Results of the retriever. Default: 100, or the catalogue if smaller.")
+    ] = None,
+    saved_model: SavedModel = None,
+    signature: Signature = None,
+    out: Annotated[Path | None, typer.Option(help="Where a foreign SavedModel's files go.")] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Convert a run, or any SavedModel, to .tflite files that run on the runtimes apps ship.
+
+    \b
+    Examples: pocketrec convert run
+              pocketrec convert --saved-model DIR --signature serving_default --out converted
+    """
+    from pocketrec.benchmarks.reach import refusals
+    from pocketrec.convert import stage
+    from pocketrec.train.artifacts import open_run
+
+    _either(run, {"--saved-model": saved_model, "--out": out})
+    with _working(verbose) as say:
+        if run is not None:
+            document = stage.convert_run(
+                open_run(run), graphs=graph or (), recipes=recipe or (), k=k, prove=refusals, say=say
+            )
+        else:
+            assert saved_model is not None and out is not None
+            document = stage.convert_foreign(
+                saved_model, out, signature=signature, recipes=recipe or (), prove=refusals
+            )
+    from pocketrec.benchmarks.tables import variants_table
+
+    _print(variants_table(document))
+
+
+@app.command()
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.tflite", help="A .tflite file of any origin.", show_default=False)
+    ],
+    as_json: Json = False,
+    fail_on: Annotated[str | None, typer.Option(help="`trap`: exit 1 when a trap is found.")] = None,
+) -> None:
+    """Show signatures, ops and versions, tables, least runtime and traps of a .tflite file.
+
+    \b
+    Example: pocketrec inspect run/converted/ranker-dynamic_int8.tflite
+    """
+    from pocketrec.benchmarks.tables import inspection_tables
+    from pocketrec.convert.inspection import inspect_file
+    from pocketrec.train.errors import pick
+
+    if fail_on is not None:
+        pick("--fail-on", fail_on, ("trap",))
+    found = inspect_file(file)
+    if as_json:
+        _print_json(found)
+    else:
+        _print(*inspection_tables(found))
+    if fail_on and found["traps"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def parity(
+    run: OptionalRun = None,
+    runtime: Runtimes = None,
+    target: Annotated[list[str] | None, typer.Option(help="Processor; may be repeated. Default: host.")] = None,
+    gates: Annotated[Path | None, typer.Option(help="TOML file of tolerances in place of the kit's own.")] = None,
+    refresh_reference: Annotated[bool, typer.Option("--refresh-reference", help="Ask the SavedModels again.")] = False,
+    saved_model: SavedModel = None,
+    signature: Signature = None,
+    tflite: Tflite = None,
+    inputs: Inputs = None,
+    out: Annotated[Path | None, typer.Option(help="Where a foreign pair's parity.json and raw outputs go.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare every variant with the SavedModel on held-out users; exit 1 when a gate fails.
+
+    \b
+    Examples: pocketrec parity run
+              pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
+    """
+    from pocketrec.benchmarks import parity as stage
+    from pocketrec.benchmarks.foreign import check_foreign
+    from pocketrec.benchmarks.tables import parity_reasons, parity_table
+    from pocketrec.train.artifacts import open_run
+
+    _either(run, {"--saved-model": saved_model, "--tflite": tflite, "--inputs": inputs})
+    with _working(verbose) as say:
+        if run is not None:
+            document = stage.check_parity(
+                open_run(run),
+                runtimes=runtime or (),
+                targets=target or (),
+                gates=gates,
+                refresh_reference=refresh_reference,
+                say=say,
+            )
+        else:
+            assert saved_model is not None and tflite is not None and inputs is not None
+            document = check_foreign(
+                saved_model, tflite, inputs, signature=signature, runtimes=runtime or (), out=out, gates=gates
+            )
+    _print_json(document) if as_json else _print(parity_table(document), *parity_reasons(document))
+    if stage.failed(document):
+        raise typer.Exit(1)
+
+
+@app.command()
+def latency(
+    run: OptionalRun = None,
+    threads: Annotated[list[int] | None, typer.Option(help="Threads; may be repeated. Default: 1.")] = None,
+    runtime: Runtimes = None,
+    processes: Annotated[int, typer.Option(help="Processes a subject is measured in.")] = 5,
+    samples: Annotated[int, typer.Option(help="Timed calls a process.")] = 1000,
+    tflite: Tflite = None,
+    inputs: Inputs = None,
+    out: Annotated[Path | None, typer.Option(help="Where a single file's latency.json and raw samples go.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Time every variant next to server-side BruteForce and ScaNN, with recall against exact.
+
+    \b
+    Examples: pocketrec latency run
+              pocketrec latency --tflite FILE --inputs FILE.npz
+    """
+    from pocketrec.benchmarks import latency as stage
+    from pocketrec.benchmarks.tables import latency_table
+    from pocketrec.train.artifacts import open_run
+
+    _either(run, {"--tflite": tflite})
+    common: dict[str, Any] = {
+        "threads": threads or (),
+        "runtimes": runtime or (),
+        "processes": processes,
+        "samples": samples,
+    }
+    with _working(verbose) as say:
+        if run is not None:
+            document = stage.measure_run(open_run(run), **common, say=say)
+        else:
+            assert tflite is not None
+            document = stage.measure_file(tflite, inputs=inputs, out=out, **common, say=say)
+    _print_json(document) if as_json else _print(latency_table(document))
+
+
+@app.command()
+def report(run: RunArg) -> None:
+    """Write reports/report.html, report.md and junit.xml from the JSON beside them.
+
+    \b
+    Example: pocketrec report run
+    """
+    from pocketrec.benchmarks.report import write_report
+    from pocketrec.train.artifacts import open_run
+
+    _print(*(f"wrote {path}" for path in write_report(open_run(run))))
+
+
+@app.command()
+def bundle(
+    run: RunArg,
+    out: Annotated[Path | None, typer.Option(help="Directory to create. Default: RUN/bundle.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe to bundle. Default: dynamic_int8.")] = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="The smallest variant of each graph that passed every gate.")
+    ] = False,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Ed25519 private key (PEM) to sign the manifest with.")
+    ] = None,
+    version: Annotated[int, typer.Option(help="Version of the bundle, a whole number that rises.")] = 1,
+    verbose: Verbose = False,
+) -> None:
+    """Write the bundle an app loads: models, vocabularies, titles, golden vectors, manifest.
+
+    \b
+    Example: pocketrec bundle run --out bundle --recipe dynamic_int8
+    """
+    from pocketrec.android_assets.bundle import write_bundle
+    from pocketrec.train.artifacts import open_run
+
+    folder = out or run / "bundle"
+    with _working(verbose):
+        manifest = write_bundle(open_run(run), folder, recipe=recipe, auto=auto, sign_key=sign, version=version)
+    for refused in manifest.get("refused", []):
+        _print(f"passed over {refused['graph']} {refused['recipe']}: {refused['reason']}")
+    models = ", ".join(f"{model['graph']} {model['recipe']}" for model in manifest["models"])
+    size = sum(file["bytes"] for file in manifest["files"])
+    _print(f"bundled {models}: {len(manifest['files'])} files, {size:,} bytes in {folder}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bundle.", show_default=False)],
+    key: Annotated[
+        Path | None, typer.Option(metavar="PUBLIC_KEY", help="Ed25519 public key (PEM); refuses unsigned bundles.")
+    ] = None,
+) -> None:
+    """Re-hash everything in a bundle and replay its golden vectors; exit 1 when anything differs.
+
+    \b
+    Example: pocketrec verify bundle
+    """
+    from pocketrec.android_assets.verify import verify_bundle
+
+    manifest = verify_bundle(folder, key=key, say=_print)
+    _print(f"verified {manifest['name']} version {manifest['version']}")
+
+
+@app.command()
+def recommend(
+    where: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="A bundle, or a run.", show_default=False)],
+    user: Annotated[str | None, typer.Option(help="A user id known to the models.")] = None,
+    history: Annotated[
+        list[str] | None, typer.Option(metavar="TITLE[=STARS]", help="A film watched; may be repeated.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many films.")] = 10,
+    verbose: Verbose = False,
+) -> None:
+    """Print recommendations: from a bundle as the phone would, from a run as the server would.
+
+    \b
+    Example: pocketrec recommend bundle --user 42 --top 5
+    """
+    from pocketrec.android_assets.recommend import recommend as answer
+
+    with _working(verbose):
+        found = answer(where, user=user, history=history or (), top=top)
+    from rich.table import Table
+
+    table = Table("", "title", "genres", "score", "stars", title=f"For user {user}" if user else "For this history")
+    for place, item in enumerate(found, start=1):
+        stars = "–" if item.stars is None else f"{item.stars:.2f}"
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
+    _print(table)
+
+
+def _either(run: Path | None, instead: dict[str, Path | None]) -> None:
+    """Refuse a RUN together with options that replace it, and a foreign call that lacks one of them."""
+    from pocketrec.train.errors import InputError
+
+    given = [name for name, value in instead.items() if value is not None and name != "--out"]
+    wanted = list(instead)
+    if run is not None and given:
+        raise InputError(
+            "arguments", expected=f"a RUN or {' '.join(wanted)}", given=f"RUN and {' '.join(given)}", do="leave one out"
+        )
+    if run is None and any(value is None for value in instead.values()):
+        missing = [name for name, value in instead.items() if value is None]
+        raise InputError(
+            "arguments",
+            expected=f"a RUN, or all of {' '.join(wanted)}",
+            given=f"no RUN, no {' '.join(missing)}",
+            do="add them",
+        )
+
+
+def _pairs(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+
+def _print(*things: Any) -> None:
+    from rich.console import Console
+
+    console = Console(
+        width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False
+    )
+    for thing in things:
+        console.print(thing)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def _working(verbose: bool) -> Iterator[Any]:
+    """Progress on a terminal, native chatter kept aside; yields the function that names the current step."""
+    from pocketrec.train.quiet import native_stderr_kept_aside
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    with native_stderr_kept_aside(verbose):
+        console = Console(stderr=True)
+        if verbose or not console.is_terminal:
+            yield (lambda text: console.print(text, highlight=False)) if verbose else (lambda text: None)
+            return
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
+        ) as progress:
+            task = progress.add_task("starting", total=None)
+            yield lambda text: progress.update(task, description=text)
+
+
+def main() -> None:
+    """Run the command; errors meant for people are one line on stderr."""
+    from pocketrec.train.errors import PocketrecError
+
+    # Typer carries its own copy of Click in some versions and the real one in others.
+    usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+    try:
+        code = typer.main.get_command(app).main(standalone_mode=False)
+    except PocketrecError as error:
+        code = _fail(str(error), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        code = _fail("interrupted", 130)
+    except usage_error as error:
+        code = _usage(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code or 0)
+
+
+def _usage(error: Any) -> int:
+    """One line for what Typer found wrong; the help itself when nothing was asked for."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return 2
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "pocketrec"
+    return _fail(f"{' '.join(error.format_message().split()).rstrip('.')}; see `{command} --help`", 2)
+
+
+def _fail(text: str, code: int) -> int:
+    sys.stderr.write(f"error: {text}\n")
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""One real demo on real data for the whole session; everything else is asserted on what it left."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(*arguments: object, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 300) -> Done:
+    """Run `pocketrec` in a process of its own."""
+    command = [sys.executable, "-m", "pocketrec_cli", *map(str, arguments)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def pocketrec() -> Callable[..., Done]:
+    return call
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """The whole road on MovieLens-100K, once: (run directory, what the command printed)."""
+    if ready := os.environ.get("POCKETREC_TEST_DEMO"):  # a finished demo, to iterate on a test without the wait
+        return Path(ready), Done(0, (Path(ready).parent / "demo.out").read_text(), "")
+    run = tmp_path_factory.mktemp("demo") / "run"
+    done = call("demo", "--out", run, timeout=600)
+    assert done.code == 0, done.err
+    return run, done
+
+
+@pytest.fixture(scope="session")
+def run(demo: tuple[Path, Done]) -> Path:
+    """The demo's run; read-only by convention."""
+    return demo[0]
+
+
+@pytest.fixture
+def own_run(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run that a test may damage."""
+    shutil.copytree(run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def own_bundle(run: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle that a test may damage."""
+    shutil.copytree(run / "bundle", tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def refused(done: Done, code: int = 2) -> str:
+    """Assert that a command ended with one clear line and `code`; returns the line."""
+    lines = done.err.strip().splitlines()
+    assert done.code == code, (done.code, done.out, done.err)
+    assert len(lines) == 1 and lines[0].startswith("error: "), done.err
+    return lines[0]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Under CI a skipped test is a failure: it means that a tool is missing there."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
