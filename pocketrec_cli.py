@@ -107,9 +107,9 @@ def train(
         )
     record = run.run_json
     if record["data"]["name"].startswith("movielens/"):
-        from pocketrec.train.licence import note_once
+        from pocketrec.train.datasets import movielens_note_once
 
-        _print(*filter(None, [note_once()]))
+        _print(*filter(None, [movielens_note_once()]))
     quality = {**record["metrics"]["ranking"], **record["metrics"]["retrieval"]}
     _print(f"trained {record['preset']} on {record['data']['name']} in {record['train_s']:.0f} s: {_pairs(quality)}")
 

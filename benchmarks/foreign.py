@@ -19,7 +19,7 @@ from ..train.artifacts import (
 )
 from ..train.errors import InputError, pick
 from ..train.host import describe_host
-from .gates import read_gates
+from .gates import FOREIGN, read_gates
 from .measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined
 from .processes import run_variant
 from .runtimes import RUNTIMES, chosen_runtimes
@@ -86,7 +86,7 @@ def check_foreign(
     file, names = read_tflite(tflite), chosen_runtimes(runtimes)
     if out is not None:
         require_empty(out)
-    gate = read_gates(gates).get(("foreign", "any"))
+    gate = read_gates(gates).get(FOREIGN)
     if gate is None:
         raise InputError("--gates", expected="a table [foreign.any]", given="none", do="add it, or leave --gates out")
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs")

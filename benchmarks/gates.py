@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..train.errors import InputError, nearest
+from ..convert.graphs import GRAPHS
+from ..convert.recipes import RECIPES
+from ..train.errors import InputError, nearest, pick
 
 DEFAULT_GATES = Path(__file__).with_name("gates.toml")
+
+FOREIGN = ("foreign", "any")
 
 # Limit name to (metric it bounds, whether the metric must stay below it).
 LIMITS = {
@@ -60,7 +64,14 @@ def read_gates(path: Path | None = None) -> dict[tuple[str, str], Gate]:
         ) from error
     found = {}
     for graph, recipes in tables.items():
-        for recipe, table in recipes.items() if isinstance(recipes, dict) else []:
+        if not isinstance(recipes, dict):
+            raise InputError(
+                "--gates", expected="tables such as [ranker.float32]", given=f"{graph} = {recipes!r}", do="remove it"
+            )
+        for recipe, table in recipes.items():
+            if (graph, recipe) != FOREIGN:
+                pick("--gates graph", graph, GRAPHS)
+                pick("--gates recipe", recipe, RECIPES)
             found[graph, recipe] = _gate(f"[{graph}.{recipe}]", table)
     return found
 

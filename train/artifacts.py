@@ -91,6 +91,7 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the place cannot be written.
     """
+    made_parent = not target.parent.exists()
     with _said_plainly(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
@@ -100,8 +101,12 @@ def atomic_dir(target: Path) -> Iterator[Path]:
         yield temporary
         with _said_plainly(target):
             _swap(temporary, target)
-    finally:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        if made_parent:
+            with contextlib.suppress(OSError):
+                target.parent.rmdir()
+        raise
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -13,26 +13,13 @@ import numpy as np
 
 from .artifacts import atomic_dir
 from .data import Ratings, vocabulary_of
+from .datasets import DATASETS, cache_dir
 from .errors import InputError, pick
 from .grouplens import fetch_ml100k
 from .tf import tf as _tf  # noqa: F401  (sets what TFDS' own TensorFlow import must see)
 
-DATASETS = {f"movielens/{size}": size for size in ("100k", "1m", "20m", "25m", "latest-small")}
-
-LICENCE_NOTE = (
-    "MovieLens is GroupLens Research's (University of Minnesota): research use, cite Harper & Konstan 2015 "
-    "(doi:10.1145/2827872), no redistribution and no commercial use without their permission."
-)
-
 # The file that shows a folder to be GroupLens' own layout, by size.
 _TELLING_FILE = {"100k": "u.data", "1m": "ratings.dat"}
-
-
-def cache_dir() -> Path:
-    """The kit's folder below the user's cache directory (`POCKETREC_CACHE`, else `XDG_CACHE_HOME`, else ~/.cache)."""
-    if explicit := os.environ.get("POCKETREC_CACHE"):
-        return Path(explicit)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pocketrec"
 
 
 def load_movielens(
@@ -191,6 +178,3 @@ def _to_ratings(name: str, ratings: Any, movies: Any, *, key: str, genre_names: 
         titles=[by_key[token][1] for token in items],
         genres=[by_key[token][2] for token in items],
     )
-
-
-__all__ = ["DATASETS", "LICENCE_NOTE", "cache_dir", "load_movielens"]

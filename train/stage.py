@@ -20,6 +20,7 @@ from .artifacts import (
     write_npz,
 )
 from .data import SPLITS, Ratings, split_ratings
+from .datasets import DATASETS
 from .errors import InputError, pick
 from .host import describe_host
 from .presets import PRESETS
@@ -53,6 +54,7 @@ def train(
         CheckFailed: a SavedModel does not answer as the trained model did.
     """
     chosen = PRESETS[pick("--preset", preset, PRESETS)]
+    pick("--data", data, DATASETS)
     pick("--split", split, SPLITS)
     if not 0 <= seed < 2**32:
         raise InputError("--seed", expected="0 to 4294967295", given=seed, do="choose another")

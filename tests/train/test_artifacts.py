@@ -19,6 +19,13 @@ def test_a_failed_block_leaves_the_old_directory_and_no_trace(tmp_path):
     assert (tmp_path / "out" / "old").read_text() == "kept"
 
 
+def test_a_failed_block_removes_the_parent_it_made_but_no_other(tmp_path):
+    for parent in (tmp_path, tmp_path / "new"):
+        with pytest.raises(RuntimeError), atomic_dir(parent / "out"):
+            raise RuntimeError
+    assert tmp_path.exists() and not (tmp_path / "new").exists()
+
+
 def test_a_finished_block_replaces_the_directory_whole(tmp_path):
     for text in ("first", "second"):
         with atomic_dir(tmp_path / "out") as folder:

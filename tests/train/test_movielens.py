@@ -118,7 +118,9 @@ def test_larger_dataset_out_of_reach_says_what_to_download(pocketrec, tmp_path):
 
 
 def test_licence_is_shown_once(tmp_path):
-    program = "from pocketrec.train.licence import note_once; print(note_once()); print('second:', note_once())"
+    program = (
+        "from pocketrec.train.datasets import movielens_note_once as note; print(note()); print('second:', note())"
+    )
     env = {**os.environ, "POCKETREC_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=True)
     assert "no redistribution" in done.stdout and done.stdout.rstrip().endswith("second:")

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from pocketrec.benchmarks.compare import compare_retrieval, invalid_outputs
+from pocketrec.benchmarks.measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined, top_k_overlap
+from pocketrec.benchmarks.queries import Query
+
+
+class Data:
+    """Four films, one user who saw film 0 and later watched film 2."""
+
+    items = ("a", "b", "c", "d")
+    queries = (Query(0, np.array([2], np.int32), np.array([5.0], np.float32), np.array([0], np.int32)),)
+
+
+REFERENCE = {"scores": np.array([[9.0, 4.0, 3.0, 1.0]], np.float32)}
+
+
+def retrieved(ids, scores):
+    return {"ids": np.array([ids], np.int32), "scores": np.array([scores], np.float32)}
+
+
+def test_differences_of_known_arrays():
+    a, b = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
+    assert max_abs_diff(a, b) == 1.0 and mean_abs_diff(a, b) == 0.5
+    assert max_abs_diff(a[:0], b[:0]) == 0.0 and mean_abs_diff(a[:0], b[:0]) == 0.0
+
+
+def test_overlap_ignores_order_but_not_membership():
+    assert top_k_overlap([1, 2, 3, 4], [4, 3, 9, 8], 2) == 0.0
+    assert top_k_overlap([1, 2, 3, 4], [2, 1, 4, 9], 4) == 0.75
+
+
+def test_kendall_tau_of_one_swap_among_three():
+    assert kendall_tau(np.array([3.0, 2.0, 1.0]), np.array([2.0, 3.0, 1.0])) == pytest.approx(1 / 3)
+    assert kendall_tau(np.array([1.0, 2.0]), np.array([1.0, 2.0])) == 1.0
+
+
+def test_kendall_tau_is_undefined_for_one_item_and_for_ties_only():
+    assert kendall_tau(np.array([1.0]), np.array([2.0])) is None
+    assert kendall_tau(np.array([1.0, 1.0]), np.array([1.0, 2.0])) is None
+    assert mean_defined([None, 1.0, 0.0]) == 0.5 and mean_defined([None]) is None
+
+
+def test_retriever_that_agrees_is_perfect():
+    metrics = compare_retrieval(retrieved([1, 2], [4.0, 3.0]), REFERENCE, Data)
+    assert (metrics["max_abs_diff"], metrics["top_k_overlap"], metrics["top1_agreement"], metrics["seen_returned"]) == (
+        0.0,
+        1.0,
+        1.0,
+        0,
+    )
+    assert (metrics["quality_reference"], metrics["quality_variant"], metrics["quality_delta"]) == (1.0, 1.0, 0.0)
+
+
+def test_retriever_that_loses_the_film_watched_later_loses_quality():
+    metrics = compare_retrieval(retrieved([1, 3], [4.0, 1.5]), REFERENCE, Data)
+    assert (metrics["max_abs_diff"], metrics["top_k_overlap"]) == (0.5, 0.5)
+    assert (metrics["quality_delta"], metrics["quality_loss"]) == (-1.0, 1.0)
+
+
+def test_retriever_that_ignores_the_mask_is_caught():
+    assert compare_retrieval(retrieved([0, 1], [9.0, 4.0]), REFERENCE, Data)["seen_returned"] == 1
+
+
+@pytest.mark.parametrize(
+    ("outputs", "said"),
+    [
+        (retrieved([1, 4], [1.0, 1.0]), "outside 0..3"),
+        (retrieved([1, -1], [1.0, 1.0]), "outside 0..3"),
+        (retrieved([1, 2], [1.0, np.nan]), "holds NaN (1 of 2)"),
+        ({"ids": np.zeros((1, 2), np.int32)}, "missing: scores"),
+    ],
+)
+def test_outputs_that_cannot_be_compared_are_named(outputs, said):
+    assert said in invalid_outputs("retriever", outputs, Data)
+
+
+def test_ranker_with_too_few_answers_is_named():
+    assert "2 values for 1 pairs" in invalid_outputs("ranker", {"rating": np.zeros((1, 2), np.float32)}, Data)

@@ -1,0 +1,91 @@
+"""The worker protocol, with real runtimes: what a process of its own protects from."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from pocketrec.benchmarks.processes import WORKER, run_variant, run_worker
+from pocketrec.benchmarks.runtimes import PHONE_RUNTIMES
+
+
+@pytest.fixture
+def ranker(run):
+    return run / "converted" / "ranker-float32.tflite"
+
+
+def test_worker_imports_numpy_and_one_runtime_only(ranker, tmp_path):
+    program = (
+        "import sys, runpy; sys.argv = ['worker.py', sys.argv[1]]\n"
+        f"sys.path.insert(0, '/nonexistent'); runpy.run_path({str(WORKER)!r}, run_name='__main__')\n"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'tensorflow', 'tflite_runtime', 'pocketrec', 'scipy', 'rich'}, loaded"
+    )
+    np.savez(tmp_path / "in.npz", user=np.zeros((1, 1), np.int32), items=np.zeros((1, 3), np.int32))
+    (tmp_path / "spec.json").write_text(
+        f'{{"model": "{ranker}", "module": "ai_edge_litert.interpreter", "threads": 1, "mode": "outputs",'
+        f' "inputs": "{tmp_path}/in.npz", "outputs": "{tmp_path}/out.npz"}}'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "spec.json")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "out.npz") as archive:
+        assert archive["rating"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("runtime", PHONE_RUNTIMES)
+def test_queries_of_different_lengths_answer_as_one_by_one(ranker, runtime):
+    items = np.array([5, 6, 7, 8, 9, 10], np.int32)
+    feeds = {"user": np.array([[1], [2], [3]], np.int32), "items": items, "items.offsets": np.array([0, 3, 4, 6])}
+    together = run_variant(ranker, feeds, runtime=runtime).arrays
+    assert together["rating.offsets"].tolist() == [0, 3, 4, 6]
+    alone = run_variant(ranker, {"user": np.array([[3]], np.int32), "items": items[None, 4:]}, runtime=runtime).arrays
+    assert np.array_equal(together["rating"][4:], alone["rating"][0])
+
+
+@pytest.mark.parametrize(
+    ("feeds", "said"),
+    [
+        ({"user": np.zeros((1, 1), np.int32)}, "expected ['items', 'user'], got ['user']"),
+        (
+            {"user": np.zeros((1, 1), np.int64), "items": np.zeros((1, 2), np.int32)},
+            "input user: expected int32, got int64",
+        ),
+        (
+            {"user": np.zeros((1, 2), np.int32), "items": np.zeros((1, 2), np.int32)},
+            "input user: expected shape [1], got [2]",
+        ),
+    ],
+)
+def test_feeds_that_do_not_fit_are_a_reason(ranker, feeds, said):
+    outcome = run_variant(ranker, feeds, runtime="litert-2.3.0")
+    assert not outcome and said in outcome.reason
+
+
+def test_a_damaged_model_is_a_reason_not_a_crash(ranker, tmp_path):
+    data = bytearray(ranker.read_bytes())
+    data[64:4096] = bytes(4032)
+    (tmp_path / "x.tflite").write_bytes(data)
+    feeds = {"user": np.zeros((1, 1), np.int32), "items": np.zeros((1, 2), np.int32)}
+    for runtime in PHONE_RUNTIMES:
+        outcome = run_variant(tmp_path / "x.tflite", feeds, runtime=runtime)
+        assert not outcome and outcome.reason
+
+
+def test_a_crash_and_a_hang_are_reasons_with_what_was_said_last(tmp_path):
+    (tmp_path / "crash.py").write_text(
+        "import os, sys; print('on the way down', file=sys.stderr, flush=True); os.abort()"
+    )
+    (tmp_path / "hang.py").write_text("while True: pass")
+    crash = run_worker([str(tmp_path / "crash.py")], {}, {}, timeout_s=20)
+    assert crash.reason == "signal 6: on the way down"
+    assert run_worker([str(tmp_path / "hang.py")], {}, {}, timeout_s=1).reason == "no answer within 1 s"
+
+
+def test_latency_mode_keeps_raw_samples_and_tells_load_from_first_call(ranker):
+    feeds = {"user": np.zeros((2, 1), np.int32), "items": np.zeros((2, 5), np.int32)}
+    outcome = run_variant(ranker, feeds, runtime="litert-2.3.0", latency={"warmup": 5, "samples": 40})
+    assert outcome.arrays["samples_ns"].shape == (40,) and (outcome.arrays["samples_ns"] > 0).all()
+    assert {"load_ns", "allocate_ns", "first_call_ns", "peak_rss_bytes", "rss_before_bytes"} <= set(outcome.meta)
+    assert outcome.meta["peak_rss_bytes"] >= outcome.meta["rss_before_bytes"] > 0

@@ -1,0 +1,29 @@
+"""The datasets that have names, where they are kept, and their terms. No TensorFlow here: names are checked before it loads."""
+
+import os
+from pathlib import Path
+
+from .artifacts import write_bytes
+
+DATASETS = {f"movielens/{size}": size for size in ("100k", "1m", "20m", "25m", "latest-small")}
+
+MOVIELENS_NOTE = (
+    "MovieLens is GroupLens Research's (University of Minnesota): research use, cite Harper & Konstan 2015 "
+    "(doi:10.1145/2827872), no redistribution and no commercial use without their permission."
+)
+
+
+def cache_dir() -> Path:
+    """The kit's folder below the user's cache directory (`POCKETREC_CACHE`, else `XDG_CACHE_HOME`, else ~/.cache)."""
+    if explicit := os.environ.get("POCKETREC_CACHE"):
+        return Path(explicit)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pocketrec"
+
+
+def movielens_note_once() -> str:
+    """MovieLens' terms the first time they are asked for on this machine, '' afterwards."""
+    shown = cache_dir() / "movielens-licence-shown"
+    if shown.exists():
+        return ""
+    write_bytes(shown, (MOVIELENS_NOTE + "\n").encode())
+    return MOVIELENS_NOTE
