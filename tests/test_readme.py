@@ -1,0 +1,70 @@
+"""The README's commands are run, and what it names exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return [block.strip().splitlines() for block in re.findall(rf"```{language}\n(.*?)```", README, re.S)]
+
+
+def test_every_code_block_is_of_a_kind_that_is_checked():
+    assert {language for language in re.findall(r"```(\w*)\n", README) if language} == {"sh", "text", "console"}
+
+
+def test_console_commands_run(own_run, pocketrec):
+    commands = [line.removeprefix("$ ") for lines in blocks("console") for line in lines if line.startswith("$ ")]
+    assert len(commands) >= 8
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        done = pocketrec(*arguments, cwd=own_run.parent)
+        assert name == "pocketrec" and done.code == 0, (command, done.err)
+
+
+def test_foreign_commands_run(pocketrec, tmp_path):
+    import numpy as np
+    from pocketrec.train.tf import tf
+
+    module = tf.Module()
+    module.w = tf.Variable(tf.random.stateless_normal([8, 200], (1, 2)))
+    module.f = tf.function(lambda x: {"y": tf.matmul(x, module.w)})
+    tf.saved_model.save(
+        module,
+        str(tmp_path / "DIR"),
+        signatures=module.f.get_concrete_function(tf.TensorSpec([None, 8], tf.float32, "x")),
+    )
+    np.savez(tmp_path / "queries.npz", x=np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32))
+    commands = [line for lines in blocks("sh") for line in lines if line.startswith("pocketrec ")]
+    assert len(commands) == 3
+    for command in commands:
+        done = pocketrec(*shlex.split(command)[1:], cwd=tmp_path)
+        assert done.code == 0, (command, done.out, done.err)
+
+
+def test_make_targets_exist():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    for line in (line for lines in blocks("sh") for line in lines if line.startswith("make ")):
+        assert line.split()[1] in targets
+
+
+def test_demo_output_has_the_shape_of_the_real_one(demo):
+    _, done = demo
+    shown = "\n".join(next(lines for lines in blocks("text") if any("Parity" in line for line in lines)))
+
+    def labels(text):
+        """First cells of every table row, but for the films, which another processor's training may order otherwise."""
+        rows = [re.split("[│┃]", line)[1].strip() for line in text.splitlines() if line.startswith(("│", "┃"))]
+        return [row for row in rows if not row.isdecimal()]
+
+    assert labels(shown) == labels(done.out)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#h][^)]*)\)", README))))
+def test_links_lead_somewhere(path):
+    assert (ROOT / path).exists()
