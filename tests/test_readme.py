@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,13 @@ def test_make_targets_exist():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
     for line in (line for lines in blocks("sh") for line in lines if line.startswith("make ")):
         assert line.split()[1] in targets
+
+
+def test_make_without_any_python_says_what_to_install(tmp_path):
+    command = [shutil.which("make"), "-C", ROOT, "lint", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/nonexistent"}, check=False)
+    assert done.returncode != 0
+    assert "expected uv or python3.11, got neither; run: apt-get install python3.11 python3.11-venv" in done.stderr
 
 
 def test_demo_output_has_the_shape_of_the_real_one(demo):
