@@ -21,8 +21,8 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/basedpyright
 
-lock:
-	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

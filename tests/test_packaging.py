@@ -35,6 +35,15 @@ def test_wheel_holds_the_stages_and_nothing_else(wheel):
     assert not [name for name in names if name.startswith("pocketrec/tests")]
 
 
+def test_uv_accepts_the_lock_file_with_its_hashes():
+    """`make` prefers uv where there is one; it reads pyproject.toml too and is stricter than pip."""
+    command = [Path(sys.executable).with_name("uv"), "pip", "install", "--dry-run", "--python", sys.executable]
+    done = subprocess.run(
+        [*command, "--require-hashes", "-r", "requirements.lock"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "Would make no changes" in done.stderr, done.stderr
+
+
 def test_clean_install_verifies_and_recommends_without_tensorflow(wheel, run, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv" / "bin" / "python"
