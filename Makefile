@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: demo test lint types lock clean
+.PHONY: demo test quality lint types lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -12,6 +12,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+quality: $(STAMP)
+	$(BIN)/python -m pocketrec.train.quality
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -51,7 +51,7 @@ def demo(
     report(out)
     bundle(out, verbose=verbose)
     verify(out / "bundle")
-    recommend(out / "bundle", user="42", top=5)
+    recommend(out / "bundle", history=["Speed (1994)=5", "Contact (1997)=4"], prefer=["Sci-Fi"], top=5)
     _print(f"\ndone in {time.monotonic() - started:.0f} s; next: open {out / 'reports' / 'report.html'}")
 
 
@@ -76,42 +76,58 @@ def doctor(as_json: Json = False) -> None:
 def train(
     out: Annotated[Path, typer.Option(help="Run directory to create.", show_default=False)],
     data: Annotated[
-        str, typer.Option(help="Dataset: movielens/100k, 1m, 20m, 25m or latest-small.")
+        str, typer.Option(help="movielens/100k, 1m, 20m, 25m, latest-small, or a CSV or Parquet file.")
     ] = "movielens/100k",
-    preset: Annotated[str, typer.Option(help="What to train: tutorial.")] = "tutorial",
+    preset: Annotated[str, typer.Option(help="What to train: pocket or tutorial.")] = "pocket",
     split: Annotated[str, typer.Option(help="random, temporal or leave-last-out.")] = "random",
     seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 42,
     data_dir: Annotated[Path | None, typer.Option(help="Prepared TFDS directory, or GroupLens' folder or zip.")] = None,
+    columns: Annotated[
+        str, typer.Option(help="user=COLUMN,item=COLUMN,rating=...,timestamp=...,title=... of a file.")
+    ] = "",
+    item_features: Annotated[Path | None, typer.Option(help="CSV or Parquet about the items of a file.")] = None,
+    user_features: Annotated[Path | None, typer.Option(help="CSV or Parquet about the users of a file.")] = None,
     train_metrics: Annotated[
-        bool, typer.Option("--train-metrics", help="Compute retrieval metrics while training too (slow).")
+        bool, typer.Option("--train-metrics", help="Tutorial: retrieval metrics while training too.")
+    ] = False,
+    evaluate_baselines: Annotated[
+        bool, typer.Option("--evaluate-baselines", help="Fit the classics on the same split.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Train a recommender and write RUN/trained.
 
     \b
-    Example: pocketrec train --data movielens/100k --out run
+    Examples: pocketrec train --data movielens/100k --out run
+              pocketrec train --data ratings.csv --columns user=uid,item=sku,rating=stars --out run
     """
     from pocketrec.train import stage
 
+    rows = None
     with _working(verbose) as say:
         run = stage.train(
-            out,
-            data=data,
-            preset=preset,
-            split=split,
-            seed=seed,
-            data_dir=data_dir,
-            train_metrics=train_metrics,
-            say=say,
-        )
+            out, data=data, preset=preset, split=split, seed=seed, data_dir=data_dir, columns=columns, item_features=item_features,
+            user_features=user_features, train_metrics=train_metrics, say=say,
+        )  # fmt: skip
+        if evaluate_baselines:
+            rows = stage.baselines(
+                data=data, preset=preset, split=split, seed=seed, data_dir=data_dir, columns=columns, say=say
+            )
     record = run.run_json
     if record["data"]["name"].startswith("movielens/"):
         from pocketrec.train.datasets import movielens_note_once
 
         _print(*filter(None, [movielens_note_once()]))
+    if record["rows"]:
+        from pocketrec.train.tables_report import RowReport
+
+        _print(*RowReport(**record["rows"]).lines())
     quality = {**record["metrics"]["ranking"], **record["metrics"]["retrieval"]}
     _print(f"trained {record['preset']} on {record['data']['name']} in {record['train_s']:.0f} s: {_pairs(quality)}")
+    if rows is not None:
+        from pocketrec.benchmarks.tables import quality_table
+
+        _print(quality_table([{"model": record["preset"], **quality, "seconds": record["train_s"]}, *rows]))
 
 
 @app.command()
@@ -337,25 +353,29 @@ def recommend(
     history: Annotated[
         list[str] | None, typer.Option(metavar="TITLE[=STARS]", help="A film watched; may be repeated.")
     ] = None,
+    prefer: Annotated[list[str] | None, typer.Option(help="A genre or another preference; may be repeated.")] = None,
     top: Annotated[int, typer.Option(help="How many films.")] = 10,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave unknown titles out instead of stopping.")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Print recommendations: from a bundle as the phone would, from a run as the server would.
 
     \b
-    Example: pocketrec recommend bundle --user 42 --top 5
+    Examples: pocketrec recommend bundle --history "Speed (1994)=5" "Contact (1997)=4" --prefer Sci-Fi
+              pocketrec recommend run --user 42 --top 5
     """
     from pocketrec.android_assets.recommend import recommend as answer
 
     with _working(verbose):
-        found = answer(where, user=user, history=history or (), top=top)
+        found = answer(where, user=user, history=history or (), prefer=prefer or (), top=top, skip_unknown=skip_unknown)
     from rich.table import Table
 
     table = Table("", "title", "genres", "score", "stars", title=f"For user {user}" if user else "For this history")
-    for place, item in enumerate(found, start=1):
-        stars = "–" if item.stars is None else f"{item.stars:.2f}"
-        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
-    _print(table)
+    for place, item in enumerate(found.items, start=1):
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", f"{item.stars:.2f}")
+    _print(*(f"note: {note}" for note in found.notes), table)
 
 
 def _either(run: Path | None, instead: dict[str, Path | None]) -> None:
@@ -379,7 +399,7 @@ def _either(run: Path | None, instead: dict[str, Path | None]) -> None:
 
 
 def _pairs(values: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items() if value is not None)
 
 
 def _print(*things: Any) -> None:
@@ -422,7 +442,7 @@ def main() -> None:
     # Typer carries its own copy of Click in some versions and the real one in others.
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
-        code = typer.main.get_command(app).main(standalone_mode=False)
+        code = typer.main.get_command(app).main(_spread(sys.argv[1:]), standalone_mode=False)
     except PocketrecError as error:
         code = _fail(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -433,6 +453,22 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code or 0)
+
+
+def _spread(arguments: list[str]) -> list[str]:
+    """Let `--history A B` of `recommend` mean `--history A --history B`, once RUN_OR_BUNDLE has been named."""
+    if arguments[:1] != ["recommend"]:
+        return arguments
+    spread, option, named = arguments[:1], "", False
+    for argument in arguments[1:]:
+        if argument.startswith("--"):
+            option = argument if argument in ("--history", "--prefer") else ""
+        elif option and spread[-1] != option and named:
+            spread.append(option)
+        elif spread[-1] not in ("--history", "--prefer", "--user", "--top"):
+            named = True
+        spread.append(argument)
+    return spread
 
 
 def _usage(error: Any) -> int:

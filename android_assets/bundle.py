@@ -136,6 +136,8 @@ def _fill(
         "models": [_model(variant) for variant in variants],
         "vocabularies": vocabularies,
         "items": "items.json",
+        "window": record["window"],
+        "rating_range": record["data"]["rating_range"],
         "golden": "golden.json",
         "parity": _summary(parity, variants),
         "signature": None,
@@ -150,7 +152,8 @@ def _copy(source: Path, folder: Path, name: str, role: str, roles: dict[str, str
 
 def _vocabulary_names(variants: Iterable[dict[str, Any]]) -> list[str]:
     inputs = {port["name"] for variant in variants for port in variant["inputs"]}
-    return ["items", "users"] if "user" in inputs else ["items"]
+    needed = {"items": True, "preferences": "preferences" in inputs, "users": "user" in inputs}
+    return [name for name, used in needed.items() if used]
 
 
 def _vocabulary(run: Run, folder: Path, name: str, roles: dict[str, str]) -> dict[str, Any]:
@@ -173,7 +176,7 @@ def _golden(run: Run, folder: Path, variant: dict[str, Any], parity: dict[str, A
     data = HeldOut(run)
     queries = data.queries[:: max(1, len(data.queries) // _GOLDEN_QUERIES)][:_GOLDEN_QUERIES]
     names = [port["name"] for port in variant["inputs"]]
-    feeds = feeds_for(names, queries, data)
+    feeds = feeds_for(names, queries, data.catalogue)
     rows = [{name: rows_of(feeds, name)[row] for name in names} for row in range(len(queries))]
     return make_vectors(
         folder / f"models/{variant['file']}", f"models/{variant['file']}", rows, _tolerance(parity, variant)

@@ -2,107 +2,74 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..benchmarks.processes import run_variant
-from ..benchmarks.queries import HeldOut
+from ..benchmarks.queries import Catalogue, HeldOut, Query, feed
+from ..benchmarks.reference import ask
 from ..benchmarks.runtimes import any_phone_runtime
+from ..convert.graphs import MASKED_BELOW
 from ..train.artifacts import Run, open_run
-from ..train.errors import CheckFailed, InputError, nearest
+from ..train.errors import CheckFailed, InputError
 from ..train.metrics import top_k
 from ..train.stage import read_vocabulary
+from .asking import Asked, ask_history, user_index
 from .verify import open_bundle
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One item of an answer: retrieval score, and predicted stars where a ranker is at hand."""
+    """One item of an answer: retrieval score and predicted stars."""
 
     id: str
     title: str
     genres: list[str]
     score: float
-    stars: float | None
+    stars: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Items, best first, and what was noticed about the question."""
+
+    items: list[Recommendation]
+    notes: list[str] = field(default_factory=list)
 
 
 def recommend(
-    where: Path, *, user: str | None = None, history: Sequence[str] = (), top: int = 10, key: Path | None = None
-) -> list[Recommendation]:
-    """Recommend for a known user, best first.
+    where: Path,
+    *,
+    user: str | None = None,
+    history: Sequence[str] = (),
+    prefer: Sequence[str] = (),
+    top: int = 10,
+    skip_unknown: bool = False,
+    key: Path | None = None,
+) -> Answer:
+    """Recommend for a known user, or for a history and preferences; what was watched is left out.
 
     Args:
-        where: a bundle (answered by its models on an installed phone runtime) or a run (answered by its SavedModels; films the
-            user rated in training are left out).
-        user: an id from the user vocabulary.
-        history: `TITLE` or `TITLE=STARS`, oldest first; needs models whose query is a history.
+        where: a bundle (answered by its models on an installed phone runtime) or a run (answered by its SavedModels).
+        user: an id from the user vocabulary; with a run, their training history is what was watched.
+        history: `TITLE` or `TITLE=STARS`, oldest first.
+        prefer: declared preferences, such as a genre.
         top: how many; at most what the retriever returns.
+        skip_unknown: leave unknown titles out instead of refusing them.
         key: Ed25519 public key that a bundle must be signed with.
 
     Raises:
-        InputError: neither bundle nor run, unknown user or title, `top` out of range, no model for such a query.
+        InputError: neither bundle nor run, a question that cannot be understood, `top` out of range.
         CheckFailed: the bundle is not as its manifest says, or a model does not run.
     """
-    if (user is None) == (not history):
-        raise InputError(
-            "query",
-            expected="either --user or --history",
-            given="both" if history else "neither",
-            do="pass one of them",
-        )
-    is_bundle = (where / "manifest.json").is_file()
-    if is_bundle:
-        return _from_bundle(where, user, history, top, key)
-    return _from_run(open_run(where), user, history, top)
-
-
-def parse_history(entries: Sequence[str], titles: Sequence[str]) -> list[tuple[int, float | None]]:
-    """Turn `TITLE[=STARS]` into (item index, stars); a title may hold '=' itself.
-
-    Raises:
-        InputError: an unknown title (the nearest are named), or stars that are no number.
-    """
-    index = {title: i for i, title in reversed(list(enumerate(titles)))}
-    parsed: list[tuple[int, float | None]] = []
-    for entry in entries:
-        title, _, stars = entry.rpartition("=")
-        if entry in index:
-            parsed.append((index[entry], None))
-        elif title in index and _is_number(stars):
-            parsed.append((index[title], float(stars)))
-        else:
-            unknown = title if title and (_is_number(stars) or title in index) else entry
-            if title in index:
-                raise InputError(
-                    "--history", expected="TITLE=STARS with a number", given=repr(entry), do="write 5 for five stars"
-                )
-            raise InputError(
-                "--history", expected="a title of the catalogue", given=repr(unknown), do=_suggest(unknown, titles)
-            )
-    return parsed
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return np.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _suggest(name: str, names: Sequence[str]) -> str:
-    close = nearest(name, names)
-    return f"did you mean {' or '.join(repr(n) for n in close)}?" if close else "nothing resembles it"
-
-
-def _user_index(user: str, users: Sequence[str]) -> int:
-    if user not in users:
-        close = nearest(user, users)
-        do = f"did you mean {' or '.join(close)}?" if close else f"users look like {', '.join(list(users)[:3])}"
-        raise InputError("--user", expected=f"one of {len(users)} known users", given=repr(user), do=do)
-    return list(users).index(user)
+    if user is not None and (history or prefer):
+        raise InputError("query", expected="either --user, or --history and --prefer", given="both", do="leave one out")
+    if (where / "manifest.json").is_file():
+        return _from_bundle(where, user, history, prefer, top, skip_unknown, key)
+    return _from_run(open_run(where), user, history, prefer, top, skip_unknown)
 
 
 def _check_top(top: int, most: int, what: str) -> None:
@@ -110,61 +77,77 @@ def _check_top(top: int, most: int, what: str) -> None:
         raise InputError("--top", expected=f"1 to {most}, {what}", given=top, do="choose another")
 
 
-def _refuse_history(history: Sequence[str], titles: Sequence[str]) -> None:
-    parse_history(history, titles)
-    raise InputError(
-        "--history", expected="models whose query is a history", given="models keyed by user id", do="pass --user ID"
-    )
-
-
 def _from_bundle(
-    folder: Path, user: str | None, history: Sequence[str], top: int, key: Path | None
-) -> list[Recommendation]:
+    folder: Path,
+    user: str | None,
+    history: Sequence[str],
+    prefer: Sequence[str],
+    top: int,
+    skip_unknown: bool,
+    key: Path | None,
+) -> Answer:
     manifest = open_bundle(folder, key=key)
     items = json.loads((folder / manifest["items"]).read_text(encoding="utf-8"))
-    tokens = {row["name"]: read_vocabulary(folder / row["file"]) for row in manifest["vocabularies"]}
-    if [item["id"] for item in items] != tokens["items"]:
+    names = _catalogue(folder, manifest)
+    if [item["id"] for item in items] != names.items:
         raise CheckFailed(f"{manifest['items']}: its order is not that of the item vocabulary")
     models = {model["graph"]: model for model in manifest["models"]}
     k = next(port["shape"][0] for port in models["retriever"]["outputs"] if port["name"] == "ids")
     _check_top(top, min(k, len(items)), "what the retriever returns")
-    if user is None:
-        _refuse_history(history, [item["title"] for item in items])
-    query = np.array([_user_index(str(user), tokens["users"])], np.int32)
-    found = _run(folder, models["retriever"], {"user": query, "seen": np.zeros(len(items), bool)})
-    ids, scores = found["ids"][:top], found["scores"][:top]
-    stars = _run(folder, models["ranker"], {"user": query, "items": ids})["rating"]
-    return [_recommendation(items[i], score, star) for i, score, star in zip(ids, scores, stars, strict=True)]
-
-
-def _run(folder: Path, model: dict[str, Any], inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    outcome = run_variant(
-        folder / model["file"], {name: value[None] for name, value in inputs.items()}, runtime=any_phone_runtime()
+    if user is not None:
+        nobody = np.empty(0, np.int32)
+        asked = Asked(Query(user_index(user, names.users), nobody, nobody, nobody, nobody))
+    else:
+        titles = [item["title"] for item in items]
+        asked = ask_history(history, prefer, names, titles, manifest["rating_range"], skip_unknown=skip_unknown)
+    found = _run(folder, models["retriever"], asked.query, names)
+    kept = found["scores"][:top] > MASKED_BELOW
+    ids, scores = found["ids"][:top][kept], found["scores"][:top][kept]
+    stars = _run(folder, models["ranker"], replace(asked.query, items=ids), names)["rating"]
+    return Answer(
+        [_item(items[i], score, star) for i, score, star in zip(ids, scores, stars, strict=True)], asked.notes
     )
+
+
+def _catalogue(folder: Path, manifest: dict[str, Any]) -> Catalogue:
+    tokens = {row["name"]: read_vocabulary(folder / row["file"]) for row in manifest["vocabularies"]}
+    lists = {name: tokens.get(name, []) for name in ("items", "users", "preferences")}
+    return Catalogue(**lists, window=manifest["window"] or 0)
+
+
+def _run(folder: Path, model: dict[str, Any], query: Query, names: Catalogue) -> dict[str, np.ndarray]:
+    inputs = {port["name"]: feed(port["name"], query, names)[None] for port in model["inputs"]}
+    outcome = run_variant(folder / model["file"], inputs, runtime=any_phone_runtime())
     if not outcome:
         raise CheckFailed(f"{model['file']} does not run: {outcome.reason}")
     return {name: value[0] for name, value in outcome.arrays.items()}
 
 
-def _from_run(run: Run, user: str | None, history: Sequence[str], top: int) -> list[Recommendation]:
+def _from_run(
+    run: Run, user: str | None, history: Sequence[str], prefer: Sequence[str], top: int, skip_unknown: bool
+) -> Answer:
     items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
     _check_top(top, len(items), "the size of the catalogue")
     data = HeldOut(run)
-    if user is None:
-        _refuse_history(history, [item["title"] for item in items])
-    row = _user_index(str(user), data.users)
-    from ..train.savedmodels import call_signature, load_signature
+    if user is not None:
+        asked = Asked(data.query(user_index(user, data.users)))
+    else:
+        titles = [item["title"] for item in items]
+        asked = ask_history(
+            history, prefer, data.catalogue, titles, run.run_json["data"]["rating_range"], skip_unknown=skip_unknown
+        )
+    from ..train.savedmodels import load_signature
 
-    token = np.array([data.users[row].encode()], object)
-    query = call_signature(load_signature(run.saved_model("query"), "serving_default"), {"user_id": token})["query"]
-    scores = query @ np.load(run.trained / "candidates.npy").T
-    scores[0, data.history.items_of(row)] = -np.inf
+    asking = replace(asked.query, items=np.zeros(1, np.int32))  # a user-keyed query is asked once for each candidate
+    query = ask(load_signature(run.saved_model("query"), "serving_default"), asking, data.catalogue)["query"]
+    scores = query[:1] @ np.load(run.trained / "candidates.npy").T
+    scores[0, asked.query.seen] = -np.inf
     ids = top_k(scores, top)[0]
-    titles = np.array([data.items[i].encode() for i in ids], object)
-    pairs = {"user_id": np.repeat(token, len(ids)), "movie_title": titles}
-    stars = call_signature(load_signature(run.saved_model("ranking"), "serving_default"), pairs)["rating"].reshape(-1)
-    return [_recommendation(items[i], scores[0, i], star) for i, star in zip(ids, stars, strict=True)]
+    ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
+    ranking = load_signature(run.saved_model("ranking"), "serving_default")
+    stars = ask(ranking, replace(asked.query, items=ids), data.catalogue)["rating"].reshape(-1)
+    return Answer([_item(items[i], scores[0, i], star) for i, star in zip(ids, stars, strict=True)], asked.notes)
 
 
-def _recommendation(item: dict[str, Any], score: float, stars: float) -> Recommendation:
+def _item(item: dict[str, Any], score: float, stars: float) -> Recommendation:
     return Recommendation(item["id"], item["title"], item["genres"], float(score), float(stars))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..convert.graphs import MASKED_BELOW
 from ..train.metrics import ndcg_at_k, recall_at_k, rmse, top_k
 from .measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined, top_k_overlap
 from .queries import HeldOut, rows_of
@@ -16,13 +17,15 @@ QUALITY_K = 100
 def compare_ratings(
     outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut
 ) -> dict[str, Any]:
-    """Metrics of a ranker: `rating` flat over all queries on both sides, quality as RMSE in stars."""
+    """Metrics of a ranker: `rating` flat over all queries on both sides, quality as RMSE in stars of predictions
+    clipped to the range of the ratings."""
     expected, got = reference["rating"], outputs["rating"].reshape(-1)
     truth = np.concatenate([query.ratings for query in data.queries])
+    low, high = data.run.run_json["data"]["rating_range"]
     offsets = reference["rating.offsets"]
     groups = [(expected[a:b], got[a:b]) for a, b in pairwise(offsets)]
     several = [(e, g) for e, g in groups if len(e) > 1]
-    before, after = rmse(expected, truth), rmse(got, truth)
+    before, after = (rmse(np.clip(rating, low, high), truth) for rating in (expected, got))
     return {
         "max_abs_diff": max_abs_diff(expected, got),
         "mean_abs_diff": mean_abs_diff(expected, got),
@@ -46,7 +49,7 @@ def compare_retrieval(
     for row, query in enumerate(data.queries):
         masked[row, query.seen] = -np.inf
     best = top_k(masked, k)
-    finite = np.isfinite(scores)
+    finite = scores > MASKED_BELOW
     expected = np.take_along_axis(masked, ids, axis=1)
     comparable = finite & np.isfinite(expected)
     taus = [kendall_tau(expected[row, comparable[row]], scores[row, comparable[row]]) for row in range(len(ids))]

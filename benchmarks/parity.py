@@ -95,7 +95,7 @@ def _check_one(
     if reason := RUNTIMES[runtime].missing():
         return _row("skipped", reason, gate=gate)
     graph = variant["graph"]
-    feeds = feeds_for([port["name"] for port in variant["inputs"]], data.queries, data)
+    feeds = feeds_for([port["name"] for port in variant["inputs"]], data.queries, data.catalogue)
     outcome = run_variant(run.converted / variant["file"], feeds, runtime=runtime, timeout_s=timeout_s)
     if not outcome:
         return _row("error", outcome.reason, gate=gate)

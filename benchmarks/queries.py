@@ -1,9 +1,11 @@
 """The queries that variants are asked: held-out users with what they really rated, never random ids."""
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -15,19 +17,38 @@ from ..train.stage import read_vocabulary
 
 @dataclass(frozen=True)
 class Query:
-    """One held-out user, and the items their held-out ratings are about.
+    """One user, and the items the query is about.
 
     Attributes:
-        user: index in the user vocabulary.
-        items: int32[n], held-out items, oldest first.
+        user: index in the user vocabulary; -1 for somebody who is in none.
+        items: int32[n], candidates: for held-out users what they rated later, oldest first.
         ratings: float32[n], what the user gave them.
-        seen: int32[m], items of the training history, oldest first.
+        seen: int32[m], items of the history, oldest first.
+        stars: float32[m], what the user gave those; 0 where they gave nothing.
+        preferences: declared tokens.
     """
 
     user: int
     items: np.ndarray
     ratings: np.ndarray
     seen: np.ndarray
+    stars: np.ndarray
+    preferences: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What ids mean: vocabularies by name, and the window of a history.
+
+    Attributes:
+        items, users, preferences: tokens in id order; empty where the models have no such input.
+        window: places of a history; 0 where there is none.
+    """
+
+    items: list[str]
+    users: list[str]
+    preferences: list[str]
+    window: int
 
 
 @dataclass(frozen=True)
@@ -37,12 +58,23 @@ class HeldOut:
     run: Run
 
     @cached_property
+    def catalogue(self) -> Catalogue:
+        folder = self.run.trained / "vocabularies"
+        tokens = {name: _tokens(folder / f"{name}.txt") for name in ("items", "users", "preferences")}
+        return Catalogue(**tokens, window=self.run.run_json["window"] or 0)
+
+    @property
+    def items(self) -> list[str]:
+        return self.catalogue.items
+
+    @property
     def users(self) -> list[str]:
-        return read_vocabulary(self.run.trained / "vocabularies" / "users.txt")
+        return self.catalogue.users
 
     @cached_property
-    def items(self) -> list[str]:
-        return read_vocabulary(self.run.trained / "vocabularies" / "items.txt")
+    def preferences(self) -> list[list[str]]:
+        rows: list[dict[str, Any]] = json.loads((self.run.trained / "users.json").read_text(encoding="utf-8"))
+        return [row["preferences"] for row in rows]
 
     def _grouped(self, name: str) -> Histories:
         with np.load(self.run.trained / f"{name}.npz") as archive:
@@ -59,46 +91,89 @@ class HeldOut:
     def truth(self) -> Histories:
         return self._grouped("heldout")
 
+    def query(self, user: int) -> Query:
+        """The query of a known user."""
+        seen, truth = self.history, self.truth
+        return Query(
+            user,
+            truth.items_of(user),
+            truth.ratings_of(user),
+            seen.items_of(user),
+            seen.ratings_of(user),
+            self.preferences[user],
+        )
+
     @cached_property
     def queries(self) -> list[Query]:
         """One query for every user with something held out."""
-        users = np.flatnonzero(np.diff(self.truth.offsets) > 0)
-        return [
-            Query(int(u), self.truth.items_of(u), self.truth.ratings_of(u), self.history.items_of(u)) for u in users
-        ]
+        return [self.query(int(user)) for user in np.flatnonzero(np.diff(self.truth.offsets) > 0)]
 
 
-def _seen_mask(query: Query, data: HeldOut) -> np.ndarray:
-    mask = np.zeros(len(data.items), bool)
+def _tokens(path: Any) -> list[str]:
+    return read_vocabulary(path) if path.is_file() else []
+
+
+def _encoded(tokens: Iterable[str]) -> np.ndarray:
+    return np.array([token.encode() for token in tokens], "S")
+
+
+def _seen_mask(query: Query, names: Catalogue) -> np.ndarray:
+    mask = np.zeros(len(names.items), bool)
     mask[query.seen] = True
     return mask
 
 
-# How each input of a graph is made from a query, by the input's name.
-FEEDS: dict[str, Callable[[Query, HeldOut], np.ndarray]] = {
-    "user": lambda query, data: np.array([query.user], np.int32),
-    "items": lambda query, data: query.items.astype(np.int32),
+def _window(values: np.ndarray, fill: float, names: Catalogue, dtype: Any) -> np.ndarray:
+    row = np.full(names.window, fill, dtype)
+    kept = values[-names.window :]
+    row[names.window - len(kept) :] = kept
+    return row
+
+
+def _declared(query: Query, names: Catalogue) -> np.ndarray:
+    return np.isin(names.preferences, list(query.preferences)).astype(np.float32)
+
+
+def _watched(query: Query, names: Catalogue) -> np.ndarray:
+    return _encoded([names.items[item] for item in query.seen[-names.window :]] or [""])
+
+
+# How each input of a graph or of a served SavedModel is made from a query, by the input's name.
+FEEDS: dict[str, Callable[[Query, Catalogue], np.ndarray]] = {
+    "user": lambda query, names: np.array([query.user], np.int32),
+    "items": lambda query, names: query.items.astype(np.int32),
     "seen": _seen_mask,
-    "user_id": lambda query, data: np.array([data.users[query.user].encode()] * len(query.items)),
-    "movie_title": lambda query, data: np.array([data.items[item].encode() for item in query.items]),
+    "history": lambda query, names: _window(query.seen, len(names.items), names, np.int32),
+    "preferences": _declared,
+    "user_id": lambda query, names: _encoded([names.users[query.user]] * len(query.items)),
+    "movie_title": lambda query, names: _encoded(names.items[item] for item in query.items),
+    "watched": _watched,
+    "declared": lambda query, names: _encoded(query.preferences or [""]),
+    "candidates": lambda query, names: _encoded(names.items[item] for item in query.items),
 }
-_ONE_ROW_A_QUERY = ("user", "seen")
 
 
-def feeds_for(names: Iterable[str], queries: list[Query], data: HeldOut) -> dict[str, np.ndarray]:
-    """Arrays for a worker: one row a query where all are alike, else flat with `.offsets`.
+def feed(name: str, query: Query, names: Catalogue, *, as_served: bool = False) -> np.ndarray:
+    """One input of one query; `stars` is as long as `watched` for a served model and the window for a phone's.
 
     Raises:
-        InputError: a graph asks for an input this kit cannot make from a held-out user.
+        InputError: this kit cannot make such an input from a user.
     """
+    if name == "stars":
+        if as_served:
+            return query.stars[-names.window :].astype(np.float32) if len(query.stars) else np.zeros(1, np.float32)
+        return _window(query.stars, 0.0, names, np.float32)
+    if name not in FEEDS:
+        raise InputError("input", expected=f"one of {', '.join(FEEDS)}", given=repr(name), do="pass --inputs FILE.npz")
+    return FEEDS[name](query, names)
+
+
+def feeds_for(names: Iterable[str], queries: Sequence[Query], catalogue: Catalogue) -> dict[str, np.ndarray]:
+    """Arrays for a worker: one row a query where all are alike, else flat with `.offsets`."""
     arrays: dict[str, np.ndarray] = {}
     for name in names:
-        if name not in FEEDS:
-            raise InputError(
-                "input", expected=f"one of {', '.join(FEEDS)}", given=repr(name), do="pass --inputs FILE.npz"
-            )
-        rows = [FEEDS[name](query, data) for query in queries]
-        if name in _ONE_ROW_A_QUERY:
+        rows = [feed(name, query, catalogue) for query in queries]
+        if len({row.shape for row in rows}) == 1:
             arrays[name] = np.stack(rows)
         else:
             arrays[name] = np.concatenate(rows)

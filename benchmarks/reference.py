@@ -8,7 +8,7 @@ import numpy as np
 
 from ..train.artifacts import Run, sha256_bytes, sha256_file, sha256_tree, write_npz
 from ..train.errors import InputError
-from .queries import HeldOut, feeds_for, rows_of
+from .queries import Catalogue, HeldOut, Query, feed
 
 _FILE = "reference.npz"
 
@@ -50,26 +50,34 @@ def reference_sha256(run: Run) -> str:
 
 def _made_from(run: Run) -> dict[str, str]:
     models = {name: sha256_tree(run.saved_model(name)) for name in ("ranking", "query", "candidate")}
-    files = [run.trained / "vocabularies" / name for name in ("users.txt", "items.txt")]
-    files += [run.trained / name for name in ("history.npz", "heldout.npz")]
+    files = sorted((run.trained / "vocabularies").iterdir())
+    files += [run.trained / "users.json"] + [run.trained / name for name in ("history.npz", "heldout.npz")]
     return {**models, "queries": sha256_bytes("".join(sha256_file(path) for path in files).encode())}
 
 
 def _ask(run: Run, data: HeldOut) -> dict[str, np.ndarray]:
-    from ..train.savedmodels import call_signature, load_signature
+    from ..train.savedmodels import load_signature
 
-    def ask(model: str, inputs: dict[str, Any]) -> np.ndarray:
-        answer = call_signature(load_signature(run.saved_model(model), "serving_default"), inputs)
-        return next(iter(answer.values()))
-
-    pairs = feeds_for(("user_id", "movie_title"), data.queries, data)
-    ratings = ask("ranking", {name: pairs[name].astype(object) for name in ("user_id", "movie_title")})
-    users = np.array([rows[0] for rows in rows_of(pairs, "user_id")])
-    query = ask("query", {"user_id": users.astype(object)})
-    candidate = ask("candidate", {"movie_title": np.array([item.encode() for item in data.items], object)})
+    ranking, query = (load_signature(run.saved_model(name), "serving_default") for name in ("ranking", "query"))
+    ratings = [ask(ranking, one, data.catalogue)["rating"].reshape(-1) for one in data.queries]
+    vectors = np.concatenate([ask(query, one, data.catalogue)["query"][:1] for one in data.queries])
+    candidate = load_signature(run.saved_model("candidate"), "serving_default")
+    (name,) = candidate.specs
+    candidates = candidate(**{name: np.array([item.encode() for item in data.items], object)})["candidate"].numpy()
+    offsets = np.cumsum([0, *[len(row) for row in ratings]])
     return {
-        "rating": ratings.reshape(-1),
-        "rating.offsets": pairs["user_id.offsets"],
-        "query": query,
-        "scores": query @ candidate.T,
+        "rating": np.concatenate(ratings),
+        "rating.offsets": offsets,
+        "query": vectors,
+        "scores": vectors @ candidates.T,
     }
+
+
+def ask(signature: Any, query: Query, names: Catalogue) -> dict[str, np.ndarray]:
+    """A served SavedModel's answer to one query, with a batch of one where its inputs have a batch."""
+    inputs = {}
+    for name, spec in signature.specs.items():
+        value = feed(name, query, names, as_served=True)
+        value = value.astype(object) if value.dtype.kind == "S" else value
+        inputs[name] = value[None] if spec.shape.rank == value.ndim + 1 else value
+    return {name: value.numpy() for name, value in signature(**inputs).items()}

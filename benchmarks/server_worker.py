@@ -2,8 +2,9 @@
 
     python -P server_worker.py SPEC.json
 
-SPEC: kind `savedmodel` or `scann_native`, saved_model or candidates (.npy), k, inputs (.npz: user_id or query), outputs (.npz to
-write), warmup, samples. Written beside `samples_ns`: `ids` (titles or rows) flat with `ids.offsets`, and `meta`, as worker.py does.
+SPEC: kind `savedmodel` or `scann_native`, saved_model or candidates (.npy), k, inputs (.npz, one row a query), outputs
+(.npz to write), warmup, samples. Written beside `samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as
+worker.py does.
 """
 
 import json
@@ -26,8 +27,8 @@ def load_saved_model(spec):
     signature = loaded.signatures["serving_default"]
 
     def call(query, owner=loaded):  # bound, so that the variables outlive this function
-        answer = signature(user_id=tf.constant([query]))
-        return answer["scores"].numpy(), answer["titles"].numpy()
+        answer = signature(**{name: tf.constant(value) for name, value in query.items()})
+        return answer["scores"].numpy(), answer["ids"].numpy()
 
     return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
 
@@ -40,7 +41,7 @@ def load_scann_native(spec):
     searcher = scann.scann_ops_pybind.builder(candidates, spec["k"], "dot_product").score_brute_force().build()
 
     def call(query):
-        ids, scores = searcher.search(query)
+        ids, scores = searcher.search(query["query"])
         return scores[None], ids[None]
 
     return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
@@ -57,9 +58,10 @@ LOADERS = {"savedmodel": load_saved_model, "scann_native": load_scann_native}
 def main(path):
     spec = json.loads(Path(path).read_text())
     with np.load(spec["inputs"]) as archive:
-        queries = list(next(archive[name] for name in archive.files))
+        arrays = {name: archive[name] for name in archive.files}
     call, meta = LOADERS[spec["kind"]](spec)
-    queries = [bytes(query) if isinstance(query, np.bytes_) else query for query in queries]
+    arrays = {name: value.astype(object) if value.dtype.kind == "S" else value for name, value in arrays.items()}
+    queries = [{name: value[row] for name, value in arrays.items()} for row in range(len(next(iter(arrays.values()))))]
     started = time.perf_counter_ns()
     call(queries[0])
     meta["first_call_ns"] = time.perf_counter_ns() - started

@@ -1,7 +1,7 @@
 """What latency is measured of: each variant on each runtime, and the server-side retrievers, over the same queries."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..train.artifacts import Run
 from .processes import Outcome, run_variant, run_worker
-from .queries import HeldOut, Query, feeds_for
+from .queries import HeldOut, Query, feed, feeds_for
 
 _SERVER_WORKER = Path(__file__).with_name("server_worker.py")
 _QUERIES = 128
@@ -39,7 +39,7 @@ def latency_queries(data: HeldOut) -> list[Query]:
     for query in data.queries[::step][:_QUERIES]:
         others = np.setdiff1d(np.arange(n_items, dtype=np.int32), query.items)
         items = np.concatenate([query.items, others])[:_CANDIDATES].astype(np.int32)
-        chosen.append(Query(query.user, items, query.ratings, np.empty(0, np.int32)))
+        chosen.append(replace(query, items=items))
     return chosen
 
 
@@ -47,8 +47,10 @@ def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: in
     """A variant on a runtime; a string ranker is called with one pair, as the tutorial's app would."""
     graph, queries = variant["graph"], latency_queries(data)
     if graph == "ranker_strings":
-        queries = [Query(q.user, q.items[:1], q.ratings, q.seen) for q in queries]
-    feeds = feeds_for([port["name"] for port in variant["inputs"]], queries, data)
+        queries = [replace(query, items=query.items[:1]) for query in queries]
+    feeds = feeds_for([port["name"] for port in variant["inputs"]], queries, data.catalogue)
+    if "seen" in feeds:  # the servers' indexes have no mask
+        feeds["seen"] = np.zeros_like(feeds["seen"])
     retrieves = graph == "retriever"
     k = next((port["shape"][0] for port in variant["outputs"] if port["name"] == "ids"), None) if retrieves else None
     fields = {
@@ -69,24 +71,39 @@ def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: in
 def server_subjects(run: Run, data: HeldOut, k: int, reference: Mapping[str, np.ndarray]) -> list[Subject]:
     """BruteForce and ScaNN as SavedModels (user id in, titles out) and native ScaNN (query vector in, rows out)."""
     queries = latency_queries(data)
-    scann = run.run_json["scann"]["configuration"]
-    users = {"user_id": np.array([data.users[query.user].encode() for query in queries])}
-    vectors = {"query": reference["query"][[_row_of(data, query) for query in queries]]}
-    saved = lambda name: {"kind": "savedmodel", "saved_model": str(run.saved_model(name))}  # noqa: E731
+    run_scann = run.run_json["scann"]["configuration"]
     native = {"kind": "scann_native", "candidates": str(run.trained / "candidates.npy")}
     rows = [
-        ("server/bruteforce/savedmodel", saved("retrieval_bruteforce"), users, True, "encoder+index", "exact"),
-        ("server/scann/savedmodel", saved("retrieval_scann"), users, False, "encoder+index", scann),
-        (
-            "server/scann/native",
-            native,
-            vectors,
-            True,
-            "index",
-            "brute_force, as ScaNN's authors advise under 20,000 items",
-        ),
+        ("server/bruteforce/savedmodel", "retrieval_bruteforce", True, "exact"),
+        ("server/scann/savedmodel", "retrieval_scann", run_scann == "brute_force", run_scann),
+        ("server/scann/savedmodel", "retrieval_scann_tfrs_default", False, "tfrs_default"),
     ]
-    return [_server_subject(*row, k=k, n_items=len(data.items)) for row in rows]
+    subjects = []
+    for name, model, is_exact, how in (row for row in rows if run.saved_model(row[1]).is_dir()):
+        spec = {"kind": "savedmodel", "saved_model": str(run.saved_model(model))}
+        subjects.append(
+            _server_subject(
+                name, spec, served(queries, data), is_exact, "encoder+index", how, k=k, n_items=len(data.items)
+            )
+        )
+    vectors = {"query": reference["query"][[_row_of(data, query) for query in queries]]}
+    how = "brute_force, as ScaNN's authors advise under 20,000 items"
+    return [
+        *subjects,
+        _server_subject("server/scann/native", native, vectors, True, "index", how, k=k, n_items=len(data.items)),
+    ]
+
+
+def served(queries: list[Query], data: HeldOut) -> dict[str, np.ndarray]:
+    """Inputs of a served retrieval SavedModel, one row a query, texts padded with '' to the longest."""
+    if not data.catalogue.window:
+        return {"user_id": np.stack([feed("user_id", query, data.catalogue)[:1] for query in queries])}
+    found = {}
+    for name in ("watched", "declared"):
+        rows = [feed(name, query, data.catalogue) for query in queries]
+        width = max(len(row) for row in rows)
+        found[name] = np.stack([np.concatenate([np.full(width - len(row), b"", row.dtype), row])[None] for row in rows])
+    return found
 
 
 def _row_of(data: HeldOut, query: Query) -> int:
@@ -114,4 +131,4 @@ def _server_subject(
         full = {**spec, "k": k, "warmup": warmup, "samples": samples}
         return run_worker([str(_SERVER_WORKER)], full, inputs, timeout_s=180)
 
-    return Subject(name.replace("/", "-"), fields, measure)
+    return Subject(f"{name.replace('/', '-')}-{how.split(',')[0]}", fields, measure)

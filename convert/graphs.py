@@ -10,6 +10,9 @@ from ..train.artifacts import Run
 from ..train.errors import InputError
 
 DEFAULT_K = 100
+# What masked items score, and the bound to tell them by. The converter turns minus infinity into the lowest float32, and
+# float16 files cut that to -65504; this value survives both.
+MASKED, MASKED_BELOW = -60_000.0, -50_000.0
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,17 @@ def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
         raise InputError("--k", expected=f"1 to {n_items}, the size of the catalogue", given=k, do="choose a smaller k")
     encode = load_signature(run.saved_model("query"), "query_encoder")
     scales = np.abs(candidates).max(axis=1)
-    scales[scales == 0] = 1
+    scales = np.where(scales > 1e-6, scales, np.float32(1))
+    floor = tf.constant(MASKED / scales if options.scale_rows else MASKED, tf.float32)
 
     def retrieve(**inputs: Any) -> dict[str, Any]:
         seen = inputs.pop("seen")
-        query = encode(**inputs)["query"]
+        query = encode.function(**inputs)["query"]
         table = candidates / scales[:, None] if options.scale_rows else candidates
         scores = tf.reshape(tf.matmul(query, tf.constant(table), transpose_b=True), [n_items])
-        scores = tf.where(seen, tf.constant(-np.inf, tf.float32), scores)
-        if (
-            options.scale_rows
-        ):  # behind the mask: anywhere nearer to the matmul the converter folds it back into the table
+        scores = tf.where(seen, floor, scores)
+        if options.scale_rows:
+            # Behind the mask: anywhere nearer to the matmul the converter folds it back into the table.
             scores *= tf.constant(scales)
         best, ids = tf.math.top_k(scores, k)
         return {"ids": ids, "scores": best}
@@ -73,10 +76,7 @@ def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
     module = tf.Module()
     module.encoder = encode.owner
     module.retrieve = tf.function(retrieve)
-    specs = {
-        name: tf.TensorSpec(spec.shape, spec.dtype, name)
-        for name, spec in encode.function.structured_input_signature[1].items()
-    }
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in encode.specs.items()}
     return module, module.retrieve.get_concrete_function(**specs, seen=tf.TensorSpec([n_items], tf.bool, "seen"))
 
 

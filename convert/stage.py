@@ -37,7 +37,7 @@ def convert_run(
     """Convert a run's graphs under recipes and write RUN/converted whole, or not at all.
 
     Args:
-        graphs: keys of `GRAPHS`; all when empty.
+        graphs: keys of `GRAPHS` that the preset offers; all of those when empty.
         recipes: keys of `RECIPES`; all when empty.
         k: results of a retriever; at most the catalogue, by default 100 or the catalogue if smaller.
         prove: executes a file and returns the reasons why it does not run, none when it does.
@@ -50,8 +50,9 @@ def convert_run(
         InputError: unknown graph or recipe, or `k` out of range.
         CheckFailed: a quantized file kept float32 tables, or a file does not run.
     """
-    chosen_graphs = [pick("--graph", name, GRAPHS) for name in graphs] or list(GRAPHS)
     chosen_recipes = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
+    offered = [name for name in GRAPHS if name in run.run_json["graphs"]]
+    chosen_graphs = [pick("--graph", name, offered) for name in graphs] or offered
     k = _check_k(k, run.run_json["data"]["n_items"])
     rows = []
     with atomic_dir(run.converted) as folder:

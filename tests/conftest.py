@@ -57,6 +57,23 @@ def run(demo: tuple[Path, Done]) -> Path:
     return demo[0]
 
 
+@pytest.fixture(scope="session")
+def tutorial_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tutorial preset, trained, converted and compared once."""
+    if ready := os.environ.get("POCKETREC_TEST_DEMO"):
+        return Path(ready).with_name("tutorial")
+    folder = tmp_path_factory.mktemp("tutorial") / "run"
+    for arguments in (
+        ["train", "--preset", "tutorial", "--out", folder],
+        ["convert", folder],
+        ["parity", folder],
+        ["bundle", folder],
+    ):
+        done = call(*arguments)
+        assert done.code == 0, done.err
+    return folder
+
+
 @pytest.fixture
 def own_run(run: Path, tmp_path: Path) -> Path:
     """A copy of the run that a test may damage."""

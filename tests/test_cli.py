@@ -50,7 +50,7 @@ def test_help_imports_nothing_heavy(arguments):
 def test_demo_is_quiet_on_stderr_and_ends_with_films(demo):
     _, done = demo
     assert done.err == ""
-    assert "verified movielens-100k-tutorial version 1" in done.out and "For user 42" in done.out
+    assert "verified movielens-100k-pocket version 1" in done.out and "For this history" in done.out
 
 
 def test_demo_passes_every_gate(demo):

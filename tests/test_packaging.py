@@ -67,7 +67,7 @@ def test_clean_install_verifies_and_recommends_without_tensorflow(wheel, run, tm
     pocketrec = tmp_path / "venv" / "bin" / "pocketrec"
     for arguments, said in (
         (["verify", run / "bundle"], "golden vectors replayed"),
-        (["recommend", run / "bundle", "--user", "42"], "For user 42"),
+        (["recommend", run / "bundle", "--prefer", "Western"], "For this history"),
     ):
         done = subprocess.run([pocketrec, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0 and said in done.stdout, done.stderr

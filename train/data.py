@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Ratings:
         items: distinct item ids, sorted; the order of every item table made from them.
         titles: display title of each item.
         genres: genre names of each item.
+        user_preferences: declared preferences of each user, tokens such as `gender:F`; empty when nothing is known.
+        is_implicit: every row is a positive and the ratings mean nothing.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Ratings:
     items: list[str]
     titles: list[str]
     genres: list[list[str]]
+    user_preferences: list[list[str]] = field(default_factory=list)
+    is_implicit: bool = False
 
     def __len__(self) -> int:
         return len(self.user)
@@ -47,7 +51,8 @@ class Ratings:
     def sha256(self) -> str:
         """Hex SHA-256 over vocabularies and interactions: what a run says it was trained on."""
         digest = hashlib.sha256()
-        for tokens in (self.users, self.items, self.titles):
+        features = ["\t".join(row) for rows in (self.genres, self.user_preferences) for row in rows]
+        for tokens in (self.users, self.items, self.titles, features):
             digest.update("\n".join(tokens).encode() + b"\0")
         for array, dtype in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4"), (self.timestamp, "<i8")):
             digest.update(np.ascontiguousarray(array, dtype).tobytes())

@@ -18,6 +18,12 @@ from .errors import InputError, pick
 from .grouplens import fetch_ml100k
 from .tf import tf as _tf  # noqa: F401  (sets what TFDS' own TensorFlow import must see)
 
+# What users of a dataset declared about themselves; 25m, 20m and latest-small hold nothing of the kind.
+_DEMOGRAPHICS: dict[str, tuple[str, ...]] = dict.fromkeys(
+    ("100k", "1m"), ("bucketized_user_age", "user_gender", "user_occupation_text")
+)
+_DEMOGRAPHICS |= dict.fromkeys(("20m", "25m", "latest-small"), ())
+
 # The file that shows a folder to be GroupLens' own layout, by size.
 _TELLING_FILE = {"100k": "u.data", "1m": "ratings.dat"}
 
@@ -43,13 +49,13 @@ def load_movielens(
     tfds_dir = _prepared_dir(size, data_dir) or _prepare(size, data_dir, say)
     tfds = _tfds()
     key = "movie_title" if item_key == "title" else "movie_id"
-    wanted = dict.fromkeys(("user_id", key, "user_rating", "timestamp"), True)
+    wanted = dict.fromkeys(("user_id", key, "user_rating", "timestamp", *_DEMOGRAPHICS[size]), True)
     ratings = tfds.load(
         f"movielens/{size}-ratings", data_dir=str(tfds_dir), split="train", decoders=tfds.decode.PartialDecoding(wanted)
     )
     movies, info = tfds.load(f"movielens/{size}-movies", data_dir=str(tfds_dir), split="train", with_info=True)
     genre_names = info.features["movie_genres"].feature.names
-    return _to_ratings(name, ratings, movies, key=key, genre_names=genre_names)
+    return _to_ratings(name, ratings, movies, key=key, genre_names=genre_names, size=size)
 
 
 def _tfds() -> Any:
@@ -157,7 +163,7 @@ def _columns(table: Any) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _to_ratings(name: str, ratings: Any, movies: Any, *, key: str, genre_names: list[str]) -> Ratings:
+def _to_ratings(name: str, ratings: Any, movies: Any, *, key: str, genre_names: list[str], size: str) -> Ratings:
     rows = _columns(ratings)
     films = [
         (row[key].decode(), row["movie_title"].decode(), [genre_names[genre] for genre in row["movie_genres"]])
@@ -177,4 +183,20 @@ def _to_ratings(name: str, ratings: Any, movies: Any, *, key: str, genre_names: 
         items=items,
         titles=[by_key[token][1] for token in items],
         genres=[by_key[token][2] for token in items],
+        user_preferences=_preferences(rows, user, len(users), _DEMOGRAPHICS[size]),
     )
+
+
+def _preferences(
+    rows: dict[str, np.ndarray], user: np.ndarray, n_users: int, columns: tuple[str, ...]
+) -> list[list[str]]:
+    """Tokens such as `age:25`, `gender:F` and `occupation:artist` for each user, from any of their rows."""
+    if not columns:
+        return [[] for _ in range(n_users)]
+    age, gender, occupation = (rows[name] for name in columns)
+    any_row = np.zeros(n_users, np.int64)
+    any_row[user] = np.arange(len(user))
+    return [
+        [f"age:{int(age[row])}", f"gender:{'M' if gender[row] else 'F'}", f"occupation:{occupation[row].decode()}"]
+        for row in any_row
+    ]

@@ -27,10 +27,15 @@ class Preset:
 
 
 PRESETS = {
+    "pocket": Preset(
+        "history and declared preferences in, no user id: serves people no training run has met",
+        "movie_id",
+        "pocket:train_pocket",
+    ),
     "tutorial": Preset(
         "TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in",
         "title",
         "tutorial:train_tutorial",
     ),
 }
-DEFAULT_PRESET = "tutorial"
+DEFAULT_PRESET = "pocket"

@@ -54,7 +54,12 @@ class LoadedSignature:
     function: Any
 
     def __call__(self, **inputs: Any) -> Mapping[str, Any]:
-        return self.function(**inputs)
+        return self.function(**{name: tf.constant(value) for name, value in inputs.items()})
+
+    @property
+    def specs(self) -> dict[str, Any]:
+        """Input specs by name."""
+        return self.function.structured_input_signature[1]
 
 
 def load_signature(folder: Path, name: str) -> LoadedSignature:

@@ -19,29 +19,50 @@ from .artifacts import (
     write_json,
     write_npz,
 )
+from .content import declared_preferences
 from .data import SPLITS, Ratings, split_ratings
 from .datasets import DATASETS
 from .errors import InputError, pick
 from .host import describe_host
-from .presets import PRESETS
+from .presets import DEFAULT_PRESET, PRESETS
+from .tables_report import is_table, parse_columns
+
+
+def baselines(
+    *, data: str = "movielens/100k", preset: str = DEFAULT_PRESET, split: str = "random", seed: int = 42,
+    data_dir: Path | None = None, columns: str = "", say: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Reference models on the split that `train` would make: one row each, as `evaluate_baselines` gives them."""
+    from .baselines import evaluate_baselines
+
+    chosen = PRESETS[pick("--preset", preset, PRESETS)]
+    pick("--split", split, SPLITS)
+    ratings, _ = _loader(data, chosen.item_key, data_dir, columns, None, None, say)()
+    say("fitting the baselines")
+    return evaluate_baselines(*split_ratings(ratings, split, seed))
 
 
 def train(
     out: Path,
     *,
     data: str = "movielens/100k",
-    preset: str = "tutorial",
+    preset: str = DEFAULT_PRESET,
     split: str = "random",
     seed: int = 42,
     data_dir: Path | None = None,
     train_metrics: bool = False,
+    columns: str = "",
+    item_features: Path | None = None,
+    user_features: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
 
     Args:
         out: the run to create; must not hold anything yet.
-        data: a dataset name such as `movielens/100k`.
+        data: a dataset name such as `movielens/100k`, or a CSV or Parquet file of ratings.
+        columns: `user=...,item=...` for a file whose columns have other names.
+        item_features, user_features: optional files about items and users, for a file of ratings.
         preset: a key of `PRESETS`.
         split: a key of `SPLITS`.
         seed: seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
@@ -54,31 +75,61 @@ def train(
         CheckFailed: a SavedModel does not answer as the trained model did.
     """
     chosen = PRESETS[pick("--preset", preset, PRESETS)]
-    pick("--data", data, DATASETS)
+    load = _loader(data, chosen.item_key, data_dir, columns, item_features, user_features, say)
     pick("--split", split, SPLITS)
     if not 0 <= seed < 2**32:
         raise InputError("--seed", expected="0 to 4294967295", given=seed, do="choose another")
     require_empty(out)
     with atomic_dir(out / "trained") as folder:
-        ratings = _load(data, chosen.item_key, data_dir, say)
+        ratings, report = load()
         train_part, test_part = split_ratings(ratings, split, seed)
         from .tf import make_deterministic
 
         make_deterministic(seed)
         say(f"training {preset} on {len(train_part):,} ratings, {len(test_part):,} held out")
         started = time.monotonic()
-        result = chosen.load()(train_part, test_part, seed=seed, train_metrics=train_metrics)
+        result = chosen.load()(train_part, test_part, seed=seed, split=split, train_metrics=train_metrics)
         seconds = time.monotonic() - started
         say("saving SavedModels, loading each again and comparing")
         _write(folder, result, train_part, test_part)
-        write_json(folder / "run.json", _run_json(folder, result, ratings, preset, split, seed, seconds))
+        record = _run_json(folder, result, ratings, preset, split, seed, seconds)
+        write_json(folder / "run.json", {**record, "rows": report, "host": describe_host()})
     return Run(out)
 
 
-def _load(data: str, item_key: str, data_dir: Path | None, say: Callable[[str], None]) -> Ratings:
-    from .movielens import load_movielens
+def _loader(
+    data: str,
+    item_key: str,
+    data_dir: Path | None,
+    columns: str,
+    items: Path | None,
+    users: Path | None,
+    say: Callable[[str], None],
+) -> Callable[[], tuple[Ratings, dict[str, Any] | None]]:
+    """Check what was asked for, and return what loads it: the ratings, and the report on a file's rows."""
+    if is_table(data):
+        mapping = parse_columns(columns) if columns else None
 
-    return load_movielens(data, item_key=item_key, data_dir=data_dir, say=say)
+        def read() -> tuple[Ratings, dict[str, Any]]:
+            from .tables import read_ratings
+
+            ratings, report = read_ratings(Path(data), columns=mapping, item_features=items, user_features=users)
+            for line in report.lines():
+                say(line)
+            return ratings, report.to_json()
+
+        return read
+    pick("--data", data, DATASETS)
+    for option, value in (("--columns", columns), ("--item-features", items), ("--user-features", users)):
+        if value:
+            raise InputError(option, expected="a file of ratings as --data", given=data, do="leave it out")
+
+    def load() -> tuple[Ratings, None]:
+        from .movielens import load_movielens
+
+        return load_movielens(data, item_key=item_key, data_dir=data_dir, say=say), None
+
+    return load
 
 
 def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part: Ratings) -> None:
@@ -94,10 +145,22 @@ def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part:
         {"id": i, "title": t, "genres": g}
         for i, t, g in zip(train_part.items, train_part.titles, train_part.genres, strict=True)
     ]
-    lines = ",\n".join(json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in items)
-    (folder / "items.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    _write_lines(folder / "items.json", items)
+    users = [
+        {"id": u, "preferences": p} for u, p in zip(train_part.users, declared_preferences(train_part), strict=True)
+    ]
+    _write_lines(folder / "users.json", users)
+    if "preferences" in result:
+        write_vocabulary(folder / "vocabularies" / "preferences.txt", result["preferences"])
+    if "curves" in result:
+        write_json(folder / "curves.json", {"schema": "pocketrec.curves/1", **result["curves"]})
     for name, part in (("history", train_part), ("heldout", test_part)):
         write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
+
+
+def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def write_vocabulary(path: Path, tokens: list[str]) -> None:
@@ -109,6 +172,14 @@ def write_vocabulary(path: Path, tokens: list[str]) -> None:
 def read_vocabulary(path: Path) -> list[str]:
     """Tokens of a vocabulary file in id order."""
     return path.read_bytes().decode().split("\n")[:-1]
+
+
+def _graphs(exports: dict[str, Any]) -> list[str]:
+    """Graphs that these SavedModels can be converted to; a retriever is a query encoder over the candidates."""
+    named = {name for export in exports.values() for name in export.signatures}
+    return sorted(
+        (named - {"serving_default", "query_encoder"}) | ({"retriever"} if "query_encoder" in named else set())
+    )
 
 
 def _run_json(
@@ -126,13 +197,17 @@ def _run_json(
             "n_ratings": len(ratings),
             "n_users": len(ratings.users),
             "n_items": len(ratings.items),
+            "is_implicit": ratings.is_implicit,
+            "rating_range": [float(ratings.rating.min()), float(ratings.rating.max())],
             "sha256": ratings.sha256(),
         },
         "metrics": result["metrics"],
+        "window": result.get("window"),
+        "settings": result.get("settings", {}),
+        "graphs": _graphs(result["exports"]),
         "scann": result["scann"],
         "saved_models": {name: sha256_tree(folder / name) for name in result["exports"]},
         "files": {path.name: sha256_file(path) for path in files},
         "train_s": round(seconds, 3),
         "stage_s": {name: round(value, 3) for name, value in result["seconds"].items()},
-        "host": describe_host(),
     }

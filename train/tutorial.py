@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .data import Ratings, histories
+from .indexes import index_exports
 from .metrics import retrieval_quality, rmse
 from .savedmodels import Export
 from .tf import tf
@@ -21,7 +22,6 @@ tfrs: Any = tensorflow_recommenders
 
 DIMENSION = 32
 TRAIN_BATCH, TEST_BATCH, EPOCHS, LEARNING_RATE = 8192, 4096, 3, 0.1
-INDEX_K = 100
 
 
 def _tower(vocabulary: list[str]) -> Any:
@@ -182,26 +182,9 @@ class Ranker(tf.Module):
         }
 
 
-def _index_export(
-    index: Any, model: RetrievalModel, titles: list[str], probe: dict[str, Any], **namespaces: Any
-) -> Export:
-    movies = tf.data.Dataset.from_tensor_slices(titles).batch(100)
-    index.index_from_dataset(tf.data.Dataset.zip((movies, movies.map(model.movie_model))))
-
-    def retrieve(user_id: Any) -> dict[str, Any]:
-        scores, identifiers = index(user_id)
-        return {"scores": scores, "titles": identifiers}
-
-    index(tf.constant(probe["user_id"]))
-    return Export(
-        index,
-        {"serving_default": tf.function(retrieve).get_concrete_function(_strings("user_id"))},
-        probe,
-        **namespaces,
-    )
-
-
-def train_tutorial(train: Ratings, test: Ratings, *, seed: int, train_metrics: bool = False) -> dict[str, Any]:
+def train_tutorial(
+    train: Ratings, test: Ratings, *, seed: int, train_metrics: bool = False, **unused: Any
+) -> dict[str, Any]:
     """Train both models on `train`, evaluate them on `test`.
 
     Returns:
@@ -219,8 +202,9 @@ def train_tutorial(train: Ratings, test: Ratings, *, seed: int, train_metrics: b
     query_rows, candidates = _rows_by_id(retrieval.user_model), _rows_by_id(retrieval.movie_model)[:-1]
     quality = retrieval_quality(lambda rows: query_rows[rows] @ candidates.T, histories(train), histories(test))
     prefix = "factorized_top_k/"
+    exports, scann = _exports(retrieval, ranking, test)
     return {
-        "exports": _exports(retrieval, ranking, test),
+        "exports": exports,
         "candidates": candidates,
         "metrics": {
             "ranking": {"rmse": rmse(_predictions(ranking, test), test.rating)},
@@ -229,12 +213,7 @@ def train_tutorial(train: Ratings, test: Ratings, *, seed: int, train_metrics: b
                 key.removeprefix(prefix): float(value) for key, value in own.items() if key.startswith(prefix)
             },
         },
-        "scann": {
-            "configuration": "tfrs_default",
-            "num_leaves": 100,
-            "num_leaves_to_search": 10,
-            "num_reordering_candidates": None,
-        },
+        "scann": scann,
         "seconds": {"retrieval": retrieval_s, "ranking": ranking_s},
     }
 
@@ -243,17 +222,20 @@ def _predictions(model: RankingModel, test: Ratings) -> np.ndarray:
     return np.concatenate([model(batch).numpy().reshape(-1) for batch in _dataset(test, TEST_BATCH)])
 
 
-def _exports(retrieval: RetrievalModel, ranking: RankingModel, test: Ratings) -> dict[str, Export]:
+def _exports(
+    retrieval: RetrievalModel, ranking: RankingModel, test: Ratings
+) -> tuple[dict[str, Export], dict[str, Any]]:
     users = np.array(test.users)[test.user[:64]].astype("S")
     titles = np.array([test.items[i].encode() for i in test.item[:64]])
     query, candidate, ranker = QueryTower(retrieval.user_model), CandidateTower(retrieval.movie_model), Ranker(ranking)
-    brute_force = tfrs.layers.factorized_top_k.BruteForce(retrieval.user_model, k=min(INDEX_K, len(test.items)))
-    scann = tfrs.layers.factorized_top_k.ScaNN(retrieval.user_model, k=min(INDEX_K, len(test.items)))
     by_user = {"user_id": users}
-    return {
+    towers = {
         "ranking": Export(ranker, ranker.signatures(), {"user_id": users, "movie_title": titles}),
         "query": Export(query, query.signatures(), by_user),
         "candidate": Export(candidate, candidate.signatures(), {"movie_title": titles}),
-        "retrieval_bruteforce": _index_export(brute_force, retrieval, test.items, by_user),
-        "retrieval_scann": _index_export(scann, retrieval, test.items, by_user, namespaces=("Scann",)),
     }
+    candidates = _rows_by_id(retrieval.movie_model)[:-1]
+    indexes, scann = index_exports(
+        retrieval.user_model, candidates, test.items, by_user, {"user_id": _strings("user_id")}
+    )
+    return towers | indexes, scann

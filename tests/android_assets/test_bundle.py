@@ -23,8 +23,8 @@ def test_manifest_says_what_is_there(run):
         ("retriever", "dynamic_int8"),
     ]
     assert {(v["name"], v["size"], v["oov_index"]) for v in manifest["vocabularies"]} == {
-        ("items", 1664, 1664),
-        ("users", 943, 943),
+        ("items", 1682, 1682),
+        ("preferences", 49, 49),
     }
     for entry in manifest["files"]:
         path = run / "bundle" / entry["path"]
@@ -34,7 +34,7 @@ def test_manifest_says_what_is_there(run):
 
 def test_nothing_of_the_history_leaves_with_the_bundle(run):
     assert {p.name for p in (run / "bundle").rglob("*") if p.is_file()} == {
-        "manifest.json", "golden.json", "items.json", "items.txt", "users.txt",
+        "manifest.json", "golden.json", "items.json", "items.txt", "preferences.txt",
         "ranker-dynamic_int8.tflite", "retriever-dynamic_int8.tflite",
     }  # fmt: skip
 

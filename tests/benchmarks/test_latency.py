@@ -18,10 +18,10 @@ def results(run):
     return json.loads((run / "reports" / "latency.json").read_text())["results"]
 
 
-def test_every_variant_and_three_servers_were_measured(results):
+def test_every_variant_and_the_servers_were_measured(results):
     assert all(set(row) >= FIELDS for row in results)
     subjects = [row["subject"] for row in results]
-    assert subjects.count("tflite") == 9 * 2
+    assert subjects.count("tflite") == 6 * 2 and subjects.count("server/scann/savedmodel") == 2
     assert set(subjects) == {"tflite", "server/bruteforce/savedmodel", "server/scann/savedmodel", "server/scann/native"}
 
 
@@ -31,8 +31,11 @@ def test_every_retriever_declares_recall_against_exact(results):
         assert (row["recall_at_k"] is not None) == retrieves == (row["is_exact"] is not None) == (row["k"] is not None)
         if row["is_exact"]:
             assert row["recall_at_k"] == 1.0
-    by_subject = {row["subject"]: row["recall_at_k"] for row in results}
-    assert 0.5 < by_subject["server/scann/savedmodel"] < 0.9, "TFRS' defaults miss a fifth of the catalogue's best"
+    by_setup = {
+        row["configuration"]: row["recall_at_k"] for row in results if row["subject"] == "server/scann/savedmodel"
+    }
+    assert by_setup["brute_force"] == 1.0
+    assert 0.3 < by_setup["tfrs_default"] < 0.95, "TFRS' defaults miss some of the catalogue's best"
 
 
 def test_figures_are_those_of_the_raw_samples(results, run):
@@ -45,8 +48,8 @@ def test_figures_are_those_of_the_raw_samples(results, run):
         }
 
 
-def test_any_file_can_be_timed(run, pocketrec, tmp_path):
-    file = run / "converted" / "ranker_strings-dynamic_int8.tflite"
+def test_any_file_can_be_timed(tutorial_run, pocketrec, tmp_path):
+    file = tutorial_run / "converted" / "ranker_strings-dynamic_int8.tflite"
     done = pocketrec("latency", "--tflite", file, "--processes", 2, "--samples", 20, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     rows = json.loads((tmp_path / "out" / "latency.json").read_text())["results"]

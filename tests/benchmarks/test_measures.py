@@ -9,7 +9,15 @@ class Data:
     """Four films, one user who saw film 0 and later watched film 2."""
 
     items = ("a", "b", "c", "d")
-    queries = (Query(0, np.array([2], np.int32), np.array([5.0], np.float32), np.array([0], np.int32)),)
+    queries = (
+        Query(
+            0,
+            np.array([2], np.int32),
+            np.array([5.0], np.float32),
+            np.array([0], np.int32),
+            np.array([4.0], np.float32),
+        ),
+    )
 
 
 REFERENCE = {"scores": np.array([[9.0, 4.0, 3.0, 1.0]], np.float32)}

@@ -10,8 +10,8 @@ from pocketrec.benchmarks.runtimes import PHONE_RUNTIMES
 
 
 @pytest.fixture
-def ranker(run):
-    return run / "converted" / "ranker-float32.tflite"
+def ranker(tutorial_run):
+    return tutorial_run / "converted" / "ranker-float32.tflite"
 
 
 def test_worker_imports_numpy_and_one_runtime_only(ranker, tmp_path):

@@ -9,8 +9,8 @@ from tests.conftest import refused
 
 
 @pytest.fixture
-def file(run):
-    return run / "converted" / "ranker-dynamic_int8.tflite"
+def file(tutorial_run):
+    return tutorial_run / "converted" / "ranker-dynamic_int8.tflite"
 
 
 def test_inspect_shows_signature_ops_with_versions_and_tables(file, pocketrec):
@@ -25,9 +25,11 @@ def test_inspect_shows_signature_ops_with_versions_and_tables(file, pocketrec):
     assert "GATHER" in pocketrec("inspect", file).out
 
 
-def test_the_tutorials_plain_conversion_shows_its_traps(run, tmp_path):
+def test_the_tutorials_plain_conversion_shows_its_traps(tutorial_run, tmp_path):
     """The Keras model as it stands, converted with the same options: what our cured signature avoids."""
-    data = convert_saved_model(Run(run).saved_model("ranking"), signature="serving_default", recipe="dynamic_int8")
+    data = convert_saved_model(
+        Run(tutorial_run).saved_model("ranking"), signature="serving_default", recipe="dynamic_int8"
+    )
     (tmp_path / "plain.tflite").write_bytes(data)
     traps = [trap["trap"] for trap in inspect_file(tmp_path / "plain.tflite")["traps"]]
     assert traps.count("whole-table-dequantize") == 2 and "string-table" in traps

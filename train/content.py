@@ -1,0 +1,94 @@
+"""What is known of items and users besides their ratings, as sparse indicator matrices."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .data import Histories, Ratings
+
+# Title words in fewer titles than this say nothing about other films.
+LEAST_TITLES = 3
+_YEAR = re.compile(r"\((\d{4})\)")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+FAVOURITE_GENRES = 3
+
+
+@dataclass(frozen=True)
+class Indicators:
+    """A sparse float32[n_rows, n_tokens] of which rows carry which tokens.
+
+    Attributes:
+        tokens: column names.
+        row, column: int64[m] positions, sorted by row.
+        value: float32[m].
+        n_rows: number of rows.
+    """
+
+    tokens: list[str]
+    row: np.ndarray
+    column: np.ndarray
+    value: np.ndarray
+    n_rows: int
+
+    def dense(self) -> np.ndarray:
+        """The same as a full matrix."""
+        matrix = np.zeros((self.n_rows, len(self.tokens)), np.float32)
+        matrix[self.row, self.column] = self.value
+        return matrix
+
+
+def indicators(rows: Sequence[Sequence[str]], tokens: Sequence[str], *, unit_length: bool = False) -> Indicators:
+    """Mark the tokens of each row; tokens outside `tokens` are left out. `unit_length` scales rows to length 1."""
+    index = {token: number for number, token in enumerate(tokens)}
+    found = [sorted({index[token] for token in row if token in index}) for row in rows]
+    counts = np.array([len(columns) for columns in found], np.int64)
+    value = np.repeat(1 / np.sqrt(np.maximum(counts, 1)) if unit_length else np.ones(len(counts)), counts)
+    column = np.array([column for columns in found for column in columns], np.int64)
+    return Indicators(
+        list(tokens), np.repeat(np.arange(len(rows)), counts), column, value.astype(np.float32), len(rows)
+    )
+
+
+def item_content(ratings: Ratings) -> Indicators:
+    """Genres, five-year period and title words of every item, rows of length 1."""
+    words = [sorted(set(_WORD.findall(_YEAR.sub("", title).casefold()))) for title in ratings.titles]
+    counts = Counter(word for row in words for word in row)
+    rows = [
+        [f"genre:{g}" for g in genres] + _period(title) + [f"word:{w}" for w in row if counts[w] >= LEAST_TITLES]
+        for title, genres, row in zip(ratings.titles, ratings.genres, words, strict=True)
+    ]
+    return indicators(rows, sorted({token for row in rows for token in row}), unit_length=True)
+
+
+def _period(title: str) -> list[str]:
+    years = _YEAR.findall(title)
+    return [f"years:{int(years[-1]) // 5 * 5}"] if years else []
+
+
+def preference_vocabulary(ratings: Ratings) -> list[str]:
+    """What a user may declare: every genre, and every token that users of the data declared."""
+    declared = {token for row in ratings.user_preferences for token in row}
+    return sorted({f"genre:{genre}" for genres in ratings.genres for genre in genres} | declared)
+
+
+def declared_preferences(ratings: Ratings) -> list[list[str]]:
+    """The preferences of each user of `ratings.users`, empty where the data has none."""
+    return list(ratings.user_preferences) or [[] for _ in ratings.users]
+
+
+def favourite_genres(ratings: Ratings, seen: Histories) -> list[list[str]]:
+    """For each user the genres they watch most beyond what everybody does; stands in for declared favourites in training."""
+    tokens = sorted({genre for genres in ratings.genres for genre in genres})
+    if not tokens:
+        return [[] for _ in ratings.users]
+    table = indicators(ratings.genres, tokens).dense()
+    overall = table[seen.item].mean(axis=0) + 1e-6
+    favourites = []
+    for user in range(len(ratings.users)):
+        items = seen.items_of(user)
+        lift = (table[items].sum(axis=0) + 1) / (overall * len(items) + 1)
+        favourites.append([f"genre:{tokens[g]}" for g in np.argsort(-lift)[:FAVOURITE_GENRES]] if len(items) else [])
+    return favourites

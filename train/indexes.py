@@ -1,0 +1,105 @@
+"""TFRS' retrieval layers over trained towers, ready to be saved."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .savedmodels import Export
+from .tf import tf
+
+import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
+
+_layers: Any = tensorflow_recommenders.layers.factorized_top_k
+
+INDEX_K = 100
+# Under this many items ScaNN's authors advise brute force, under the second asymmetric hashing with reordering, above it a tree too
+# (google-research/scann, docs/algorithms.md).
+BRUTE_FORCE_BELOW, TREE_FROM = 20_000, 100_000
+# TFRS' default number of leaves; ScaNN refuses to build more leaves than there are items.
+TFRS_LEAVES = 100
+
+
+def scann_settings(n_items: int) -> dict[str, Any]:
+    """How ScaNN's authors advise to set it up for a catalogue of this size."""
+    if n_items < BRUTE_FORCE_BELOW:
+        return {"configuration": "brute_force"}
+    hashing = {"dimensions_per_block": 2, "anisotropic_threshold": 0.2, "num_reordering_candidates": 200}
+    if n_items < TREE_FROM:
+        return {"configuration": "ah_reorder", **hashing}
+    leaves = round(n_items**0.5)
+    return {
+        "configuration": "tree_ah_reorder",
+        "num_leaves": leaves,
+        "num_leaves_to_search": max(1, leaves // 10),
+        **hashing,
+    }
+
+
+class AdvisedScann(_layers.ScaNN):
+    """TFRS' layer over an index set up as `scann_settings` says; the layer's own arguments always build a tree."""
+
+    def __init__(self, query_model: Any, k: int, settings: Mapping[str, Any]) -> None:
+        super().__init__(query_model, k=k)
+        self._build_searcher = lambda candidates: _scann(candidates, k, settings)
+
+
+def _scann(candidates: Any, k: int, settings: Mapping[str, Any]) -> Any:
+    from scann.scann_ops.py import scann_ops
+
+    builder = scann_ops.builder(db=candidates, num_neighbors=k, distance_measure="dot_product")
+    if "num_leaves" in settings:
+        builder = builder.tree(settings["num_leaves"], settings["num_leaves_to_search"], training_sample_size=250_000)
+    if "dimensions_per_block" in settings:
+        builder = builder.score_ah(
+            settings["dimensions_per_block"], anisotropic_quantization_threshold=settings["anisotropic_threshold"]
+        ).reorder(settings["num_reordering_candidates"])
+    else:
+        builder = builder.score_brute_force()
+    return builder.build(shared_name=f"pocketrec/{settings['configuration']}")
+
+
+def index_exports(
+    query_model: Any,
+    candidates: np.ndarray,
+    items: list[str],
+    probe: Mapping[str, np.ndarray],
+    specs: Mapping[str, Any],
+) -> tuple[dict[str, Export], dict[str, Any]]:
+    """BruteForce, ScaNN as advised and ScaNN with TFRS' defaults; `serving_default` gives scores float32[n, k], ids string[n, k].
+
+    Args:
+        query_model: called with a dict of the tensors named in `specs`, or with the tensor itself where there is one.
+        probe: inputs for the comparison after loading.
+
+    Returns:
+        Exports by name, and the configuration of `retrieval_scann` for run.json.
+    """
+    k, advised = min(INDEX_K, len(items)), scann_settings(len(items))
+    made = {
+        "retrieval_bruteforce": _layers.BruteForce(query_model, k=k),
+        "retrieval_scann": AdvisedScann(query_model, k, advised),
+    }
+    if len(items) >= TFRS_LEAVES:
+        made["retrieval_scann_tfrs_default"] = _layers.ScaNN(query_model, k=k)
+    return {name: _export(index, candidates, items, probe, specs, name) for name, index in made.items()}, advised
+
+
+def _export(
+    index: Any,
+    candidates: np.ndarray,
+    items: list[str],
+    probe: Mapping[str, np.ndarray],
+    specs: Mapping[str, Any],
+    name: str,
+) -> Export:
+    index.index(tf.constant(candidates), tf.constant(items))
+
+    def retrieve(**inputs: Any) -> dict[str, Any]:
+        scores, ids = index(inputs if len(specs) > 1 else next(iter(inputs.values())))
+        return {"scores": scores, "ids": ids}
+
+    tensors = {key: tf.constant(value) for key, value in probe.items()}
+    index(tensors if len(specs) > 1 else next(iter(tensors.values())))
+    function = tf.function(retrieve).get_concrete_function(**specs)
+    return Export(index, {"serving_default": function}, probe, ("Scann",) if "scann" in name else ())
