@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .pocket_ranking import RESIDUAL_DAMPING
+from .pocket_ranking import HISTORY_DAMPING, RESIDUAL_DAMPING
 from .tf import tf
 
 # How much an item's popularity counts: this share for an empty history, half of the rest at so many films. Of those with 5 known
@@ -66,7 +66,7 @@ class PocketRanker(_Tables):
             self.table_history_rated, history
         )
         count = tf.reduce_sum(watched, axis=1, keepdims=True)
-        p = tf.reduce_sum(total, axis=1) / tf.sqrt(tf.maximum(count, 1.0))
+        p = tf.reduce_sum(total, axis=1) / tf.sqrt(count + HISTORY_DAMPING)
         user = self.table_residual_scale * tf.reduce_sum(residual, axis=1, keepdims=True) / (count + RESIDUAL_DAMPING)
         if self.n_preferences:
             p += tf.matmul(preferences, self.table_preference)

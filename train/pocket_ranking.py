@@ -1,7 +1,7 @@
 """The pocket ranker: stars from a rated history and declared preferences, without a user id.
 
-    rating = mu + b_i + c_i.l_c + g.l_p + a * sum(r_j - m_j) / (|N| + 10) + p.q
-    p = |N|^-1/2 * sum over the history of (Y_j + (r_j - m_j) X_j) + g W_p
+    rating = mu + b_i + c_i.l_c + g.l_p + a * sum(r_j - m_j) / (|N| + 5) + p.q
+    p = (|N| + 1)^-1/2 * sum over the history of (Y_j + (r_j - m_j) X_j) + g W_p
     q = Q_i + c_i W_c + |R_i|^-1/2 * sum over the item's raters of (r_vi - m_v) Z_v
 
 m_j and m_v are damped means, c_i the item's content, g the declared preferences. It is SVD++ (Koren 2008) with the user's own
@@ -23,8 +23,8 @@ import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2
 
 tfrs: Any = tensorflow_recommenders
 
-# Damping of means and of the history's mean residual, in ratings (Koren's bias shrinkage, same order of size).
-MEAN_DAMPING, RESIDUAL_DAMPING = 5.0, 10.0
+# Damping of means, of the history's mean residual and of its length, in ratings (Koren's bias shrinkage, same order of size).
+MEAN_DAMPING, RESIDUAL_DAMPING, HISTORY_DAMPING = 5.0, 5.0, 1.0
 # An item's raters that are summed over; more change its sum little and cost much on large data.
 MOST_RATERS = 1000
 
@@ -51,7 +51,7 @@ class RankingSettings:
     rater_penalty: float = 0.5
     bias_penalty: float = 0.01
     content_penalty: float = 5e-4
-    truncated: float = 0.5
+    truncated: float = 0.3
     undeclared: float = 0.1
 
 
@@ -140,7 +140,7 @@ class PocketRanking(tfrs.Model):
         row = tf.gather(self.y, item) + mine[:, None] * tf.gather(self.x, item)
         total = tf.gather(total, user_of) - own[:, None] * row
         residuals = tf.gather(residuals, user_of) - own * mine
-        return total / tf.sqrt(tf.maximum(count, 1.0))[:, None], residuals / (count + RESIDUAL_DAMPING)
+        return total / tf.sqrt(count + HISTORY_DAMPING)[:, None], residuals / (count + RESIDUAL_DAMPING)
 
     def _kept(self) -> Any:
         """bool[n]: which training rows may be seen as history in this step; some users keep a random share only."""
