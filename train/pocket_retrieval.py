@@ -48,7 +48,7 @@ class RetrievalSettings:
     dropout: float = 0.2
     truncated: float = 0.15
     undeclared: float = 0.3
-    forgotten: float = 0.05
+    forgotten: float = 0.1
     causal: float = 0.5
 
 
