@@ -103,16 +103,11 @@ def train(
     """
     from pocketrec.train import stage
 
-    rows = None
     with _working(verbose) as say:
         run = stage.train(
             out, data=data, preset=preset, split=split, seed=seed, data_dir=data_dir, columns=columns, item_features=item_features,
-            user_features=user_features, train_metrics=train_metrics, say=say,
+            user_features=user_features, train_metrics=train_metrics, with_baselines=evaluate_baselines, say=say,
         )  # fmt: skip
-        if evaluate_baselines:
-            rows = stage.baselines(
-                data=data, preset=preset, split=split, seed=seed, data_dir=data_dir, columns=columns, say=say
-            )
     record = run.run_json
     if record["data"]["name"].startswith("movielens/"):
         from pocketrec.train.datasets import movielens_note_once
@@ -124,10 +119,11 @@ def train(
         _print(*RowReport(**record["rows"]).lines())
     quality = {**record["metrics"]["ranking"], **record["metrics"]["retrieval"]}
     _print(f"trained {record['preset']} on {record['data']['name']} in {record['train_s']:.0f} s: {_pairs(quality)}")
-    if rows is not None:
-        from pocketrec.benchmarks.tables import quality_table
+    if record["baselines"] is not None:
+        from pocketrec.train.quality import quality_table
 
-        _print(quality_table([{"model": record["preset"], **quality, "seconds": record["train_s"]}, *rows]))
+        own = {"model": record["preset"], **quality, "seconds": record["train_s"]}
+        _print(quality_table([own, *record["baselines"]], "Quality on held-out ratings"))
 
 
 @app.command()

@@ -81,9 +81,12 @@ def _current_parity(run: Run) -> dict[str, Any]:
     return parity
 
 
+def _results_of(parity: dict[str, Any], variant: dict[str, Any]) -> list[dict[str, Any]]:
+    return [r for r in parity["results"] if (r["graph"], r["recipe"]) == (variant["graph"], variant["recipe"])]
+
+
 def _why_not(parity: dict[str, Any], variant: dict[str, Any]) -> str:
-    rows = [r for r in parity["results"] if (r["graph"], r["recipe"]) == (variant["graph"], variant["recipe"])]
-    ran = [row for row in rows if row["status"] != "skipped"]
+    ran = [row for row in _results_of(parity, variant) if row["status"] != "skipped"]
     bad = [f"{row['status']} on {row['runtime']}: {row['reason']}" for row in ran if row["status"] != "pass"]
     return "; ".join(bad) if ran else "parity never ran it"
 
@@ -122,7 +125,8 @@ def _fill(
         _copy(run.converted / variant["file"], folder, f"models/{variant['file']}", "model", roles)
     vocabularies = [_vocabulary(run, folder, name, roles) for name in _vocabulary_names(variants)]
     _copy(run.trained / "items.json", folder, "items.json", "items", roles)
-    vectors = [vector for variant in variants for vector in _golden(run, folder, variant, parity)]
+    data = HeldOut(run)
+    vectors = [vector for variant in variants for vector in _golden(data, folder, variant, parity)]
     golden = json.dumps({"schema": GOLDEN_SCHEMA, "vectors": vectors}, indent=1, ensure_ascii=False) + "\n"
     (folder / "golden.json").write_text(golden, encoding="utf-8")
     roles["golden.json"] = "golden"
@@ -172,8 +176,7 @@ def _model(variant: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "file": f"models/{variant['file']}"}
 
 
-def _golden(run: Run, folder: Path, variant: dict[str, Any], parity: dict[str, Any]) -> list[dict[str, Any]]:
-    data = HeldOut(run)
+def _golden(data: HeldOut, folder: Path, variant: dict[str, Any], parity: dict[str, Any]) -> list[dict[str, Any]]:
     queries = data.queries[:: max(1, len(data.queries) // _GOLDEN_QUERIES)][:_GOLDEN_QUERIES]
     names = [port["name"] for port in variant["inputs"]]
     feeds = feeds_for(names, queries, data.catalogue)
@@ -185,20 +188,15 @@ def _golden(run: Run, folder: Path, variant: dict[str, Any], parity: dict[str, A
 
 def _tolerance(parity: dict[str, Any], variant: dict[str, Any]) -> float:
     """Twice the largest difference that parity saw on any runtime, and never less than float32 rounding."""
-    seen = [
-        r["metrics"]["max_abs_diff"]
-        for r in parity["results"]
-        if (r["graph"], r["recipe"]) == (variant["graph"], variant["recipe"])
-    ]
+    seen = [row["metrics"]["max_abs_diff"] for row in _results_of(parity, variant)]
     return max(1e-5, 2 * max(value for value in seen if value is not None))
 
 
 def _summary(parity: dict[str, Any], variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    bundled = {(variant["graph"], variant["recipe"]) for variant in variants}
     kept = ("max_abs_diff", "top_k_overlap", "top1_agreement", "quality_metric", "quality_reference", "quality_variant")
     return [
         {key: row[key] for key in ("graph", "recipe", "runtime", "target", "status", "n_queries")}
         | {key: row["metrics"].get(key) for key in kept}
-        for row in parity["results"]
-        if (row["graph"], row["recipe"]) in bundled
+        for variant in variants
+        for row in _results_of(parity, variant)
     ]

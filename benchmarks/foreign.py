@@ -17,7 +17,7 @@ from ..train.artifacts import (
     write_json,
     write_npz,
 )
-from ..train.errors import InputError, pick
+from ..train.errors import InputError
 from ..train.host import describe_host
 from .gates import FOREIGN, read_gates
 from .measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined
@@ -81,7 +81,7 @@ def check_foreign(
     Raises:
         InputError: files that cannot be read or do not fit each other.
     """
-    from ..convert.converter import signature_names
+    from ..convert.converter import choose_signature
 
     file, names = read_tflite(tflite), chosen_runtimes(runtimes)
     if out is not None:
@@ -90,9 +90,8 @@ def check_foreign(
     if gate is None:
         raise InputError("--gates", expected="a table [foreign.any]", given="none", do="add it, or leave --gates out")
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs")
-    signatures = signature_names(saved_model)
-    chosen = pick("--signature", signature or next(iter(signatures)), signatures)
-    reference = _ask(signatures[chosen], feeds)
+    chosen, loaded = choose_signature(saved_model, signature)
+    reference = _ask(loaded, feeds)
     results = []
     for runtime in names:
         row = {"graph": chosen, "recipe": tflite.stem, "runtime": runtime, "target": "host"}
@@ -126,7 +125,7 @@ def _ask(signature: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, list[np.n
     from ..train.savedmodels import call_signature
 
     answers: dict[str, list[np.ndarray]] = {}
-    expected = signature.structured_input_signature[1]
+    expected = signature.specs
     if set(expected) != set(feeds):
         raise InputError(
             "--inputs",

@@ -14,12 +14,12 @@ from ..train.metrics import top_k
 from .foreign import feeds_of_npz
 from .parity import check_unchanged
 from .percentiles import summarize
-from .processes import Outcome, run_variant
+from .processes import Outcome
 from .queries import HeldOut, rows_of
 from .reach import zeros_for
 from .reference import load_reference
 from .runtimes import RUNTIMES, chosen_runtimes
-from .subjects import Subject, latency_queries, server_subjects, variant_subject
+from .subjects import Subject, latency_queries, results_a_call, server_subjects, timed, variant_subject
 
 SAMPLES, WARMUP, PROCESSES = 1000, 100, 5
 
@@ -43,21 +43,16 @@ def measure_run(
         InputError: bad counts, unknown runtime, variants missing or changed.
         CheckFailed: a subject could not be measured.
     """
-    counts = _threads(threads)
-    _positive("--processes", processes)
-    _positive("--samples", samples)
-    names = [name for name in chosen_runtimes(runtimes) if not RUNTIMES[name].missing()]
+    counts, names = _options(threads, runtimes, processes, samples)
     data, variants = HeldOut(run), run.variants_json["variants"]
     for variant in variants:
         check_unchanged(run, variant)
-    reference = load_reference(run, data, say=say)
-    k = next(
-        (row["k"] for row in _variant_rows(run, variants, names[:1], [1], data) if row["k"]), min(100, len(data.items))
-    )
-    subjects = [variant_subject(run, v, runtime, t, data) for v in variants for runtime in names for t in counts]
-    subjects += server_subjects(run, data, k, reference)
+    reference, asked = load_reference(run, data, say=say), latency_queries(data)
+    k = next((k for k in map(results_a_call, variants) if k), min(100, len(data.items)))
+    subjects = [variant_subject(run, v, runtime, t, asked) for v in variants for runtime in names for t in counts]
+    subjects += server_subjects(run, asked, k, reference["query"][asked.rows])
     outcomes = _interleave(subjects, processes, samples, say)
-    exact = _exact_ids(data, reference, k)
+    exact = top_k(reference["scores"][asked.rows], k)
     results = [_result(run.reports, subject, outcomes[subject.label], exact, data) for subject in subjects]
     return _write(run.reports, results, sha256_file(run.converted / "variants.json"))
 
@@ -79,16 +74,12 @@ def measure_file(
         InputError: not a .tflite file, inputs that do not fit it, bad counts, `out` not empty.
         CheckFailed: the file could not be executed.
     """
-    counts = _threads(threads)
-    _positive("--processes", processes)
-    _positive("--samples", samples)
+    counts, names = _options(threads, runtimes, processes, samples)
     file = read_tflite(path)
     if out is not None:
         require_empty(out)
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs") if inputs else zeros_for(file)
-    subjects = []
-    for name in (n for n in chosen_runtimes(runtimes) if not RUNTIMES[n].missing()):
-        subjects += [_file_subject(path, feeds, name, count, inputs) for count in counts]
+    subjects = [_file_subject(path, feeds, name, count, inputs) for name in names for count in counts]
     outcomes = _interleave(subjects, processes, samples, say)
     results = [_result(out, subject, outcomes[subject.label], None, None) for subject in subjects]
     return _write(out, results, sha256_file(path))
@@ -103,12 +94,17 @@ def _file_subject(
         "inputs": "file" if inputs else "zeros",
     }  # fmt: skip
 
-    def measure(warmup: int, samples: int) -> Outcome:
-        return run_variant(
-            path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples}
-        )
+    return Subject(f"{path.stem}@{runtime}-t{threads}", fields, timed(path, feeds, runtime, threads))
 
-    return Subject(f"{path.stem}@{runtime}-t{threads}", fields, measure)
+
+def _options(
+    threads: Iterable[int], runtimes: Iterable[str], processes: int, samples: int
+) -> tuple[list[int], list[str]]:
+    """Check what both commands share: thread counts, and the runtimes that are installed."""
+    counts = _threads(threads)
+    _positive("--processes", processes)
+    _positive("--samples", samples)
+    return counts, [name for name in chosen_runtimes(runtimes) if not RUNTIMES[name].missing()]
 
 
 def _threads(threads: Iterable[int]) -> list[int]:
@@ -128,12 +124,6 @@ def _positive(name: str, value: int) -> None:
         raise InputError(name, expected="1 or more", given=value, do="choose another")
 
 
-def _variant_rows(
-    run: Run, variants: list[dict[str, Any]], names: list[str], counts: list[int], data: HeldOut
-) -> list[Mapping[str, Any]]:
-    return [variant_subject(run, v, name, t, data).fields for v in variants for name in names for t in counts]
-
-
 def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say) -> dict[str, list[Outcome]]:
     outcomes: dict[str, list[Outcome]] = {subject.label: [] for subject in subjects}
     for round_ in range(processes):
@@ -144,12 +134,6 @@ def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say)
                 raise CheckFailed(f"{subject.label} could not be measured: {outcome.reason}")
             outcomes[subject.label].append(outcome)
     return outcomes
-
-
-def _exact_ids(data: HeldOut, reference: Mapping[str, np.ndarray], k: int) -> np.ndarray:
-    rows = {query.user: row for row, query in enumerate(data.queries)}
-    chosen = [rows[query.user] for query in latency_queries(data)]
-    return top_k(reference["scores"][chosen], k)
 
 
 def _result(

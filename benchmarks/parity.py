@@ -49,10 +49,11 @@ def check_parity(
     results = []
     for variant in variants:
         gate = limits.get((variant["graph"], variant["recipe"]))
+        feeds = feeds_for([port["name"] for port in variant["inputs"]], data.queries, data.catalogue)
         for runtime in names:
             for target in places:
                 say(f"{variant['graph']} {variant['recipe']} on {runtime}")
-                row = _check_one(run, variant, runtime, gate, reference, data, timeout_s)
+                row = _check_one(run, variant, runtime, feeds, gate, reference, data, timeout_s)
                 results.append(
                     {
                         "graph": variant["graph"],
@@ -90,12 +91,11 @@ def check_unchanged(run: Run, variant: dict[str, Any]) -> Path:
 
 
 def _check_one(
-    run: Run, variant: dict[str, Any], runtime: str, gate: Gate | None, reference: Any, data: HeldOut, timeout_s: float
-) -> dict[str, Any]:
+    run: Run, variant: dict[str, Any], runtime: str, feeds: Any, gate: Gate | None, reference: Any, data: HeldOut, timeout_s: float
+) -> dict[str, Any]:  # fmt: skip
     if reason := RUNTIMES[runtime].missing():
         return _row("skipped", reason, gate=gate)
     graph = variant["graph"]
-    feeds = feeds_for([port["name"] for port in variant["inputs"]], data.queries, data.catalogue)
     outcome = run_variant(run.converted / variant["file"], feeds, runtime=runtime, timeout_s=timeout_s)
     if not outcome:
         return _row("error", outcome.reason, gate=gate)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..train.artifacts import Run
-from ..train.data import Histories
+from ..train.data import Histories, group_events
 from ..train.errors import InputError
 from ..train.stage import read_vocabulary
 
@@ -79,9 +79,7 @@ class HeldOut:
     def _grouped(self, name: str) -> Histories:
         with np.load(self.run.trained / f"{name}.npz") as archive:
             user, item, rating, when = (archive[key] for key in ("user", "item", "rating", "timestamp"))
-        order = np.lexsort((when, user))
-        events = np.bincount(user, minlength=len(self.users))
-        return Histories(np.concatenate([[0], np.cumsum(events)]), item[order], rating[order])
+        return group_events(user, item, rating, when, len(self.users))
 
     @cached_property
     def history(self) -> Histories:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..train.artifacts import Run
 from .processes import Outcome, run_variant, run_worker
-from .queries import HeldOut, Query, feed, feeds_for
+from .queries import Catalogue, HeldOut, Query, feed, feeds_for
 
 _SERVER_WORKER = Path(__file__).with_name("server_worker.py")
 _QUERIES = 128
@@ -31,104 +31,108 @@ class Subject:
     measure: Callable[[int, int], Outcome]
 
 
-def latency_queries(data: HeldOut) -> list[Query]:
-    """Up to 128 held-out users spread over the vocabulary, each with 100 candidates: their own items and then the rest in order."""
-    step = max(1, len(data.queries) // _QUERIES)
-    n_items = len(data.items)
-    chosen = []
-    for query in data.queries[::step][:_QUERIES]:
-        others = np.setdiff1d(np.arange(n_items, dtype=np.int32), query.items)
-        items = np.concatenate([query.items, others])[:_CANDIDATES].astype(np.int32)
-        chosen.append(replace(query, items=items))
-    return chosen
+@dataclass(frozen=True)
+class Asked:
+    """The queries that latency is measured on: up to 128 held-out users spread over the vocabulary.
+
+    Attributes:
+        rows: int64[n], their positions among the held-out queries.
+        queries: the same users, each with 100 candidates: their own items and then the rest in order.
+        catalogue: what ids mean.
+    """
+
+    rows: np.ndarray
+    queries: list[Query]
+    catalogue: Catalogue
+
+    @property
+    def n_items(self) -> int:
+        return len(self.catalogue.items)
 
 
-def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: int, data: HeldOut) -> Subject:
-    """A variant on a runtime; a string ranker is called with one pair, as the tutorial's app would."""
-    graph, queries = variant["graph"], latency_queries(data)
-    if graph == "ranker_strings":
-        queries = [replace(query, items=query.items[:1]) for query in queries]
-    feeds = feeds_for([port["name"] for port in variant["inputs"]], queries, data.catalogue)
-    if "seen" in feeds:  # the servers' indexes have no mask
-        feeds["seen"] = np.zeros_like(feeds["seen"])
-    retrieves = graph == "retriever"
-    k = next((port["shape"][0] for port in variant["outputs"] if port["name"] == "ids"), None) if retrieves else None
-    fields = {
-        "subject": "tflite", "graph": graph, "recipe": variant["recipe"], "runtime": runtime, "target": "host", "threads": threads,
-        "batch_size": 1 if retrieves else len(queries[0].items), "n_items": len(data.items), "k": k,
-        "is_exact": variant["recipe"] == "float32" if retrieves else None, "size_bytes": variant["size_bytes"],
-    }  # fmt: skip
+def latency_queries(data: HeldOut) -> Asked:
+    """Choose the queries of a run."""
+    rows = np.arange(0, len(data.queries), max(1, len(data.queries) // _QUERIES))[:_QUERIES]
+    everything, chosen = np.arange(len(data.items), dtype=np.int32), []
+    for query in (data.queries[row] for row in rows):
+        items = np.concatenate([query.items, np.setdiff1d(everything, query.items)])[:_CANDIDATES]
+        chosen.append(replace(query, items=items.astype(np.int32)))
+    return Asked(rows, chosen, data.catalogue)
+
+
+def results_a_call(variant: Mapping[str, Any]) -> int | None:
+    """How many ids a retriever returns; None for what returns none."""
+    return next((port["shape"][0] for port in variant["outputs"] if port["name"] == "ids"), None)
+
+
+def timed(path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: int) -> Callable[[int, int], Outcome]:
+    """What times a .tflite file: (warmup, samples) to an outcome."""
 
     def measure(warmup: int, samples: int) -> Outcome:
-        path = run.converted / variant["file"]
-        return run_variant(
-            path, feeds, runtime=runtime, threads=threads, latency={"warmup": warmup, "samples": samples}
-        )
+        counts = {"warmup": warmup, "samples": samples}
+        return run_variant(path, feeds, runtime=runtime, threads=threads, latency=counts)
 
-    return Subject(f"{graph}-{variant['recipe']}@{runtime}-t{threads}", fields, measure)
+    return measure
 
 
-def server_subjects(run: Run, data: HeldOut, k: int, reference: Mapping[str, np.ndarray]) -> list[Subject]:
-    """BruteForce and ScaNN as SavedModels (user id in, titles out) and native ScaNN (query vector in, rows out)."""
-    queries = latency_queries(data)
-    run_scann = run.run_json["scann"]["configuration"]
-    native = {"kind": "scann_native", "candidates": str(run.trained / "candidates.npy")}
-    rows = [
+def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: int, asked: Asked) -> Subject:
+    """A variant on a runtime; a string ranker is called with one pair, as the tutorial's app would."""
+    graph, queries, k = variant["graph"], asked.queries, results_a_call(variant)
+    if graph == "ranker_strings":
+        queries = [replace(query, items=query.items[:1]) for query in queries]
+    feeds = feeds_for([port["name"] for port in variant["inputs"]], queries, asked.catalogue)
+    if "seen" in feeds:  # the servers' indexes have no mask
+        feeds["seen"] = np.zeros_like(feeds["seen"])
+    fields = {
+        "subject": "tflite", "graph": graph, "recipe": variant["recipe"], "runtime": runtime, "target": "host", "threads": threads,
+        "batch_size": 1 if k else len(queries[0].items), "n_items": asked.n_items, "k": k,
+        "is_exact": variant["recipe"] == "float32" if k else None, "size_bytes": variant["size_bytes"],
+    }  # fmt: skip
+    label = f"{graph}-{variant['recipe']}@{runtime}-t{threads}"
+    return Subject(label, fields, timed(run.converted / variant["file"], feeds, runtime, threads))
+
+
+def server_subjects(run: Run, asked: Asked, k: int, vectors: np.ndarray) -> list[Subject]:
+    """BruteForce and ScaNN as SavedModels (who asks in, item ids out) and native ScaNN (`vectors` in, rows out)."""
+    advised = run.run_json["scann"]["configuration"]
+    models = [
         ("server/bruteforce/savedmodel", "retrieval_bruteforce", True, "exact"),
-        ("server/scann/savedmodel", "retrieval_scann", run_scann == "brute_force", run_scann),
+        ("server/scann/savedmodel", "retrieval_scann", advised == "brute_force", advised),
         ("server/scann/savedmodel", "retrieval_scann_tfrs_default", False, "tfrs_default"),
     ]
-    subjects = []
-    for name, model, is_exact, how in (row for row in rows if run.saved_model(row[1]).is_dir()):
-        spec = {"kind": "savedmodel", "saved_model": str(run.saved_model(model))}
-        subjects.append(
-            _server_subject(
-                name, spec, served(queries, data), is_exact, "encoder+index", how, k=k, n_items=len(data.items)
-            )
-        )
-    vectors = {"query": reference["query"][[_row_of(data, query) for query in queries]]}
+    inputs, subjects = served(asked), []
+    for name, model, is_exact, how in (row for row in models if run.saved_model(row[1]).is_dir()):
+        spec = {"kind": "savedmodel", "saved_model": str(run.saved_model(model)), "k": k}
+        fields = {"subject": name, "is_exact": is_exact, "covers": "encoder+index", "configuration": how}
+        subjects.append(_server_subject(spec, inputs, fields, asked.n_items))
+    spec = {"kind": "scann_native", "candidates": str(run.trained / "candidates.npy"), "k": k}
     how = "brute_force, as ScaNN's authors advise under 20,000 items"
-    return [
-        *subjects,
-        _server_subject("server/scann/native", native, vectors, True, "index", how, k=k, n_items=len(data.items)),
-    ]
+    fields = {"subject": "server/scann/native", "is_exact": True, "covers": "index", "configuration": how}
+    return [*subjects, _server_subject(spec, {"query": vectors}, fields, asked.n_items)]
 
 
-def served(queries: list[Query], data: HeldOut) -> dict[str, np.ndarray]:
+def served(asked: Asked) -> dict[str, np.ndarray]:
     """Inputs of a served retrieval SavedModel, one row a query, texts padded with '' to the longest."""
-    if not data.catalogue.window:
-        return {"user_id": np.stack([feed("user_id", query, data.catalogue)[:1] for query in queries])}
+    rows_of = lambda name: [feed(name, query, asked.catalogue) for query in asked.queries]  # noqa: E731
+    if not asked.catalogue.window:
+        return {"user_id": np.stack([row[:1] for row in rows_of("user_id")])}
     found = {}
     for name in ("watched", "declared"):
-        rows = [feed(name, query, data.catalogue) for query in queries]
+        rows = rows_of(name)
         width = max(len(row) for row in rows)
         found[name] = np.stack([np.concatenate([np.full(width - len(row), b"", row.dtype), row])[None] for row in rows])
     return found
 
 
-def _row_of(data: HeldOut, query: Query) -> int:
-    return next(row for row, held in enumerate(data.queries) if held.user == query.user)
-
-
 def _server_subject(
-    name: str,
-    spec: dict[str, Any],
-    inputs: Mapping[str, np.ndarray],
-    is_exact: bool,
-    covers: str,
-    how: str,
-    *,
-    k: int,
-    n_items: int,
+    spec: dict[str, Any], inputs: Mapping[str, np.ndarray], fields: dict[str, Any], n_items: int
 ) -> Subject:
-    fields = {
-        "subject": name, "graph": None, "recipe": None, "runtime": "native" if spec["kind"] == "scann_native" else "tf-2.18.1",
-        "target": "host", "threads": None, "batch_size": 1, "n_items": n_items, "k": k, "is_exact": is_exact, "size_bytes": None,
-        "covers": covers, "configuration": how,
+    row = {
+        **fields, "graph": None, "recipe": None, "runtime": "native" if spec["kind"] == "scann_native" else "tf-2.18.1",
+        "target": "host", "threads": None, "batch_size": 1, "n_items": n_items, "k": spec["k"], "size_bytes": None,
     }  # fmt: skip
 
     def measure(warmup: int, samples: int) -> Outcome:
-        full = {**spec, "k": k, "warmup": warmup, "samples": samples}
-        return run_worker([str(_SERVER_WORKER)], full, inputs, timeout_s=180)
+        return run_worker([str(_SERVER_WORKER)], {**spec, "warmup": warmup, "samples": samples}, inputs, timeout_s=180)
 
-    return Subject(f"{name.replace('/', '-')}-{how.split(',')[0]}", fields, measure)
+    return Subject(f"{fields['subject'].replace('/', '-')}-{fields['configuration'].split(',')[0]}", row, measure)

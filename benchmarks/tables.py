@@ -76,17 +76,6 @@ def latency_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
-def quality_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Quality of several models on one split; a dash where a model offers no such thing."""
-    table = Table("model", title="Quality on held-out ratings")
-    for heading in ("RMSE", "R@10", "R@100", "NDCG@10", "seconds"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        values = [row.get(key) for key in ("rmse", "recall_at_10", "recall_at_100", "ndcg_at_10")]
-        table.add_row(row["model"], *("–" if v is None else f"{v:.4f}" for v in values), number(row.get("seconds"), 3))
-    return table
-
-
 def variants_table(document: Mapping[str, Any]) -> Table:
     """Converted variants: bytes, tables by dtype, least runtime, traps."""
     table = Table("file", title="Variants")

@@ -2,11 +2,11 @@
 
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..train.errors import InputError, pick
+from ..train.savedmodels import LoadedSignature
 from ..train.tf import tf
 from .recipes import RECIPES, Recipe
 
@@ -78,11 +78,11 @@ def _plain(error: Exception) -> InputError:
     )
 
 
-def signature_names(folder: Path) -> Mapping[str, Any]:
-    """Signatures of a SavedModel by name.
+def choose_signature(folder: Path, signature: str | None) -> tuple[str, LoadedSignature]:
+    """A signature of a SavedModel by name, its first when none is given.
 
     Raises:
-        InputError: `folder` holds no SavedModel, or one without signatures.
+        InputError: `folder` holds no SavedModel, one without signatures, or none of that name.
     """
     if not (folder / "saved_model.pb").is_file():
         raise InputError(
@@ -91,12 +91,13 @@ def signature_names(folder: Path) -> Mapping[str, Any]:
             given=str(folder),
             do="point it at the folder of saved_model.pb",
         )
-    signatures = tf.saved_model.load(str(folder)).signatures
-    if not signatures:
+    owner = tf.saved_model.load(str(folder))
+    if not owner.signatures:
         raise InputError(
             "--saved-model",
             expected="a SavedModel with signatures",
             given=f"{folder}, which has none",
             do="save it with signatures=...",
         )
-    return signatures
+    name = pick("--signature", signature or next(iter(owner.signatures)), owner.signatures)
+    return name, LoadedSignature(owner, owner.signatures[name])

@@ -51,9 +51,10 @@ def convert_run(
         CheckFailed: a quantized file kept float32 tables, or a file does not run.
     """
     chosen_recipes = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
-    offered = [name for name in GRAPHS if name in run.run_json["graphs"]]
+    record = run.run_json
+    offered = [name for name in GRAPHS if name in record["graphs"]]
     chosen_graphs = [pick("--graph", name, offered) for name in graphs] or offered
-    k = _check_k(k, run.run_json["data"]["n_items"])
+    k = _check_k(k, record["data"]["n_items"])
     rows = []
     with atomic_dir(run.converted) as folder:
         for graph in chosen_graphs:
@@ -143,10 +144,9 @@ def convert_foreign(
     """
     chosen = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
     require_empty(out)
-    from .converter import convert_saved_model, signature_names
+    from .converter import choose_signature, convert_saved_model
 
-    names = signature_names(saved_model)
-    name = pick("--signature", signature or next(iter(names)), names)
+    name, _ = choose_signature(saved_model, signature)
     source, rows = sha256_tree(saved_model), []
     with atomic_dir(out) as folder:
         for recipe in chosen:

@@ -85,6 +85,10 @@ class Histories:
     item: np.ndarray
     rating: np.ndarray
 
+    def users(self) -> np.ndarray:
+        """int32[n], the user of each event."""
+        return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int32), np.diff(self.offsets))
+
     def items_of(self, user: int) -> np.ndarray:
         """int32[m], the user's items, oldest first."""
         return self.item[self.offsets[user] : self.offsets[user + 1]]
@@ -96,9 +100,16 @@ class Histories:
 
 def histories(ratings: Ratings) -> Histories:
     """Group `ratings` by user, ordered by time; equal times keep the source's order."""
-    order = np.lexsort((ratings.timestamp, ratings.user))
-    events = np.bincount(ratings.user, minlength=len(ratings.users))
-    return Histories(np.concatenate([[0], np.cumsum(events)]), ratings.item[order], ratings.rating[order])
+    return group_events(ratings.user, ratings.item, ratings.rating, ratings.timestamp, len(ratings.users))
+
+
+def group_events(
+    user: np.ndarray, item: np.ndarray, rating: np.ndarray, timestamp: np.ndarray, n_users: int
+) -> Histories:
+    """The same from the columns of interactions."""
+    order = np.lexsort((timestamp, user))
+    events = np.bincount(user, minlength=n_users)
+    return Histories(np.concatenate([[0], np.cumsum(events)]), item[order], rating[order])
 
 
 def _random(ratings: Ratings, seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Fitting a model on row numbers: validation carved from the training part, curves, and a stop at the first NaN."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -8,6 +8,17 @@ from .errors import CheckFailed
 from .tf import tf
 
 VALIDATION_SHARE = 0.02
+
+
+class Schedule(Protocol):
+    """How long and how fast to fit: passes, rows a step, Adam's first learning rate."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def rate(self) -> float: ...
 
 
 class _StopAtNan(tf.keras.callbacks.Callback):
@@ -33,16 +44,16 @@ def epochs_for(n: int, epochs: int) -> int:
 
 
 def fit(
-    model: Any, fitted: np.ndarray, watched: np.ndarray, *, batch: int, rate: float, epochs: int, seed: int
+    model: Any, fitted: np.ndarray, watched: np.ndarray, settings: Schedule, *, seed: int
 ) -> list[dict[str, float]]:
     """Fit with Adam under cosine decay; returns one row an epoch of losses and metrics, `val_` ones on the watched rows.
 
     Raises:
         CheckFailed: the loss is not a number any more.
     """
-    epochs = epochs_for(len(fitted), epochs)
+    batch, epochs = settings.batch, epochs_for(len(fitted), settings.epochs)
     steps = -(-len(fitted) // batch) * epochs
-    schedule = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.01)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(settings.rate, steps, alpha=0.01)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(schedule))
     rows = tf.data.Dataset.from_tensor_slices(fitted).shuffle(min(len(fitted), 1_000_000), seed=seed).batch(batch)
     validation = tf.data.Dataset.from_tensor_slices(watched).batch(batch) if len(watched) else None

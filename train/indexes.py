@@ -96,10 +96,14 @@ def _export(
     index.index(tf.constant(candidates), tf.constant(items))
 
     def retrieve(**inputs: Any) -> dict[str, Any]:
-        scores, ids = index(inputs if len(specs) > 1 else next(iter(inputs.values())))
+        scores, ids = index(_as_layers_take_it(inputs))
         return {"scores": scores, "ids": ids}
 
-    tensors = {key: tf.constant(value) for key, value in probe.items()}
-    index(tensors if len(specs) > 1 else next(iter(tensors.values())))
+    index(_as_layers_take_it({key: tf.constant(value) for key, value in probe.items()}))
     function = tf.function(retrieve).get_concrete_function(**specs)
     return Export(index, {"serving_default": function}, probe, ("Scann",) if "scann" in name else ())
+
+
+def _as_layers_take_it(inputs: Mapping[str, Any]) -> Any:
+    """A single input as it is, several by name."""
+    return dict(inputs) if len(inputs) > 1 else next(iter(inputs.values()))

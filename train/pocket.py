@@ -41,13 +41,13 @@ def train_pocket(
     started = time.monotonic()
     ranking_settings = RankingSettings()
     ranking = None if train.is_implicit else PocketRanking(train, content, declared, ranking_settings, seed)
-    ranking_curve = _fit(ranking, ranking_settings, fitted, watched, seed) if ranking else []
+    ranking_curve = fit(ranking, fitted, watched, ranking_settings, seed=seed) if ranking else []
     ranking_s, started = time.monotonic() - started, time.monotonic()
     retrieval_settings = replace(RetrievalSettings(), causal=CAUSAL[split])
     retrieval = PocketRetrieval(
         seen, len(train.items), content, indicators(with_genres, vocabulary), retrieval_settings, window, seed
     )
-    retrieval_curve = _fit(retrieval, retrieval_settings, fitted, watched, seed)
+    retrieval_curve = fit(retrieval, fitted, watched, retrieval_settings, seed=seed)
     retrieval_s = time.monotonic() - started
     models = Models(train, vocabulary, window, ranking and ranking.folded(), retrieval.folded())
     exports, scann = models.exports(seen, test)
@@ -62,10 +62,6 @@ def train_pocket(
         "settings": {"ranking": asdict(ranking_settings), "retrieval": asdict(retrieval_settings)},
         "seconds": {"ranking": ranking_s, "retrieval": retrieval_s},
     }
-
-
-def _fit(model: Any, settings: Any, fitted: np.ndarray, watched: np.ndarray, seed: int) -> list[dict[str, float]]:
-    return fit(model, fitted, watched, batch=settings.batch, rate=settings.rate, epochs=settings.epochs, seed=seed)
 
 
 class Models:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .content import Indicators
-from .data import Ratings
+from .data import Ratings, histories
 from .tf import tf
 
 import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
@@ -81,12 +81,12 @@ class PocketRanking(tfrs.Model):
         self._make_tables(len(content.tokens), len(preferences.tokens))
 
     def _remember(self, train: Ratings, content: Indicators, preferences: Indicators, seed: int) -> None:
-        order = np.lexsort((train.timestamp, train.user))
-        user, item, rating = train.user[order], train.item[order], train.rating[order]
+        seen = histories(train)
+        user, item, rating = seen.users(), seen.item, seen.rating
         self.user, self.item, self.rating = tf.constant(user), tf.constant(item), tf.constant(rating)
         self.item_residual = tf.constant(rating - self.item_means[item])
         self.user_residual = tf.constant(rating - self.user_means[user])
-        self.starts = tf.constant(np.concatenate([[0], np.cumsum(np.bincount(user, minlength=self.n_users))]), tf.int32)
+        self.starts = tf.constant(seen.offsets, tf.int32)
         self.raters = Raters(item, self.n_items, seed)
         self.content, self.preferences = sparse(content), tf.constant(preferences.dense())
 

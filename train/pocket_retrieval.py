@@ -70,7 +70,7 @@ class PocketRetrieval(tfrs.Model):
         self.rated = counts > 0
         self.share = tf.constant(np.maximum(counts, 0.5) / len(seen.item), tf.float32)
         self.item, self.starts = tf.constant(seen.item), tf.constant(seen.offsets, tf.int32)
-        self.user = tf.constant(np.repeat(np.arange(len(seen.offsets) - 1), np.diff(seen.offsets)), tf.int32)
+        self.user = tf.constant(seen.users())
         self.content, self.preferences = sparse(content), tf.constant(preferences.dense())
         self._make_tables(len(content.tokens), len(preferences.tokens))
 

@@ -3,9 +3,11 @@
 python -m pocketrec.train.quality
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from .baselines import evaluate_baselines, fit_biases
 from .content import declared_preferences, indicators, item_content, preference_vocabulary
@@ -48,7 +50,7 @@ def quality_of_new_users(ratings: Ratings, seed: int) -> dict[str, float]:
     model = PocketRanking(train, item_content(train), declared, settings, seed)
     from .fitting import carve, fit
 
-    fit(model, *carve(len(train), seed), batch=settings.batch, rate=settings.rate, epochs=settings.epochs, seed=seed)
+    fit(model, *carve(len(train), seed), settings, seed=seed)
     models = Models(train, vocabulary, WINDOW, model.folded(), None)
     seen, biases = histories(known), fit_biases(train)
     few = few_of(seen, KNOWN, seed)
@@ -86,37 +88,34 @@ def mean_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def quality_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """Quality of several models on one split; a dash where a model offers no such thing."""
+    table = Table("model", title=title)
+    for heading in ("RMSE", "R@10", "R@100", "NDCG@10", "seconds"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        values = [row.get(key) for key in ("rmse", "recall_at_10", "recall_at_100", "ndcg_at_10")]
+        table.add_row(row["model"], *("–" if v is None else f"{v:.4f}" for v in values), f"{row['seconds']:.1f}")
+    return table
+
+
 def main() -> None:
     """Print the tables."""
     from rich.console import Console
-    from rich.table import Table
 
     from .movielens import load_movielens
 
     console = Console(width=110)
     ratings = load_movielens("movielens/100k", item_key="movie_id")
+    seeds = f"mean of seeds {', '.join(map(str, SEEDS))}"
     for split in SPLITS:
-        table = Table(
-            "model",
-            "RMSE",
-            "R@10",
-            "R@100",
-            "NDCG@10",
-            "seconds",
-            title=f"{split}, mean of seeds {', '.join(map(str, SEEDS))}",
-        )
         rows = {"pocket": [quality_of_split(ratings, split, seed) for seed in SEEDS]}
         for seed in SEEDS:
             for row in evaluate_baselines(*split_ratings(ratings, split, seed)):
                 rows.setdefault(row["model"], []).append(row)
-        for name, found in rows.items():
-            mean = mean_of(found)
-            values = [mean.get(key) for key in ("rmse", "recall_at_10", "recall_at_100", "ndcg_at_10")]
-            table.add_row(name, *("–" if v is None else f"{v:.4f}" for v in values), f"{mean['seconds']:.1f}")
-        console.print(table)
-    table = Table(
-        "users never trained on", "RMSE", title=f"a tenth of the users, mean of seeds {', '.join(map(str, SEEDS))}"
-    )
+        means = [{"model": name, **mean_of(found)} for name, found in rows.items()]
+        console.print(quality_table(means, f"{split}, {seeds}"))
+    table = Table("users never trained on", "RMSE", title=f"a tenth of the users, {seeds}")
     for name, value in mean_of([quality_of_new_users(ratings, seed) for seed in SEEDS]).items():
         table.add_row(name, f"{value:.4f}")
     console.print(table)

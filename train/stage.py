@@ -28,20 +28,6 @@ from .presets import DEFAULT_PRESET, PRESETS
 from .tables_report import is_table, parse_columns
 
 
-def baselines(
-    *, data: str = "movielens/100k", preset: str = DEFAULT_PRESET, split: str = "random", seed: int = 42,
-    data_dir: Path | None = None, columns: str = "", say: Callable[[str], None] = lambda text: None,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Reference models on the split that `train` would make: one row each, as `evaluate_baselines` gives them."""
-    from .baselines import evaluate_baselines
-
-    chosen = PRESETS[pick("--preset", preset, PRESETS)]
-    pick("--split", split, SPLITS)
-    ratings, _ = _loader(data, chosen.item_key, data_dir, columns, None, None, say)()
-    say("fitting the baselines")
-    return evaluate_baselines(*split_ratings(ratings, split, seed))
-
-
 def train(
     out: Path,
     *,
@@ -54,6 +40,7 @@ def train(
     columns: str = "",
     item_features: Path | None = None,
     user_features: Path | None = None,
+    with_baselines: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
@@ -68,6 +55,7 @@ def train(
         seed: seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
         data_dir: a prepared TFDS directory, or GroupLens' folder or zip.
         train_metrics: compute the retrieval task's metrics while training too (slow).
+        with_baselines: fit the classics on the same split too; run.json keeps their rows.
         say: called with a line before each slow step.
 
     Raises:
@@ -93,8 +81,16 @@ def train(
         say("saving SavedModels, loading each again and comparing")
         _write(folder, result, train_part, test_part)
         record = _run_json(folder, result, ratings, preset, split, seed, seconds)
-        write_json(folder / "run.json", {**record, "rows": report, "host": describe_host()})
+        classics = _baselines(train_part, test_part, say) if with_baselines else None
+        write_json(folder / "run.json", {**record, "baselines": classics, "rows": report, "host": describe_host()})
     return Run(out)
+
+
+def _baselines(train_part: Ratings, test_part: Ratings, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    from .baselines import evaluate_baselines
+
+    say("fitting the baselines")
+    return evaluate_baselines(train_part, test_part)
 
 
 def _loader(
