@@ -136,6 +136,16 @@ def convert(
     ] = None,
     saved_model: SavedModel = None,
     signature: Signature = None,
+    compare: Annotated[
+        bool,
+        typer.Option("--compare", help="Then show a run's files next to what other converters make of its graphs."),
+    ] = False,
+    representative: Annotated[
+        Path | None, typer.Option(help="An .npz of real inputs of a foreign SavedModel, for static_int8 and int16x8.")
+    ] = None,
+    allow_select_tf_ops: Annotated[
+        bool, typer.Option("--allow-select-tf-ops", help="Let a foreign file need TensorFlow's own ops.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Where a foreign SavedModel's files go.")] = None,
     verbose: Verbose = False,
 ) -> None:
@@ -143,26 +153,39 @@ def convert(
 
     \b
     Examples: pocketrec convert run
-              pocketrec convert --saved-model DIR --signature serving_default --out converted
+              pocketrec convert run --compare
+              pocketrec convert --saved-model DIR --signature serving_default --representative FILE.npz --out converted
     """
-    from pocketrec.benchmarks.reach import refusals
+    from pocketrec.benchmarks.reach import bench_for, bench_of
+    from pocketrec.benchmarks.tables import comparison_reasons, comparison_table, variants_table
     from pocketrec.convert import stage
     from pocketrec.train.artifacts import open_run
+    from pocketrec.train.errors import InputError
 
     _either(run, {"--saved-model": saved_model, "--out": out})
+    if compare and run is None:
+        raise InputError(
+            "--compare", expected="a RUN, whose held-out users are asked", given="a SavedModel", do="leave it out"
+        )
     with _working(verbose) as say:
         if run is not None:
+            opened = open_run(run)
             document = stage.convert_run(
-                open_run(run), graphs=graph or (), recipes=recipe or (), k=k, prove=refusals, say=say
+                opened, bench_for(opened), graphs=graph or (), recipes=recipe or (), k=k, say=say
             )
         else:
             assert saved_model is not None and out is not None
             document = stage.convert_foreign(
-                saved_model, out, signature=signature, recipes=recipe or (), prove=refusals
-            )
-    from pocketrec.benchmarks.tables import variants_table
-
+                saved_model, out, bench_of(representative), signature=signature, recipes=recipe or (),
+                allow_select_tf_ops=allow_select_tf_ops,
+            )  # fmt: skip
     _print(variants_table(document))
+    if compare and run is not None:
+        from pocketrec.benchmarks.comparison import compare_converters
+
+        with _working(verbose) as say:
+            document = compare_converters(open_run(run), say=say)
+        _print(comparison_table(document), *comparison_reasons(document))
 
 
 @app.command()
@@ -178,13 +201,14 @@ def inspect(
     \b
     Example: pocketrec inspect run/converted/ranker-dynamic_int8.tflite
     """
+    from pocketrec.benchmarks.reach import plan
     from pocketrec.benchmarks.tables import inspection_tables
     from pocketrec.convert.inspection import inspect_file
     from pocketrec.train.errors import pick
 
     if fail_on is not None:
         pick("--fail-on", fail_on, ("trap",))
-    found = inspect_file(file)
+    found = inspect_file(file, plan)
     if as_json:
         _print_json(found)
     else:

@@ -156,7 +156,12 @@ def _copy(source: Path, folder: Path, name: str, role: str, roles: dict[str, str
 
 def _vocabulary_names(variants: Iterable[dict[str, Any]]) -> list[str]:
     inputs = {port["name"] for variant in variants for port in variant["inputs"]}
-    needed = {"items": True, "preferences": "preferences" in inputs, "users": "user" in inputs}
+    needed = {
+        "items": True,
+        "preferences": "preferences" in inputs,
+        "genres": "genres" in inputs,
+        "users": "user" in inputs,
+    }
     return [name for name, used in needed.items() if used]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..benchmarks.processes import run_variant
-from ..benchmarks.queries import Catalogue, HeldOut, Query, feed
+from ..benchmarks.queries import VOCABULARIES, Catalogue, HeldOut, Query, feed
 from ..benchmarks.reference import ask
 from ..benchmarks.runtimes import any_phone_runtime
 from ..convert.graphs import MASKED_BELOW
@@ -111,7 +111,7 @@ def _from_bundle(
 
 def _catalogue(folder: Path, manifest: dict[str, Any]) -> Catalogue:
     tokens = {row["name"]: read_vocabulary(folder / row["file"]) for row in manifest["vocabularies"]}
-    lists = {name: tokens.get(name, []) for name in ("items", "users", "preferences")}
+    lists = {name: tokens.get(name, []) for name in VOCABULARIES}
     return Catalogue(**lists, window=manifest["window"] or 0)
 
 

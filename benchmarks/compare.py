@@ -1,12 +1,13 @@
 """A variant's raw outputs against the reference: metrics by graph."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..convert.graphs import MASKED_BELOW
+from ..convert.graphs import MASKED_BELOW, STARS_WEIGHT
 from ..train.metrics import ndcg_at_k, recall_at_k, rmse, top_k
 from .measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined, top_k_overlap
 from .queries import HeldOut, rows_of
@@ -31,9 +32,18 @@ def compare_ratings(
         "mean_abs_diff": mean_abs_diff(expected, got),
         "top_k_overlap": None,
         "top1_agreement": mean_defined([float(np.argmax(e) == np.argmax(g)) for e, g in several]),
-        "kendall_tau": mean_defined([kendall_tau(e, g) for e, g in several]),
+        "kendall_tau": _order_kept(expected, got, several),
         **_quality("rmse", before, after, after - before),
     }
+
+
+def _order_kept(expected: np.ndarray, got: np.ndarray, several: list[tuple[np.ndarray, np.ndarray]]) -> float | None:
+    """Mean Kendall's tau over queries of several items; over all answers where every query is about one (leave-last-out), and 1
+    where the reference orders nothing at all."""
+    within = mean_defined([kendall_tau(e, g) for e, g in several])
+    if within is not None:
+        return within
+    return 1.0 if np.ptp(expected) == 0 else kendall_tau(expected, got)
 
 
 def compare_retrieval(
@@ -43,31 +53,89 @@ def compare_retrieval(
 
     `seen_returned` counts masked items that came back with a finite score; any at all is a failure.
     """
-    ids, scores = outputs["ids"], outputs["scores"]
-    k = ids.shape[1]
+    ids, masked = outputs["ids"], _masked(reference, data)
+    best = top_k(masked, ids.shape[1])
+    return {
+        **_lists(ids, outputs["scores"], best, masked),
+        **_quality_of_lists("recall_at_100", ids, best, data),
+        "ndcg_at_10": _mean_over(ids, data, lambda found, truth: ndcg_at_k(found, truth, 10)),
+    }
+
+
+def compare_queries(
+    outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut
+) -> dict[str, Any]:
+    """Metrics of a query encoder: differences of `query` float32[n_queries, 1, d] itself; lists and quality by scoring the
+    exact candidates with it."""
+    expected = reference["query"]
+    got = outputs["query"].reshape(expected.shape)
+    masked = _masked(reference, data)
+    scores = np.where(np.isfinite(masked), got @ np.load(data.run.trained / "candidates.npy").T, -np.inf)
+    k = min(QUALITY_K, masked.shape[1])
+    best, ids = top_k(masked, k), top_k(scores, k)
+    lists = _lists(ids, np.take_along_axis(scores, ids, axis=1), best, masked)
+    return {
+        **lists,
+        "max_abs_diff": max_abs_diff(expected, got),
+        "mean_abs_diff": mean_abs_diff(expected, got),
+        **_quality_of_lists("recall_at_100", ids, best, data),
+    }
+
+
+def compare_recommendations(
+    outputs: Mapping[str, np.ndarray], reference: Mapping[str, np.ndarray], data: HeldOut
+) -> dict[str, Any]:
+    """Metrics of the cascade: `ids`, `scores` (what they are ordered by) and `rating`, each [n_queries, k], against retrieving and
+    then ranking with the SavedModels. Quality is NDCG@10 of the final order."""
+    ids, masked, stars = outputs["ids"], _masked(reference, data), reference["catalogue_rating"]
+    final = masked + STARS_WEIGHT * stars
+    retrieved = top_k(masked, ids.shape[1])
+    order = np.argsort(-np.take_along_axis(final, retrieved, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(retrieved, order, axis=1)
+    rating = np.take_along_axis(stars, ids, axis=1)
+    return {
+        **_lists(ids, outputs["scores"], best, final),
+        **_quality_of_lists("ndcg_at_10", ids, best, data),
+        "rating_max_abs_diff": max_abs_diff(rating, outputs["rating"]),
+    }
+
+
+def _masked(reference: Mapping[str, np.ndarray], data: HeldOut) -> np.ndarray:
+    """Every item's reference score, float32[n_queries, n_items], minus infinity where the user has seen it."""
     masked = np.array(reference["scores"], np.float32)
     for row, query in enumerate(data.queries):
         masked[row, query.seen] = -np.inf
-    best = top_k(masked, k)
+    return masked
+
+
+def _lists(ids: np.ndarray, scores: np.ndarray, best: np.ndarray, masked: np.ndarray) -> dict[str, Any]:
     finite = scores > MASKED_BELOW
     expected = np.take_along_axis(masked, ids, axis=1)
     comparable = finite & np.isfinite(expected)
     taus = [kendall_tau(expected[row, comparable[row]], scores[row, comparable[row]]) for row in range(len(ids))]
-    truth = [query.items for query in data.queries]
-    before, after = (
-        float(np.mean([recall_at_k(r, t, QUALITY_K) for r, t in zip(lists, truth, strict=True)]))
-        for lists in (best, ids)
-    )
     return {
         "max_abs_diff": max_abs_diff(expected[comparable], scores[comparable]),
         "mean_abs_diff": mean_abs_diff(expected[comparable], scores[comparable]),
-        "top_k_overlap": float(np.mean([top_k_overlap(r, v, k) for r, v in zip(best, ids, strict=True)])),
+        "top_k_overlap": float(np.mean([top_k_overlap(r, v, len(r)) for r, v in zip(best, ids, strict=True)])),
         "top1_agreement": float(np.mean(best[:, 0] == ids[:, 0])),
         "kendall_tau": mean_defined(taus),
-        **_quality(f"recall_at_{QUALITY_K}", before, after, before - after),
         "seen_returned": int(np.sum(finite & ~np.isfinite(expected))),
-        "ndcg_at_10": float(np.mean([ndcg_at_k(v, t, 10) for v, t in zip(ids, truth, strict=True)])),
     }
+
+
+_LIST_QUALITY: dict[str, Callable[[Any, Any], float]] = {
+    "recall_at_100": lambda found, truth: recall_at_k(found, truth, QUALITY_K),
+    "ndcg_at_10": lambda found, truth: ndcg_at_k(found, truth, 10),
+}
+
+
+def _quality_of_lists(metric: str, ids: np.ndarray, best: np.ndarray, data: HeldOut) -> dict[str, Any]:
+    before, after = (_mean_over(lists, data, _LIST_QUALITY[metric]) for lists in (best, ids))
+    return _quality(metric, before, after, before - after)
+
+
+def _mean_over(lists: np.ndarray, data: HeldOut, measure: Callable[[Any, Any], float]) -> float:
+    return float(np.mean([measure(found, query.items) for found, query in zip(lists, data.queries, strict=True)]))
 
 
 def _quality(metric: str, before: float, after: float, loss: float) -> dict[str, Any]:
@@ -80,12 +148,26 @@ def _quality(metric: str, before: float, after: float, loss: float) -> dict[str,
     }
 
 
-COMPARISONS = {"ranker_strings": compare_ratings, "ranker": compare_ratings, "retriever": compare_retrieval}
+@dataclass(frozen=True)
+class Comparison:
+    """How a graph's answers are compared: the outputs it must have, and the function from outputs to metrics."""
+
+    outputs: frozenset[str]
+    compare: Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray], HeldOut], dict[str, Any]]
+
+
+COMPARISONS = {
+    "ranker_strings": Comparison(frozenset({"rating"}), compare_ratings),
+    "ranker": Comparison(frozenset({"rating"}), compare_ratings),
+    "query_encoder": Comparison(frozenset({"query"}), compare_queries),
+    "retriever": Comparison(frozenset({"ids", "scores"}), compare_retrieval),
+    "recommender": Comparison(frozenset({"ids", "scores", "rating"}), compare_recommendations),
+}
 
 
 def invalid_outputs(graph: str, outputs: Mapping[str, np.ndarray], data: HeldOut) -> str:
     """Why outputs cannot be compared at all; '' when they can. Checked before any metric is computed."""
-    wanted = {"rating"} if graph.startswith("ranker") else {"ids", "scores"}
+    wanted = COMPARISONS[graph].outputs
     missing = wanted - set(outputs)
     if missing:
         return f"outputs are missing: {', '.join(sorted(missing))}"
@@ -95,6 +177,6 @@ def invalid_outputs(graph: str, outputs: Mapping[str, np.ndarray], data: HeldOut
     if "ids" in wanted and (outputs["ids"].min() < 0 or outputs["ids"].max() >= len(data.items)):
         return f"output ids holds ids outside 0..{len(data.items) - 1}"
     counted = [len(row) for row in rows_of(outputs, next(iter(sorted(wanted))))]
-    if "rating" in wanted and sum(counted) != sum(len(query.items) for query in data.queries):
+    if wanted == {"rating"} and sum(counted) != sum(len(query.items) for query in data.queries):
         return f"output rating holds {sum(counted)} values for {sum(len(q.items) for q in data.queries)} pairs"
     return ""

@@ -11,7 +11,7 @@ from ..train.artifacts import LATENCY_SCHEMA, Run, kit_version, require_empty, s
 from ..train.errors import CheckFailed, InputError
 from ..train.host import describe_host
 from ..train.metrics import top_k
-from .foreign import feeds_of_npz
+from .feeds import feeds_of_npz
 from .parity import check_unchanged
 from .percentiles import summarize
 from .processes import Outcome

@@ -102,7 +102,7 @@ def _check_one(
     write_npz(run.reports / "raw" / f"{graph}-{variant['recipe']}@{runtime}.npz", **outcome.arrays)
     if reason := invalid_outputs(graph, outcome.arrays, data):
         return _row("error", reason, gate=gate, n_queries=len(data.queries))
-    metrics = COMPARISONS[graph](outcome.arrays, reference, data)
+    metrics = COMPARISONS[graph].compare(outcome.arrays, reference, data)
     misses = gate.misses(metrics) if gate else [f"no gate for {graph}.{variant['recipe']}"]
     if metrics.get("seen_returned"):
         misses.append(f"{metrics['seen_returned']} items came back that were masked as seen")

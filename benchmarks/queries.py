@@ -26,6 +26,7 @@ class Query:
         seen: int32[m], items of the history, oldest first.
         stars: float32[m], what the user gave those; 0 where they gave nothing.
         preferences: declared tokens.
+        genres: genres the answer is narrowed to; all items when empty.
     """
 
     user: int
@@ -34,6 +35,11 @@ class Query:
     seen: np.ndarray
     stars: np.ndarray
     preferences: Sequence[str] = ()
+    genres: Sequence[str] = ()
+
+
+REPRESENTATIVE = 1000
+VOCABULARIES = ("items", "users", "preferences", "genres")
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,14 @@ class Catalogue:
     """What ids mean: vocabularies by name, and the window of a history.
 
     Attributes:
-        items, users, preferences: tokens in id order; empty where the models have no such input.
+        items, users, preferences, genres: tokens in id order; empty where the models have no such input.
         window: places of a history; 0 where there is none.
     """
 
     items: list[str]
     users: list[str]
     preferences: list[str]
+    genres: list[str]
     window: int
 
 
@@ -60,7 +67,7 @@ class HeldOut:
     @cached_property
     def catalogue(self) -> Catalogue:
         folder = self.run.trained / "vocabularies"
-        tokens = {name: _tokens(folder / f"{name}.txt") for name in ("items", "users", "preferences")}
+        tokens = {name: _tokens(folder / f"{name}.txt") for name in VOCABULARIES}
         return Catalogue(**tokens, window=self.run.run_json["window"] or 0)
 
     @property
@@ -106,6 +113,21 @@ class HeldOut:
         """One query for every user with something held out."""
         return [self.query(int(user)) for user in np.flatnonzero(np.diff(self.truth.offsets) > 0)]
 
+    @cached_property
+    def representative(self) -> list[Query]:
+        """Queries to measure activations on: users spread over all, asked with their training history about its last fifth.
+
+        Nothing that was held out is in them.
+        """
+        users = np.flatnonzero(np.diff(self.history.offsets) > 0)
+        chosen = users[np.linspace(0, len(users) - 1, min(REPRESENTATIVE, len(users))).astype(int)]
+        return [self._from_training(int(user)) for user in chosen]
+
+    def _from_training(self, user: int) -> Query:
+        items, stars = self.history.items_of(user), self.history.ratings_of(user)
+        later = slice(len(items) * 4 // 5, None)
+        return Query(user, items[later], stars[later], items, stars, self.preferences[user])
+
 
 def _tokens(path: Any) -> list[str]:
     return read_vocabulary(path) if path.is_file() else []
@@ -132,6 +154,10 @@ def _declared(query: Query, names: Catalogue) -> np.ndarray:
     return np.isin(names.preferences, list(query.preferences)).astype(np.float32)
 
 
+def _genres(query: Query, names: Catalogue) -> np.ndarray:
+    return np.isin(names.genres, list(query.genres)).astype(np.float32)
+
+
 def _watched(query: Query, names: Catalogue) -> np.ndarray:
     return _encoded([names.items[item] for item in query.seen[-names.window :]] or [""])
 
@@ -143,6 +169,7 @@ FEEDS: dict[str, Callable[[Query, Catalogue], np.ndarray]] = {
     "seen": _seen_mask,
     "history": lambda query, names: _window(query.seen, len(names.items), names, np.int32),
     "preferences": _declared,
+    "genres": _genres,
     "user_id": lambda query, names: _encoded([names.users[query.user]] * len(query.items)),
     "movie_title": lambda query, names: _encoded(names.items[item] for item in query.items),
     "watched": _watched,

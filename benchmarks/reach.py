@@ -1,28 +1,91 @@
-"""Proving that a file runs on the runtimes apps ship, by running it."""
+"""What the convert stage needs from outside: running files on the runtimes apps ship, and representative data to run them on."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..convert.stage import Bench
 from ..convert.tflite_file import TfliteFile, read_tflite
-from .processes import run_variant
-from .runtimes import PHONE_RUNTIMES, RUNTIMES
+from ..train.artifacts import Run
+from ..train.errors import CheckFailed, InputError
+from .feeds import feeds_of_npz
+from .processes import run_variant, run_worker
+from .queries import HeldOut, feeds_for
+from .runtimes import PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
 
+PLAN_WORKER = Path(__file__).with_name("plan_worker.py")
 _FREE_DIMENSION = 2
+LEAST_REPRESENTATIVE = 2
 
 
-def refusals(path: Path) -> list[str]:
-    """Reasons why installed phone runtimes cannot execute `path` on zeros (or empty strings); none when all can."""
+def bench_for(run: Run) -> Bench:
+    """A bench whose representative data are real training histories of the run, never held-out ones."""
+    data = HeldOut(run)
+
+    def representative(ports: Sequence[Mapping[str, Any]]) -> Mapping[str, np.ndarray]:
+        return feeds_for([port["name"] for port in ports], data.representative, data.catalogue)
+
+    return Bench(try_out, execute, representative)
+
+
+def bench_of(representative: Path | None) -> Bench:
+    """A bench for a SavedModel of any origin; `representative` is an .npz of inputs, first axis: queries."""
+    if representative is None:
+        return Bench(try_out, execute, None)
+
+    def read(ports: Sequence[Mapping[str, Any]]) -> Mapping[str, np.ndarray]:
+        feeds = feeds_of_npz(representative, ports, "--representative")
+        given = len(next(iter(feeds.values())))
+        if given < LEAST_REPRESENTATIVE:
+            raise InputError(
+                "--representative",
+                expected=f"at least {LEAST_REPRESENTATIVE} queries, better hundreds",
+                given=given,
+                do="take more from real traffic",
+            )
+        return feeds
+
+    return Bench(try_out, execute, read)
+
+
+def try_out(path: Path) -> dict[str, str]:
+    """Execute a file on zeros (or empty strings) on each installed phone runtime: name to why it fails, '' where it runs."""
     inputs = zeros_for(read_tflite(path))
-    found = []
-    for name in PHONE_RUNTIMES:
-        if RUNTIMES[name].missing():
-            continue
-        outcome = run_variant(path, inputs, runtime=name)
-        if not outcome:
-            found.append(f"{name}: {outcome.reason}")
-    return found
+    names = [name for name in PHONE_RUNTIMES if not RUNTIMES[name].missing()]
+    return {name: run_variant(path, inputs, runtime=name).reason for name in names}
+
+
+def execute(path: Path, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Outputs of a file on the newest installed phone runtime.
+
+    Raises:
+        CheckFailed: it does not run.
+    """
+    outcome = run_variant(path, feeds, runtime=any_phone_runtime())
+    if not outcome:
+        raise CheckFailed(f"{path.name} does not run on representative data: {outcome.reason}")
+    return outcome.arrays
+
+
+def plan(path: Path) -> dict[str, Any]:
+    """Which operators LiteRT's XNNPACK delegate takes, asked of the runtime itself in a process of its own (see inspect_file)."""
+    runtime = PHONE_RUNTIMES[-1]
+    reason = RUNTIMES[runtime].missing()
+    if not reason:
+        spec = {"model": str(path), "module": RUNTIMES[runtime].module}
+        outcome = run_worker([str(PLAN_WORKER)], spec, {}, timeout_s=60)
+        reason = outcome.reason
+        if outcome:
+            delegated = outcome.arrays["delegated"].tolist()
+            return {
+                "runtime": runtime,
+                "reason": "",
+                "delegated": delegated,
+                "partitions": int(outcome.arrays["partitions"]),
+            }
+    return {"runtime": runtime, "reason": reason, "delegated": [], "partitions": None}
 
 
 def zeros_for(file: TfliteFile) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ def load_reference(
 
     Returns:
         `rating` flat float32 with `rating.offsets` (one group a query, in the order of its items), `query`
-        float32[n_queries, d] and `scores` float32[n_queries, n_items], every item scored, nothing masked.
+        float32[n_queries, d] and `scores` float32[n_queries, n_items], every item scored, nothing masked; and where the preset
+        offers a recommender `catalogue_rating` float32[n_queries, n_items], the stars predicted for every item.
 
     Raises:
         InputError: stored answers belong to other SavedModels or queries.
@@ -65,7 +67,15 @@ def _ask(run: Run, data: HeldOut) -> dict[str, np.ndarray]:
     (name,) = candidate.specs
     candidates = candidate(**{name: np.array([item.encode() for item in data.items], object)})["candidate"].numpy()
     offsets = np.cumsum([0, *[len(row) for row in ratings]])
+    extra = {}
+    if "recommender" in run.run_json["graphs"]:
+        everything = np.arange(len(data.items), dtype=np.int32)
+        stars = [
+            ask(ranking, replace(one, items=everything), data.catalogue)["rating"].reshape(-1) for one in data.queries
+        ]
+        extra["catalogue_rating"] = np.stack(stars)
     return {
+        **extra,
         "rating": np.concatenate(ratings),
         "rating.offsets": offsets,
         "query": vectors,

@@ -6,7 +6,15 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-_STYLE = {"pass": "green", "fail": "bold red", "error": "bold red", "skipped": "yellow"}
+_STYLE = {
+    "right": "green",
+    "wrong": "bold red",
+    "fails": "red",
+    "pass": "green",
+    "fail": "bold red",
+    "error": "bold red",
+    "skipped": "yellow",
+}
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -91,6 +99,40 @@ def variants_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
+def comparison_table(document: Mapping[str, Any]) -> Table:
+    """Ours next to other converters, one row a file; worst error and quality over the runtimes it runs on."""
+    names = list(document["results"][0]["runtimes"])
+    table = Table(
+        "graph", "made by", title=f"The same graphs by other converters, {document['n_queries']} held-out users"
+    )
+    for heading in ("bytes", "float32 tables"):
+        table.add_column(heading, justify="right")
+    for heading in (*names, "worst error", "quality", "was"):
+        table.add_column(heading)
+    for row in document["results"]:
+        cells = [Text(cell["status"], style=_STYLE.get(cell["status"], "")) for cell in row["runtimes"].values()]
+        ran = [cell["metrics"] for cell in row["runtimes"].values() if cell["metrics"]]
+        worst = max((m["max_abs_diff"] for m in ran), default=None)
+        name, after, before = _quality(ran)
+        size, floats = (("–" if n is None else f"{n:,}") for n in (row["size_bytes"], row["float_table_bytes"]))
+        made_by = " ".join(filter(None, (row["made_by"], row["recipe"])))
+        table.add_row(row["graph"], made_by, size, floats, *cells, number(worst, 2), f"{name} {after}", before)
+    return table
+
+
+def comparison_reasons(document: Mapping[str, Any]) -> list[str]:
+    """One line for every file that a runtime refuses or answers wrongly, equal reasons on several runtimes once."""
+    lines = []
+    for row in document["results"]:
+        found: dict[str, list[str]] = {}
+        for runtime, cell in row["runtimes"].items():
+            if cell["status"] != "right":
+                found.setdefault(f"{cell['status']}: {cell['reason']}", []).append(runtime)
+        made_by = " ".join(filter(None, (row["made_by"], row["recipe"])))
+        lines += [f"{row['graph']} by {made_by} on {', '.join(on)} {reason}" for reason, on in found.items()]
+    return lines
+
+
 def inspection_tables(found: Mapping[str, Any]) -> list[Table]:
     """What `inspect` found, as tables of signatures, ops, constant tensors and traps."""
     ports = Table(
@@ -105,9 +147,13 @@ def inspection_tables(found: Mapping[str, Any]) -> list[Table]:
         for kind in ("inputs", "outputs"):
             for port in signature[kind]:
                 ports.add_row(signature["key"], kind[:-1], port["name"], port["dtype"], str(port["shape"]))
-    ops = Table("op", "version", "calls")
+    asked = found["xnnpack"]
+    taken = (
+        f"XNNPACK of {asked['runtime']} takes {asked['n_delegated']} of {asked['n_ops']} in {asked['partitions']} parts"
+    )
+    ops = Table("op", "version", "calls", "taken", title=taken if asked["n_delegated"] is not None else asked["reason"])
     for op in found["ops"]:
-        ops.add_row(op["name"], str(op["version"]), str(op["count"]))
+        ops.add_row(op["name"], str(op["version"]), str(op["count"]), number(op["delegated"]))
     tables = Table("table", "shape", "dtype", "bytes", "share", "scales")
     for t in found["tables"]:
         tables.add_row(t["name"], str(t["shape"]), t["dtype"], f"{t['bytes']:,}", f"{t['share']:.1%}", str(t["scales"]))

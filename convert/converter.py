@@ -8,21 +8,30 @@ from typing import Any
 from ..train.errors import InputError, pick
 from ..train.savedmodels import LoadedSignature
 from ..train.tf import tf
-from .recipes import RECIPES, Recipe
 
 SIGNATURE = "serving_default"
 
 
-def convert_function(module: Any, function: Any, *, recipe: str) -> bytes:
-    """Convert a concrete function of `module` under `recipe`; its signature in the file is `serving_default`.
+def convert_function(
+    module: Any, function: Any, *, signature: str = SIGNATURE, allow_select_tf_ops: bool = False
+) -> bytes:
+    """Convert a concrete function of `module` to float32 TFLite.
+
+    Args:
+        signature: its name in the file.
+        allow_select_tf_ops: as for `convert_saved_model`.
 
     Raises:
-        InputError: the recipe is unknown, or the graph needs ops that TFLite does not build in.
+        InputError: the graph needs ops that TFLite does not build in.
     """
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
-        used = _only_what_it_captures(module, function)
-        tf.saved_model.save(used, scratch, signatures={SIGNATURE: function})
-        return convert_saved_model(Path(scratch), signature=SIGNATURE, recipe=recipe)
+        save_function(module, function, Path(scratch), signature)
+        return convert_saved_model(Path(scratch), signature=signature, allow_select_tf_ops=allow_select_tf_ops)
+
+
+def save_function(module: Any, function: Any, folder: Path, signature: str = SIGNATURE) -> None:
+    """Write a SavedModel of one concrete function of `module` and of what it reads, nothing else."""
+    tf.saved_model.save(_only_what_it_captures(module, function), str(folder), signatures={signature: function})
 
 
 def _only_what_it_captures(module: Any, function: Any) -> Any:
@@ -41,40 +50,53 @@ def _only_what_it_captures(module: Any, function: Any) -> Any:
     return used
 
 
-def convert_saved_model(folder: Path, *, signature: str, recipe: str) -> bytes:
-    """Convert one signature of a SavedModel under `recipe`.
+def convert_saved_model(
+    folder: Path, *, signature: str, allow_select_tf_ops: bool = False, optimize: bool = False
+) -> bytes:
+    """Convert one signature of a SavedModel to float32 TFLite.
+
+    Args:
+        allow_select_tf_ops: let TensorFlow's own ops into the file; such a file needs a runtime with the Flex delegate.
+        optimize: the converter's own dynamic-range quantization (Optimize.DEFAULT), which this kit only compares itself with.
 
     Raises:
-        InputError: not a SavedModel, unknown signature or recipe, or ops that TFLite does not build in.
+        InputError: ops that TFLite does not build in; they are named with the layers that brought them.
     """
-    chosen = RECIPES[pick("--recipe", recipe, RECIPES)]
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[signature])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    _apply(chosen, converter)
+    if allow_select_tf_ops:
+        converter.target_spec.supported_ops.append(tf.lite.OpsSet.SELECT_TF_OPS)
+    if optimize:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
         return converter.convert()
     except Exception as error:  # the converter raises bare Exception subclasses of several modules
         raise _plain(error) from error
 
 
-def _apply(recipe: Recipe, converter: Any) -> None:
-    if recipe.weights == "float32":
-        return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if recipe.weights == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    # Per-channel dense weights make FULLY_CONNECTED version 12, which runtimes before 2.17 do not know.
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+_UNSUPPORTED = re.compile(r"""fused\["\w+:", "([^"@]+)[^\n]*?'tf\.(\w+)' op is neither""")
 
 
 def _plain(error: Exception) -> InputError:
+    """What the converter meant: each op that TFLite lacks, with the layer whose part it is."""
     text = str(error)
-    ops = sorted({f"tf.{name}" for name in re.findall(r"'?tf\.(\w+)'? op is neither", text)})
+    layers: dict[str, list[str]] = {}
+    for path, op in _UNSUPPORTED.findall(text):
+        layer = "/".join(path.split("/")[:-1]).removesuffix("/None_Lookup")
+        known = layers.setdefault(f"tf.{op}", [])
+        if layer and layer not in known:
+            known.append(layer)
+    named = [f"{op} in {' and '.join(sorted(where))}" if where else op for op, where in sorted(layers.items())]
+    if not named:
+        last = text.strip().splitlines()[-1] if text.strip() else type(error).__name__
+        return InputError(
+            "conversion", expected="a graph TFLite can hold", given=last[:200], do="convert another signature"
+        )
     return InputError(
         "conversion",
         expected="ops that TFLite builds in",
-        given=", ".join(ops) if ops else text.strip().splitlines()[-1][:200],
-        do="convert a signature keyed by int32 ids, with the lookup outside the graph",
+        given=", ".join(named),
+        do="look ids up outside the graph and convert a signature keyed by int32 ids, or pass --allow-select-tf-ops",
     )
 
 

@@ -1,5 +1,6 @@
 """The graphs: what a model computes, and which trained SavedModels it is made of."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +9,22 @@ import numpy as np
 
 from ..train.artifacts import Run
 from ..train.errors import InputError
+from ..train.stage import read_vocabulary
 
 DEFAULT_K = 100
 # What masked items score, and the bound to tell them by. The converter turns minus infinity into the lowest float32, and
 # float16 files cut that to -65504; this value survives both.
 MASKED, MASKED_BELOW = -60_000.0, -50_000.0
+# How the recommender orders what it retrieved: retrieval score + this * predicted stars. Either alone finds fewer films that
+# held-out users liked (DECISIONS).
+STARS_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a graph builder may ask for: `k` results of a retriever, and whether table rows carry their own scale."""
+    """What a graph builder may ask for: `k` results of a retriever."""
 
     k: int
-    scale_rows: bool
 
 
 @dataclass(frozen=True)
@@ -48,36 +52,100 @@ def _signature_of(saved_model: str, signature: str) -> Callable[[Run, Options], 
     return build
 
 
+class _Retrieval:
+    """Scoring the whole catalogue with one query, and taking the best."""
+
+    def __init__(self, run: Run, options: Options) -> None:
+        from ..train.savedmodels import load_signature
+
+        candidates = np.load(run.trained / "candidates.npy")
+        self.n_items, self.k = len(candidates), options.k
+        if not 1 <= self.k <= self.n_items:
+            raise InputError(
+                "--k", expected=f"1 to {self.n_items}, the size of the catalogue", given=self.k, do="choose a smaller k"
+            )
+        # With the row of the unknown id the table is the one an encoder of histories looks films up in, and is stored once.
+        self.table = np.concatenate([candidates, np.zeros_like(candidates[:1])])
+        self.encoder = load_signature(run.saved_model("query"), "query_encoder")
+        self.sets = _genre_sets(run)
+
+    def specs(self) -> dict[str, Any]:
+        """Inputs by name: the encoder's, `seen`, and `genres` where items have any."""
+        from ..train.tf import tf
+
+        specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in self.encoder.specs.items()}
+        specs["seen"] = tf.TensorSpec([self.n_items], tf.bool, "seen")
+        if self.sets is not None:
+            specs["genres"] = tf.TensorSpec([self.sets[0].shape[1]], tf.float32, "genres")
+        return specs
+
+    def best(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
+        """Scores float32[k] and ids int32[k], best first; what is masked scores `MASKED`."""
+        from ..train.tf import tf
+
+        query = self.encoder.function(**{name: inputs[name] for name in self.encoder.specs})["query"]
+        scores = tf.reshape(tf.matmul(query, tf.constant(self.table), transpose_b=True), [-1])[: self.n_items]
+        masked = inputs["seen"]
+        if self.sets is not None:
+            masked = tf.logical_or(masked, self._outside(inputs["genres"]))
+        return tf.math.top_k(tf.where(masked, MASKED, scores), self.k)
+
+    def _outside(self, genres: Any) -> Any:
+        """bool[n_items]: whether an item has none of the genres asked for; none asked for lets all pass."""
+        from ..train.tf import tf
+
+        assert self.sets is not None
+        marks, set_of = self.sets
+        # Positive only where genres are asked for and the set has none of them: each of its own outweighs all the others.
+        weights = tf.constant(1.0 - 2.0 * marks.shape[1] * marks)
+        counted = tf.reshape(tf.matmul(tf.reshape(genres, [1, -1]), weights, transpose_b=True), [-1])
+        return tf.gather(counted, tf.constant(set_of)) > 0.5
+
+
+def _genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
+    """The catalogue's distinct sets of genres, float32[n_sets, n_genres], and each item's set, int32[n_items]."""
+    path = run.trained / "vocabularies" / "genres.txt"
+    if not path.is_file():
+        return None
+    genres = read_vocabulary(path)
+    items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
+    marks = np.array([np.isin(genres, item["genres"]) for item in items], np.float32)
+    sets, set_of = np.unique(marks, axis=0, return_inverse=True)
+    return sets, set_of.reshape(-1).astype(np.int32)
+
+
 def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
+    from ..train.tf import tf
+
+    retrieval = _Retrieval(run, options)
+
+    def retrieve(**inputs: Any) -> dict[str, Any]:
+        scores, ids = retrieval.best(inputs)
+        return {"ids": ids, "scores": scores}
+
+    module = tf.Module()
+    module.encoder, module.retrieve = retrieval.encoder.owner, tf.function(retrieve)
+    return module, module.retrieve.get_concrete_function(**retrieval.specs())
+
+
+def _recommender(run: Run, options: Options) -> tuple[Any, Any]:
     from ..train.savedmodels import load_signature
     from ..train.tf import tf
 
-    candidates = np.load(run.trained / "candidates.npy")
-    n_items, k = len(candidates), options.k
-    if not 1 <= k <= n_items:
-        raise InputError("--k", expected=f"1 to {n_items}, the size of the catalogue", given=k, do="choose a smaller k")
-    encode = load_signature(run.saved_model("query"), "query_encoder")
-    scales = np.abs(candidates).max(axis=1)
-    scales = np.where(scales > 1e-6, scales, np.float32(1))
-    floor = tf.constant(MASKED / scales if options.scale_rows else MASKED, tf.float32)
+    retrieval, ranker = _Retrieval(run, options), load_signature(run.saved_model("ranking"), "ranker")
+    specs = {
+        name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in ranker.specs.items() if name != "items"
+    }
 
-    def retrieve(**inputs: Any) -> dict[str, Any]:
-        seen = inputs.pop("seen")
-        query = encode.function(**inputs)["query"]
-        table = candidates / scales[:, None] if options.scale_rows else candidates
-        scores = tf.reshape(tf.matmul(query, tf.constant(table), transpose_b=True), [n_items])
-        scores = tf.where(seen, floor, scores)
-        if options.scale_rows:
-            # Behind the mask: anywhere nearer to the matmul the converter folds it back into the table.
-            scores *= tf.constant(scales)
-        best, ids = tf.math.top_k(scores, k)
-        return {"ids": ids, "scores": best}
+    def recommend(**inputs: Any) -> dict[str, Any]:
+        scores, ids = retrieval.best(inputs)
+        rating = ranker.function(**{name: inputs[name] for name in specs}, items=ids)["rating"]
+        final, order = tf.math.top_k(scores + STARS_WEIGHT * rating, retrieval.k)
+        return {"ids": tf.gather(ids, order), "rating": tf.gather(rating, order), "scores": final}
 
     module = tf.Module()
-    module.encoder = encode.owner
-    module.retrieve = tf.function(retrieve)
-    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in encode.specs.items()}
-    return module, module.retrieve.get_concrete_function(**specs, seen=tf.TensorSpec([n_items], tf.bool, "seen"))
+    module.encoder, module.ranker, module.recommend = retrieval.encoder.owner, ranker.owner, tf.function(recommend)
+    return module, module.recommend.get_concrete_function(**specs | retrieval.specs())
 
 
 GRAPHS = {
@@ -87,5 +155,11 @@ GRAPHS = {
         _signature_of("ranking", "ranker_strings"),
     ),
     "ranker": Graph("predicted stars of n items for one query", ("ranking",), _signature_of("ranking", "ranker")),
+    "query_encoder": Graph("who asks to a query vector", ("query",), _signature_of("query", "query_encoder")),
     "retriever": Graph("the k best items of the catalogue, seen ones masked", ("query", "candidate"), _retriever),
+    "recommender": Graph(
+        "retriever and ranker in one file: k items ordered by score and stars",
+        ("query", "candidate", "ranking"),
+        _recommender,
+    ),
 }

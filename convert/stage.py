@@ -1,8 +1,11 @@
 """The convert stage: a run's SavedModels, or anybody's, to .tflite files and variants.json."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..train.artifacts import (
     VARIANTS_SCHEMA,
@@ -17,21 +20,39 @@ from ..train.artifacts import (
 )
 from ..train.errors import CheckFailed, InputError, pick
 from ..train.host import describe_host
+from .calibration import measure, watching
+from .dense import Flows
 from .graphs import DEFAULT_K, GRAPHS, Options
 from .inspection import find_traps
+from .quantizer import apply_recipe, prepare
 from .recipes import RECIPES
 from .tflite_file import read_tflite
 
-Prove = Callable[[Path], list[str]]
+Feeds = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What conversion cannot do itself, since it may not import the stage that runs files.
+
+    Attributes:
+        try_out: executes a file once; runtime name to the reason why it does not run there, '' where it does.
+        execute: a file's outputs for representative inputs; CheckFailed when it does not run.
+        representative: representative inputs for a file's input ports; None where there are none.
+    """
+
+    try_out: Callable[[Path], Mapping[str, str]]
+    execute: Callable[[Path, Feeds], Feeds]
+    representative: Callable[[Sequence[Mapping[str, Any]]], Feeds] | None
 
 
 def convert_run(
     run: Run,
+    bench: Bench,
     *,
     graphs: Iterable[str] = (),
     recipes: Iterable[str] = (),
     k: int | None = None,
-    prove: Prove = lambda path: [],
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Convert a run's graphs under recipes and write RUN/converted whole, or not at all.
@@ -40,7 +61,6 @@ def convert_run(
         graphs: keys of `GRAPHS` that the preset offers; all of those when empty.
         recipes: keys of `RECIPES`; all when empty.
         k: results of a retriever; at most the catalogue, by default 100 or the catalogue if smaller.
-        prove: executes a file and returns the reasons why it does not run, none when it does.
         say: called with a line before each conversion.
 
     Returns:
@@ -48,23 +68,31 @@ def convert_run(
 
     Raises:
         InputError: unknown graph or recipe, or `k` out of range.
-        CheckFailed: a quantized file kept float32 tables, or a file does not run.
+        CheckFailed: a quantized file kept float32 tables, or a file does not run on every runtime that is installed.
     """
     chosen_recipes = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
     record = run.run_json
     offered = [name for name in GRAPHS if name in record["graphs"]]
     chosen_graphs = [pick("--graph", name, offered) for name in graphs] or offered
-    k = _check_k(k, record["data"]["n_items"])
+    options = Options(k=_check_k(k, record["data"]["n_items"]))
     rows = []
     with atomic_dir(run.converted) as folder:
         for graph in chosen_graphs:
-            for recipe in chosen_recipes:
-                say(f"converting {graph} to {recipe}")
-                rows.append(_convert_one(run, folder, graph, recipe, k))
-                _refuse_if(_float_tables(rows[-1]) or prove(folder / rows[-1]["file"]), rows[-1]["file"])
+            say(f"converting {graph}")
+            source = [sha256_tree(run.saved_model(name)) for name in GRAPHS[graph].saved_models]
+            made_from = sha256_bytes("\n".join(source).encode())
+            for row in _variants(_float32(run, graph, options), folder, graph, chosen_recipes, made_from, bench):
+                _refuse(row)
+                rows.append(row)
         document = _document(rows, sha256_file(run.trained / "run.json"))
         write_json(folder / "variants.json", document)
     return document
+
+
+def _float32(run: Run, graph: str, options: Options) -> bytes:
+    from .converter import convert_function
+
+    return convert_function(*GRAPHS[graph].build(run, options))
 
 
 def _check_k(k: int | None, n_items: int) -> int:
@@ -75,45 +103,66 @@ def _check_k(k: int | None, n_items: int) -> int:
     return k
 
 
-def _convert_one(run: Run, folder: Path, graph: str, recipe: str, k: int) -> dict[str, Any]:
-    from .converter import convert_function
+def _variants(
+    data: bytes, folder: Path, graph: str, recipes: Sequence[str], source_sha256: str, bench: Bench
+) -> Iterable[dict[str, Any]]:
+    """Write a graph under each recipe and try each file out; yields the rows of variants.json."""
+    prepared = prepare(data)
+    flows = _flows(prepared, folder, bench, recipes)
+    for recipe in recipes:
+        path = folder / f"{graph}-{recipe}.tflite"
+        path.write_bytes(apply_recipe(prepared, RECIPES[recipe], flows))
+        yield _row(path, graph, recipe, source_sha256, bench)
 
-    module, function = GRAPHS[graph].build(run, Options(k=k, scale_rows=RECIPES[recipe].scale_rows))
-    data = convert_function(module, function, recipe=recipe)
-    source = [sha256_tree(run.saved_model(name)) for name in GRAPHS[graph].saved_models]
-    return _write_variant(folder, graph, recipe, data, sha256_bytes("\n".join(source).encode()))
+
+def _flows(prepared: bytes, folder: Path, bench: Bench, recipes: Sequence[str]) -> Flows | None:
+    """Run the graph on representative data where there are any, and look at its dense layers."""
+    if bench.representative is None:
+        if needing := [name for name in recipes if RECIPES[name].activations]:
+            raise InputError(
+                "--representative",
+                expected=f"an .npz of representative inputs for {', '.join(needing)}",
+                given="none",
+                do="pass it, or choose other recipes with --recipe",
+            )
+        return None
+    if all(RECIPES[name].dense == "float32" for name in recipes):
+        return None
+    path = folder / "watching.tflite"
+    path.write_bytes(watching(prepared))
+    feeds = bench.representative(read_tflite(path).ports()[0])
+    outputs = bench.execute(path, feeds)
+    path.unlink()
+    return measure(prepared, feeds, outputs)
 
 
-def _write_variant(folder: Path, graph: str, recipe: str, data: bytes, source_sha256: str) -> dict[str, Any]:
-    path = folder / f"{graph}-{recipe}.tflite"
-    path.write_bytes(data)
+def _row(path: Path, graph: str, recipe: str, source_sha256: str, bench: Bench) -> dict[str, Any]:
     file = read_tflite(path)
     inputs, outputs = file.ports()
+    tried = bench.try_out(path)
     return {
         "graph": graph,
         "recipe": recipe,
         "file": path.name,
-        "size_bytes": len(data),
-        "sha256": sha256_bytes(data),
+        "size_bytes": file.size_bytes,
+        "sha256": sha256_file(path),
         "source_sha256": source_sha256,
         "inputs": inputs,
         "outputs": outputs,
         "ops": file.op_counts(),
         "min_runtime": file.min_runtime,
+        "runs_on": [name for name, reason in tried.items() if not reason],
+        "refusals": [f"{name}: {reason}" for name, reason in tried.items() if reason],
         "table_bytes": file.table_bytes(),
         "traps": find_traps(file),
     }
 
 
-def _float_tables(row: dict[str, Any]) -> list[str]:
-    return [
-        trap["where"] for trap in row["traps"] if trap["trap"] == "float-table" and RECIPES[row["recipe"]].quantized
-    ]
-
-
-def _refuse_if(reasons: list[str], name: str) -> None:
+def _refuse(row: dict[str, Any]) -> None:
+    floats = [trap["where"] for trap in row["traps"] if trap["trap"] == "float-table"]
+    reasons = floats or row["refusals"]
     if reasons:
-        raise CheckFailed(f"{name}: {'; '.join(reasons)}; nothing was written")
+        raise CheckFailed(f"{row['file']}: {'; '.join(reasons)}; nothing was written")
 
 
 def _document(rows: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
@@ -129,30 +178,41 @@ def _document(rows: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
 def convert_foreign(
     saved_model: Path,
     out: Path,
+    bench: Bench,
     *,
     signature: str | None = None,
     recipes: Iterable[str] = (),
-    prove: Prove = lambda path: [],
+    allow_select_tf_ops: bool = False,
 ) -> dict[str, Any]:
     """Convert one signature of a SavedModel that this kit did not train; files are `<signature>-<recipe>.tflite`.
 
-    A recipe whose file keeps float32 tables or does not run is an error for our own graphs; here, where the graph is the
-    user's, it is a row of `traps` and `refusals`.
+    Without representative data the recipes that need it are left out, unless they are asked for by name. A file that keeps
+    float32 tables or does not run is an error for our own graphs; here, where the graph is the user's, it is a row of `traps` and
+    `refusals`.
 
     Raises:
-        InputError: no SavedModel there, unknown signature or recipe, ops that TFLite does not build in, `out` not empty.
+        InputError: no SavedModel there, unknown signature or recipe, ops that TFLite does not build in, `out` not empty,
+            representative data that is missing or does not fit.
     """
-    chosen = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
+    named = [pick("--recipe", name, RECIPES) for name in recipes]
+    possible = [name for name, recipe in RECIPES.items() if bench.representative or not recipe.activations]
     require_empty(out)
-    from .converter import choose_signature, convert_saved_model
+    from .converter import choose_signature, convert_function
 
-    name, _ = choose_signature(saved_model, signature)
-    source, rows = sha256_tree(saved_model), []
+    name, loaded = choose_signature(saved_model, signature)
+    if bench.representative is not None:
+        bench.representative(_ports(loaded.specs))  # said before the slow step
+    data = convert_function(loaded.owner, loaded.function, signature=name, allow_select_tf_ops=allow_select_tf_ops)
+    source = sha256_tree(saved_model)
     with atomic_dir(out) as folder:
-        for recipe in chosen:
-            data = convert_saved_model(saved_model, signature=name, recipe=recipe)
-            rows.append(_write_variant(folder, name, recipe, data, source))
-            rows[-1]["refusals"] = prove(folder / rows[-1]["file"])
-        document = _document(rows, source)
+        document = _document(list(_variants(data, folder, name, named or possible, source, bench)), source)
         write_json(folder / "variants.json", document)
     return document
+
+
+def _ports(specs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A SavedModel signature's inputs as a file's ports: name, shape with -1 where free, dtype."""
+    return [
+        {"name": name, "shape": [-1 if n is None else n for n in spec.shape], "dtype": spec.dtype.name}
+        for name, spec in specs.items()
+    ]

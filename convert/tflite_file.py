@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..train.errors import InputError
+from .op_versions import least_runtime
 
 _IDENTIFIER = b"TFL3"
 _MAX_BYTES = 2**31
@@ -23,6 +24,7 @@ class Tensor:
     Attributes:
         shape: as stored; -1 marks a free dimension.
         scales: number of quantization scales (0 none, 1 per tensor, more per channel or row).
+        buffer: where its bytes are; two tensors may read the same.
     """
 
     index: int
@@ -31,6 +33,7 @@ class Tensor:
     dtype: str
     n_bytes: int
     scales: int
+    buffer: int
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Op:
 
 
 class TfliteFile:
-    """A parsed file; only the first subgraph's operators and tensors are listed, as runtimes start there."""
+    """A parsed file; `ops` and `tensors` are the first subgraph's, as runtimes start there."""
 
     def __init__(self, model: Any, size_bytes: int) -> None:
         self._model, self.size_bytes = model, size_bytes
@@ -63,7 +66,7 @@ class TfliteFile:
             0 if tensor.quantization is None or tensor.quantization.scale is None else len(tensor.quantization.scale)
         )
         shape = tuple(int(n) for n in signature) if signature is not None else ()
-        return Tensor(index, _text(tensor.name), shape, _TYPES[tensor.type], n_bytes, scales)
+        return Tensor(index, _text(tensor.name), shape, _TYPES[tensor.type], n_bytes, scales, tensor.buffer)
 
     @cached_property
     def ops(self) -> list[Op]:
@@ -75,9 +78,14 @@ class TfliteFile:
         name = _text(code.customCode) if code.customCode else _OPS[number]
         return Op(name, int(code.version), _indices(op.inputs), _indices(op.outputs))
 
+    @cached_property
+    def all_ops(self) -> list[Op]:
+        """Operators of every subgraph, branches and initialisers included."""
+        return [self._op(op) for graph in self._model.subgraphs for op in graph.operators or []]
+
     def op_counts(self) -> list[dict[str, Any]]:
-        """Distinct (op, version) with how often each is called, by name."""
-        counts = Counter((op.name, op.version) for op in self.ops)
+        """Distinct (op, version) of every subgraph with how often each is called, by name."""
+        counts = Counter((op.name, op.version) for op in self.all_ops)
         return [{"name": name, "version": version, "count": n} for (name, version), n in sorted(counts.items())]
 
     @cached_property
@@ -105,15 +113,19 @@ class TfliteFile:
 
     @cached_property
     def min_runtime(self) -> str | None:
-        """Least TensorFlow Lite version by the ops' versions, as the converter stamped it; None where it did not."""
+        """Least TensorFlow Lite release that knows every operator's version; where one is unknown, what the converter stamped."""
+        return least_runtime((op.name, op.version) for op in self.all_ops) or self._stamp()
+
+    def _stamp(self) -> str | None:
         for entry in self._model.metadata or []:
             if _text(entry.name) == "min_runtime_version":
                 return bytes(self._model.buffers[entry.buffer].data).rstrip(b"\0").decode() or None
         return None
 
     def tables(self, least_bytes: int = 1024) -> list[Tensor]:
-        """Constant tensors of at least `least_bytes`, largest first."""
-        return sorted((t for t in self.tensors if t.n_bytes >= least_bytes), key=lambda t: -t.n_bytes)
+        """Constant tensors of at least `least_bytes`, largest first; bytes that several tensors read are counted once."""
+        first = {t.buffer: t for t in reversed(self.tensors) if t.n_bytes >= least_bytes}
+        return sorted(first.values(), key=lambda t: (-t.n_bytes, t.index))
 
     def table_bytes(self) -> Mapping[str, int]:
         """Bytes held by tables, by dtype."""
@@ -144,7 +156,7 @@ def read_tflite(path: Path) -> TfliteFile:
         raise refuse("an empty file" if not data else f"{len(data)} bytes without the TFL3 identifier")
     try:
         parsed = TfliteFile(_schema.ModelT.InitFromObj(_schema.Model.GetRootAsModel(data, 0)), len(data))
-        _ = parsed.tensors, parsed.ops, parsed.ports(), parsed.min_runtime
+        _ = parsed.tensors, parsed.ops, parsed.all_ops, parsed.ports(), parsed.min_runtime
     except (
         struct.error,
         IndexError,

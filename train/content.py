@@ -14,6 +14,8 @@ LEAST_TITLES = 3
 _YEAR = re.compile(r"\((\d{4})\)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 FAVOURITE_GENRES = 3
+# A filter knows the most frequent ones only: its bytes grow with their number and with the catalogue's distinct sets of them.
+MOST_FILTER_GENRES = 32
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ def preference_vocabulary(ratings: Ratings) -> list[str]:
     """What a user may declare: every genre, and every token that users of the data declared."""
     declared = {token for row in ratings.user_preferences for token in row}
     return sorted({f"genre:{genre}" for genres in ratings.genres for genre in genres} | declared)
+
+
+def filter_genres(ratings: Ratings) -> list[str]:
+    """The genres a list can be narrowed to: the most frequent of the catalogue, in alphabetical order."""
+    counts = Counter(genre for genres in ratings.genres for genre in set(genres))
+    most = sorted(counts, key=lambda genre: (-counts[genre], genre))[:MOST_FILTER_GENRES]
+    return sorted(most)
 
 
 def declared_preferences(ratings: Ratings) -> list[list[str]]:

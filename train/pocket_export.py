@@ -49,7 +49,14 @@ class _Tables(tf.Module):
         return specs
 
     def no_preferences(self) -> Any:
-        return tf.zeros([1, 0])
+        return tf.zeros([0])
+
+
+def _linear(values: Any, table: Any) -> Any:
+    """Product over the last axis, float32[..., n] by float32[n, d], without the rank-3 matmul of a phone's single query."""
+    if values.shape.rank > 1:
+        return tf.matmul(values, table)
+    return tf.reshape(tf.matmul(tf.reshape(values, [1, values.shape[0]]), table), [-1])
 
 
 class PocketRanker(_Tables):
@@ -59,28 +66,29 @@ class PocketRanker(_Tables):
     """
 
     def _rate(self, history: Any, stars: Any, preferences: Any, items: Any) -> Any:
+        """float32[..., m] of history and stars [..., w], preferences [..., p], items [..., m]: a batch, or one phone's query."""
         watched = tf.cast(history < self.n_items, tf.float32)
         rated = watched * tf.cast(stars > 0, tf.float32)
         residual = (stars - tf.gather(self.table_item_mean, history)) * rated
-        total = tf.gather(self.table_history_plain, history) + residual[..., None] * tf.gather(
-            self.table_history_rated, history
-        )
-        count = tf.reduce_sum(watched, axis=1, keepdims=True)
-        p = tf.reduce_sum(total, axis=1) / tf.sqrt(count + HISTORY_DAMPING)
-        user = self.table_residual_scale * tf.reduce_sum(residual, axis=1, keepdims=True) / (count + RESIDUAL_DAMPING)
+        total = tf.gather(self.table_history_plain, history)
+        total += tf.expand_dims(residual, -1) * tf.gather(self.table_history_rated, history)
+        count = tf.reduce_sum(watched, axis=-1, keepdims=True)
+        p = tf.reduce_sum(total, axis=-2) / tf.sqrt(count + HISTORY_DAMPING)
+        user = self.table_residual_scale * tf.reduce_sum(residual, axis=-1, keepdims=True) / (count + RESIDUAL_DAMPING)
         if self.n_preferences:
-            p += tf.matmul(preferences, self.table_preference)
-            user += tf.matmul(preferences, self.table_preference_bias[:, None])
-        scores = tf.reduce_sum(tf.gather(self.table_item, items) * p[:, None, :], axis=2)
-        return scores + tf.gather(self.table_item_bias, items) + user + self.table_mean
+            p += _linear(preferences, self.table_preference)
+            user += _linear(preferences, self.table_preference_bias[:, None])
+        p = p if items.shape.rank == 1 else tf.expand_dims(p, -2)
+        scores = tf.reduce_sum(tf.gather(self.table_item, items) * p, axis=-1)
+        return scores + tf.gather(self.table_item_bias, items) + (user + self.table_mean)
 
     def _serve(self, watched: Any, stars: Any, declared: Any, candidates: Any) -> dict[str, Any]:
         history, items = self.items.lookup(watched), self.items.lookup(candidates)
         return {"rating": self._rate(history, stars, self.declared(declared), items)}
 
     def _ranker(self, history: Any, stars: Any, items: Any, preferences: Any = None) -> dict[str, Any]:
-        preferences = self.no_preferences() if preferences is None else preferences[None]
-        return {"rating": tf.reshape(self._rate(history[None], stars[None], preferences, items[None]), [-1])}
+        preferences = self.no_preferences() if preferences is None else preferences
+        return {"rating": self._rate(history, stars, preferences, items)}
 
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by name."""
@@ -102,27 +110,34 @@ class PocketQuery(_Tables):
     """
 
     def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
-        history = tables["candidate"][:, :-1]
         kept = {name: tables[name] for name in ("mix", "preference")}
+        candidates = tables["candidate"]
+        # A row of zeros for the last column, popularity, which says nothing about taste.
+        kept["mix"] = np.concatenate([tables["mix"], np.zeros_like(tables["mix"][:1])])
         kept |= {
-            "history": np.concatenate([history, np.zeros_like(history[:1])]),
+            "candidate": np.concatenate([candidates, np.zeros_like(candidates[:1])]),
             "recency": tables["recency"][::-1].copy(),
         }
         super().__init__(kept, items, preferences, window)
         self.unit = float(tables["unit"])
 
     def _encode(self, history: Any, preferences: Any) -> Any:
-        width = tf.shape(history)[1] if history.shape[1] is None else history.shape[1]
-        recency = self.table_recency if history.shape[1] == self.window else self.table_recency[self.window - width :]
-        weight = recency[None, :] * tf.cast(history < self.n_items, tf.float32)
-        total = tf.reduce_sum(tf.gather(self.table_history, history) * weight[..., None], axis=1)
-        mean = total / tf.sqrt(tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1.0))
-        query = tf.matmul(mean, self.table_mix)
+        """float32[..., d] of history [..., w] and preferences [..., p]; what is summed are the candidates' own rows."""
+        width = history.shape[-1]
+        recency = (
+            self.table_recency if width == self.window else self.table_recency[self.window - tf.shape(history)[-1] :]
+        )
+        known = tf.cast(history < self.n_items, tf.float32)
+        weight = recency * known
+        weight /= tf.sqrt(tf.maximum(tf.reduce_sum(weight, axis=-1, keepdims=True), 1.0))
+        mean = tf.reduce_sum(tf.gather(self.table_candidate, history) * tf.expand_dims(weight, -1), axis=-2)
+        query = _linear(mean, self.table_mix)
         if self.n_preferences:
-            query += tf.matmul(preferences, self.table_preference)
-        known = tf.reduce_sum(tf.cast(history < self.n_items, tf.float32), axis=1, keepdims=True)
-        popularity = POPULARITY_FLOOR + (1 - POPULARITY_FLOOR) * known / (known + POPULARITY_HALF)
-        return tf.concat([query, self.unit * popularity], axis=1)
+            query += _linear(preferences, self.table_preference)
+        count = tf.reduce_sum(known, axis=-1, keepdims=True)
+        # The floor plus (1 - floor) * count / (count + half), times the unit, with one division.
+        missing = self.unit * (1 - POPULARITY_FLOOR) * POPULARITY_HALF
+        return tf.concat([query, self.unit - missing / (count + POPULARITY_HALF)], axis=-1)
 
     def __call__(self, features: dict[str, Any]) -> Any:
         """Features by name (watched, declared) to query float32[n, d]: the form a TFRS index calls."""
@@ -130,9 +145,8 @@ class PocketQuery(_Tables):
         return self._encode(self.items.lookup(watched), self.declared(features["declared"]))
 
     def _encoder(self, history: Any, preferences: Any = None) -> dict[str, Any]:
-        return {
-            "query": self._encode(history[None], self.no_preferences() if preferences is None else preferences[None])
-        }
+        query = self._encode(history, self.no_preferences() if preferences is None else preferences)
+        return {"query": tf.expand_dims(query, 0)}
 
     def specs(self) -> dict[str, Any]:
         """String-keyed inputs that say who asks."""
@@ -154,23 +168,18 @@ class PocketScorer(PocketQuery):
     history int32[window], preferences float32[n_preferences], items int32[m] to rating float32[m].
     """
 
-    def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
-        super().__init__(tables, items, preferences, window)
-        candidates = tables["candidate"]
-        self.table_candidate = tf.Variable(np.concatenate([candidates, np.zeros_like(candidates[:1])]), trainable=False)
-
     def _rate(self, history: Any, stars: Any, preferences: Any, items: Any) -> Any:
-        return tf.reduce_sum(
-            tf.gather(self.table_candidate, items) * self._encode(history, preferences)[:, None, :], axis=2
-        )
+        query = self._encode(history, preferences)
+        query = query if items.shape.rank == 1 else tf.expand_dims(query, -2)
+        return tf.reduce_sum(tf.gather(self.table_candidate, items) * query, axis=-1)
 
     def _serve(self, watched: Any, declared: Any, candidates: Any) -> dict[str, Any]:
         history = self.items.lookup(watched[:, -self.window :])
         return {"rating": self._rate(history, None, self.declared(declared), self.items.lookup(candidates))}
 
     def _ranker(self, history: Any, items: Any, preferences: Any = None) -> dict[str, Any]:
-        preferences = self.no_preferences() if preferences is None else preferences[None]
-        return {"rating": tf.reshape(self._rate(history[None], None, preferences, items[None]), [-1])}
+        preferences = self.no_preferences() if preferences is None else preferences
+        return {"rating": self._rate(history, None, preferences, items)}
 
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by name."""

@@ -42,7 +42,7 @@ class RankingSettings:
         undeclared: share of users whose preferences are hidden in each step.
     """
 
-    dimension: int = 32
+    dimension: int = 24
     epochs: int = 7
     batch: int = 1024
     rate: float = 4e-3

@@ -139,7 +139,8 @@ class PocketRetrieval(tfrs.Model):
         Returns:
             `candidate` float32[n_items, d] with the bias as its last column, `recency` float32[window] (newest first),
             `mix` float32[d - 1, d - 1], `preference` float32[n_preferences, d - 1], `unit` float32[], the query's last element. The
-            bias is scaled by 1 / unit so that neither side's last element dwarfs the others when rows are quantized. Items
+            bias is divided by `unit` to be as large as the largest other element of a row is on average: under one scale a row
+            it would cost the others their resolution if larger, and its own if smaller. Items
             without a single rating get the median bias of the others and what content says of them.
         """
         rated = self.rated.astype(np.float32)[:, None]
@@ -147,7 +148,7 @@ class PocketRetrieval(tfrs.Model):
         bias = self.bias.numpy()
         bias = np.where(self.rated, bias, np.median(bias[self.rated]))
         bias = bias - bias.mean()
-        unit = max(1.0, float(np.sqrt(np.abs(bias).max() / np.abs(items).max())))
+        unit = float(np.abs(bias).mean() / max(np.abs(items).max(axis=1).mean(), 1e-6)) or 1.0
         return {
             "candidate": np.concatenate([items, bias[:, None] / unit], axis=1).astype(np.float32),
             "recency": tf.nn.softplus(self.recency).numpy(),

@@ -19,7 +19,7 @@ from .artifacts import (
     write_json,
     write_npz,
 )
-from .content import declared_preferences
+from .content import declared_preferences, filter_genres
 from .data import SPLITS, Ratings, split_ratings
 from .datasets import DATASETS
 from .errors import InputError, pick
@@ -146,6 +146,8 @@ def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part:
         {"id": u, "preferences": p} for u, p in zip(train_part.users, declared_preferences(train_part), strict=True)
     ]
     _write_lines(folder / "users.json", users)
+    if genres := filter_genres(train_part):
+        write_vocabulary(folder / "vocabularies" / "genres.txt", genres)
     if "preferences" in result:
         write_vocabulary(folder / "vocabularies" / "preferences.txt", result["preferences"])
     if "curves" in result:
@@ -170,12 +172,17 @@ def read_vocabulary(path: Path) -> list[str]:
     return path.read_bytes().decode().split("\n")[:-1]
 
 
-def _graphs(exports: dict[str, Any]) -> list[str]:
-    """Graphs that these SavedModels can be converted to; a retriever is a query encoder over the candidates."""
-    named = {name for export in exports.values() for name in export.signatures}
-    return sorted(
-        (named - {"serving_default", "query_encoder"}) | ({"retriever"} if "query_encoder" in named else set())
-    )
+def _graphs(exports: dict[str, Any], is_implicit: bool) -> list[str]:
+    """Graphs that these SavedModels can be converted to.
+
+    A retriever is a query encoder over the candidates; a recommender is both, where ratings say more than that somebody came.
+    """
+    named = {name for export in exports.values() for name in export.signatures} - {"serving_default"}
+    if "query_encoder" in named:
+        named.add("retriever")
+    if {"retriever", "ranker"} <= named and not is_implicit:
+        named.add("recommender")
+    return sorted(named)
 
 
 def _run_json(
@@ -200,7 +207,7 @@ def _run_json(
         "metrics": result["metrics"],
         "window": result.get("window"),
         "settings": result.get("settings", {}),
-        "graphs": _graphs(result["exports"]),
+        "graphs": _graphs(result["exports"], ratings.is_implicit),
         "scann": result["scann"],
         "saved_models": {name: sha256_tree(folder / name) for name in result["exports"]},
         "files": {path.name: sha256_file(path) for path in files},

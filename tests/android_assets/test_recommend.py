@@ -10,7 +10,7 @@ from pocketrec.train.errors import InputError
 from tests.conftest import refused
 
 HISTORY = ["Speed (1994)=5", "Contact (1997)=4"]
-NAMES = Catalogue(items=list("abcde"), users=[], preferences=["age:18", "genre:Sci-Fi"], window=3)
+NAMES = Catalogue(items=list("abcde"), users=[], preferences=["age:18", "genre:Sci-Fi"], genres=["Sci-Fi"], window=3)
 TITLES = ["A", "B", "E=mc2", "Speed (1994)", "Über"]
 
 

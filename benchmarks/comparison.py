@@ -1,0 +1,118 @@
+"""Our variants next to what other converters make of the same graphs, on the same held-out users and runtimes."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..convert.others import OTHERS, exported
+from ..convert.tflite_file import read_tflite
+from ..train.artifacts import COMPARISON_SCHEMA, Run, kit_version, sha256_file, write_json
+from ..train.host import describe_host
+from .compare import COMPARISONS, invalid_outputs
+from .gates import Gate, read_gates
+from .processes import run_variant
+from .queries import HeldOut, feeds_for
+from .reference import load_reference
+from .runtimes import PHONE_RUNTIMES, RUNTIMES
+
+OURS = "pocketrec"
+# What a file of another converter is judged by where it has no gate of its own: our loosest.
+_LOOSEST = "int4_rows"
+
+
+def compare_converters(
+    run: Run, *, graphs: Iterable[str] = (), say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Ask every variant, and every other converter's file of the same graph, all held-out queries; write reports/comparison.json.
+
+    Args:
+        graphs: those to compare; all that were converted when empty.
+        say: called with a line before each conversion.
+
+    Raises:
+        InputError: nothing was converted yet.
+    """
+    variants = run.variants_json["variants"]
+    data, gates = HeldOut(run), read_gates()
+    reference = load_reference(run, data, say=say)
+    rows: list[dict[str, Any]] = []
+    for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
+        judge = _Judge(graph, data, reference, gates[graph, _LOOSEST])
+        ours = [variant for variant in variants if variant["graph"] == graph]
+        for made_by, file in _others(run, graph, _k(ours), data, say):
+            rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judge.row(file)})
+        for variant in ours:
+            row = judge.row(run.converted / variant["file"])
+            rows.append({"graph": graph, "made_by": OURS, "recipe": variant["recipe"], **row})
+    document = {
+        "schema": COMPARISON_SCHEMA,
+        "kit_version": kit_version(),
+        "made_from_sha256": sha256_file(run.converted / "variants.json"),
+        "host": describe_host(),
+        "n_queries": len(data.queries),
+        "results": rows,
+    }
+    write_json(run.reports / "comparison.json", document)
+    return document
+
+
+def _k(variants: list[dict[str, Any]]) -> int:
+    return next((port["shape"][0] for port in variants[0]["outputs"] if port["name"] == "ids"), 1)
+
+
+def _others(
+    run: Run, graph: str, k: int, data: HeldOut, say: Callable[[str], None]
+) -> Iterable[tuple[str, Path | str]]:
+    """Each other converter's file of a graph, or why it made none."""
+    with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch, exported(run, graph, k) as source:
+        path = Path(scratch) / "other.tflite"
+        path.write_bytes(source.float32)
+        names = [port["name"] for port in read_tflite(path).ports()[0]]
+        feeds = feeds_for(names, data.representative[:_CALIBRATED], data.catalogue)
+        for name, convert in OTHERS.items():
+            say(f"{graph} by {name}")
+            try:
+                path.write_bytes(convert(source, feeds))
+            except Exception as error:  # whatever another tool raises is its result here
+                yield name, f"makes no file: {str(error).strip().splitlines()[-1][:160]}"
+                continue
+            yield name, path
+
+
+_CALIBRATED = 200
+
+
+class _Judge:
+    def __init__(self, graph: str, data: HeldOut, reference: Mapping[str, np.ndarray], loosest: Gate) -> None:
+        self.graph, self.data, self.reference, self.loosest = graph, data, reference, loosest
+
+    def row(self, file: Path | str) -> dict[str, Any]:
+        """What a file is and answers: bytes, float table bytes, and by runtime a status with its reason and metrics."""
+        if isinstance(file, str):
+            blank = {"size_bytes": None, "float_table_bytes": None, "min_runtime": None}
+            return {
+                **blank,
+                "runtimes": {name: {"status": "none", "reason": file, "metrics": None} for name in PHONE_RUNTIMES},
+            }
+        parsed = read_tflite(file)
+        feeds = feeds_for([port["name"] for port in parsed.ports()[0]], self.data.queries, self.data.catalogue)
+        return {
+            "size_bytes": parsed.size_bytes,
+            "float_table_bytes": sum(t.n_bytes for t in parsed.tables() if t.dtype == "float32" and len(t.shape) > 1),
+            "min_runtime": parsed.min_runtime,
+            "runtimes": {name: self._on(name, file, feeds) for name in PHONE_RUNTIMES},
+        }
+
+    def _on(self, runtime: str, file: Path, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        if reason := RUNTIMES[runtime].missing():
+            return {"status": "skipped", "reason": reason, "metrics": None}
+        outcome = run_variant(file, feeds, runtime=runtime)
+        reason = outcome.reason or invalid_outputs(self.graph, outcome.arrays, self.data)
+        if reason:
+            return {"status": "fails", "reason": reason, "metrics": None}
+        metrics = COMPARISONS[self.graph].compare(outcome.arrays, self.reference, self.data)
+        misses = self.loosest.misses(metrics)
+        return {"status": "wrong" if misses else "right", "reason": "; ".join(misses), "metrics": metrics}

@@ -1,0 +1,162 @@
+"""How dense layers (FULLY_CONNECTED with constant weights) are stored and computed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from .editing import Types
+from .operators import GraphEditor
+from .tables import LEVELS8, affine
+
+# Fewer weights than this stay float32: their bytes are nothing, and the converter keeps to the same bound.
+LEAST_WEIGHTS = 1024
+LEVELS16 = 32767
+# How far beyond what was measured a range reaches; int16 has codes to spare.
+HEADROOM = {"int8": 1.0, "int16": 4.0}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What representative data put through a tensor.
+
+    Attributes:
+        low, high: least and largest value, float32[last axis].
+        moment: float64[last axis, last axis], mean of x x^T, for inputs of dense layers.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    moment: np.ndarray | None
+
+
+Flows = Mapping[int, Flow]
+
+
+def weights_of(editor: GraphEditor, op: Any) -> np.ndarray | None:
+    """float32[rows, d] of a FULLY_CONNECTED whose weights are constant; None for anything else."""
+    if editor.name_of(op) != "FULLY_CONNECTED":
+        return None
+    values = editor.constant(int(op.inputs[1]))
+    return values if values is not None and values.dtype == np.float32 and values.ndim == 2 else None
+
+
+class Dense:
+    """int8 weights under one scale; each layer is written once."""
+
+    def __init__(self, editor: GraphEditor) -> None:
+        self.editor = editor
+        self.stored: dict[int, int] = {}
+
+    def weights(self, index: int) -> int:
+        """The int8 constant for a float32 one. One scale for all: per-row scales make FULLY_CONNECTED version 12."""
+        if index not in self.stored:
+            values = self.editor.constant(index)
+            assert values is not None
+            scale = np.float32(np.abs(values).max() / LEVELS8) or np.float32(1)
+            codes = np.clip(np.round(values / scale), -LEVELS8, LEVELS8).astype(np.int8)
+            self.stored[index] = self.editor.add_constant(codes, self.editor.name(index), scale=scale)
+        return self.stored[index]
+
+    def layer(self, op: Any) -> list[Any]:
+        """The layer with int8 weights; its input is quantized as it comes, with a zero point (version 9)."""
+        op.inputs = [int(op.inputs[0]), self.weights(int(op.inputs[1])), *op.inputs[2:]]
+        op.builtinOptions.asymmetricQuantizeInputs = True
+        self.editor.set_version(op, 9)
+        return [op]
+
+
+class StaticDense(Dense):
+    """int8 weights, and inputs and outputs of int8 or int16 codes under ranges measured on representative data.
+
+    What stands between the layers stays float32. A range that representative data never spread (all zeros) leaves its layer
+    to dynamic quantization.
+    """
+
+    def __init__(self, editor: GraphEditor, flows: Flows, activations: str) -> None:
+        super().__init__(editor)
+        self.flows, self.activations = flows, activations
+        self.quantized: dict[int, int] = {}
+
+    def layer(self, op: Any) -> list[Any]:
+        output = int(op.outputs[0])
+        if not self.covers(op):
+            return super().layer(op)
+        return self.between(op, self.weights(int(op.inputs[1])), output, *self._limits(output), feeds_on=True)
+
+    def covers(self, op: Any) -> bool:
+        """Whether the layer's input and output have ranges."""
+        return self._spread(int(op.inputs[0])) and self._spread(int(op.outputs[0]))
+
+    def products(self, op: Any, codes: int, raw: int, row_scales: np.ndarray) -> list[Any]:
+        """Products with a table's codes, before the rows' scales float32[rows]."""
+        flow = self.flows[int(op.outputs[0])]
+        op.inputs = [int(op.inputs[0]), codes, -1]
+        op.builtinOptions.fusedActivationFunction = 0
+        return self.between(op, codes, raw, float((flow.low / row_scales).min()), float((flow.high / row_scales).max()))
+
+    def _spread(self, index: int) -> bool:
+        return index in self.flows and float(self.flows[index].high.max()) > float(self.flows[index].low.min())
+
+    def _limits(self, index: int) -> tuple[float, float]:
+        return float(self.flows[index].low.min()), float(self.flows[index].high.max())
+
+    def between(
+        self, op: Any, weights: int, output: int, low: float, high: float, *, feeds_on: bool = False
+    ) -> list[Any]:
+        """QUANTIZE, the layer on codes, DEQUANTIZE to `output`; `feeds_on` lets a next layer read the codes themselves."""
+        e, source = self.editor, int(op.inputs[0])
+        made = []
+        if source not in self.quantized:
+            self.quantized[source] = e.like(source, self._type(), **self._grid(*self._limits(source)))
+            made.append(e.quantize(source, self.quantized[source]))
+        codes = e.like(output, self._type(), **self._grid(low, high))
+        scale = e.scale_of(self.quantized[source]) * e.scale_of(weights)
+        op.inputs = [self.quantized[source], weights, self._bias(op, scale)]
+        op.outputs = [codes]
+        op.builtinOptions.asymmetricQuantizeInputs = False
+        e.set_version(op, 7 if self.activations == "int16" else 5 if op.builtinOptions.keepNumDims else 4)
+        if feeds_on:
+            self.quantized[output] = codes
+        return [*made, op, e.dequantize(codes, output)]
+
+    def _type(self) -> int:
+        return Types.INT16 if self.activations == "int16" else Types.INT8
+
+    def _grid(self, low: float, high: float) -> dict[str, Any]:
+        low, high = low * HEADROOM[self.activations], high * HEADROOM[self.activations]
+        if self.activations == "int16":
+            return {"scale": np.float32(max(-low, high) / LEVELS16)}
+        scale, zero_point = affine(low, high)
+        return {"scale": scale, "zero_point": zero_point}
+
+    def _bias(self, op: Any, scale: Any) -> int:
+        index = int(op.inputs[2]) if len(op.inputs) > 2 else -1
+        values = self.editor.constant(index)
+        if values is None:
+            return -1
+        wide = np.int64 if self.activations == "int16" else np.int32
+        return self.editor.add_constant(np.round(values / scale).astype(wide), self.editor.name(index), scale=scale)
+
+
+def half_constants(editor: GraphEditor, written: set[int]) -> list[Any]:
+    """Turn every larger float32 constant into float16 with a DEQUANTIZE, but for those already `written` in another form.
+
+    Returns:
+        The operators to place first.
+    """
+    made = []
+    for index in range(len(editor.graph.tensors)):
+        values = editor.constant(index)
+        if values is None or values.dtype != np.float32 or values.size < LEAST_WEIGHTS or index in written:
+            continue
+        if not editor.readers(index):
+            continue
+        wide = editor.add_tensor(values.shape, schema.TensorType.FLOAT32)
+        halves = editor.add_constant(values.astype(np.float16), editor.name(index))
+        for op in editor.readers(index):
+            op.inputs = [wide if int(i) == index else int(i) for i in op.inputs]
+        made.append(editor.dequantize(halves, wide))
+    return made
