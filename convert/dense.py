@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from .editing import Types
 from .operators import GraphEditor
-from .tables import LEVELS8, affine
+from .rounding import LEVELS8, affine
 
 # Fewer weights than this stay float32: their bytes are nothing, and the converter keeps to the same bound.
 LEAST_WEIGHTS = 1024

@@ -8,6 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from .dense import LEAST_WEIGHTS, Dense, Flows, StaticDense, half_constants, weights_of
 from .editing import Types
+from .late_scales import multiply_narrow_first
 from .operators import GraphEditor
 from .recipes import Recipe
 from .shapes import complete_shapes, known_shape
@@ -153,6 +154,7 @@ class _Rewriting:
             first = half_constants(self.editor, set(self.forms))
             self.editor.graph.operators = [*first, *self.editor.ops]
         self.editor.replace(self._instead)
+        multiply_narrow_first(self.editor)
         return _packed(self.editor)
 
     def _instead(self, op: Any) -> list[Any] | None:

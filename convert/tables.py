@@ -1,8 +1,7 @@
 """How embedding tables are stored: rows in fewer bits, with arithmetic that every runtime knows.
 
-A row of int8 or int4 codes has a scale of its own, itself one byte: row = codes * (scale code * step). Scales are rounded up and
-the codes made for the rounded scale, so the rounding costs resolution, never range. (Scales of scales: Dettmers et al. 2023,
-"QLoRA", section 3.) Lookup and scan read the same constant, so a catalogue that serves history and candidates is stored once.
+A row of int8 or int4 codes has a scale of its own, itself one byte: row = codes * (scale code * step). Lookup and scan read the
+same constant, so a catalogue that serves history and candidates is stored once.
 """
 
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from .editing import Types
 from .operators import GraphEditor
+from .rounding import LEVELS4, LEVELS8, affine_codes, row_codes
 
 if TYPE_CHECKING:
     from .dense import StaticDense
-
-LEVELS8, LEVELS4 = 127, 7
-# How much an element's own error counts beside the products' when rounding is fed forward: rows are summed over histories too.
-FEEDBACK_DAMPING = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,45 +38,6 @@ def as_lookup(editor: GraphEditor, op: Any) -> Lookup | None:
         return None
     values = editor.constant(found.table)
     return found if values is not None and values.dtype == np.float32 and values.ndim in (1, 2) else None
-
-
-def row_codes(
-    table: np.ndarray, levels: int, moment: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.float32]:
-    """Quantize rows.
-
-    Args:
-        table: float32[n, d].
-        levels: largest code, 127 for int8, 7 for int4.
-        moment: float64[d, d], mean of q q^T over representative queries q that rows will be multiplied with; without it
-            every element is rounded by itself.
-
-    Returns:
-        codes int8[n, d] within +-levels, scale codes int8[n] of 1 to 127, and the step: row i is about
-        `codes[i] * scale_codes[i] * step`.
-    """
-    needed = np.abs(table).max(axis=1, initial=0).astype(np.float64) / levels
-    step = np.float32(needed.max(initial=0) / LEVELS8) or np.float32(1)
-    scale_codes = np.clip(np.ceil(needed / step), 1, LEVELS8).astype(np.int8)
-    scales = scale_codes.astype(np.float64) * step
-    codes = table.astype(np.float64) / scales[:, None]
-    if moment is not None and moment.any():
-        codes = _fed_forward(codes, levels, moment)
-    return np.clip(np.round(codes), -levels, levels).astype(np.int8), scale_codes, step
-
-
-def _fed_forward(codes: np.ndarray, levels: int, moment: np.ndarray) -> np.ndarray:
-    """Round columns one by one, each column's error corrected in those still to come, so that products with queries like the
-    representative ones keep what single elements lose (GPTQ: Frantar et al. 2022, section 3, with columns of most weight first)."""
-    damped = moment + FEEDBACK_DAMPING * np.mean(np.diag(moment)) * np.eye(len(moment))
-    order = np.argsort(-np.diag(damped), kind="stable")
-    upper = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
-    left, rounded = codes[:, order], np.empty_like(codes)
-    for j in range(left.shape[1]):
-        rounded[:, order[j]] = np.clip(np.round(left[:, j]), -levels, levels)
-        error = (left[:, j] - rounded[:, order[j]]) / upper[j, j]
-        left[:, j + 1 :] -= error[:, None] * upper[j, j + 1 :]
-    return rounded
 
 
 class Rows:
@@ -278,19 +235,6 @@ def _halves(e: GraphEditor, table: int, found: Lookup) -> list[Any]:
     bits, halves = e.like(found.output, Types.INT16), e.like(found.output, Types.FLOAT16)
     reread = e.op("BITCAST", 1, [bits], [halves], schema.BitcastOptionsT())
     return [e.gather(table, found.ids, bits), reread, e.dequantize(halves, found.output)]
-
-
-def affine_codes(values: np.ndarray) -> tuple[np.ndarray, np.float32, int]:
-    """int8 codes of numbers, their scale and zero point: value is about (code - zero point) * scale; 0 is kept exactly."""
-    scale, zero_point = affine(float(values.min(initial=0)), float(values.max(initial=0)))
-    return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8), scale, zero_point
-
-
-def affine(low: float, high: float) -> tuple[np.float32, int]:
-    """Scale and zero point by which int8 covers a range, 0 exactly (Jacob et al. 2018, section 2.1)."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = np.float32((high - low) / 255) or np.float32(1)
-    return scale, int(np.clip(np.round(-128 - low / float(scale)), -128, 127))
 
 
 def _bias(op: Any) -> int:

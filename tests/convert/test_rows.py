@@ -8,7 +8,7 @@ from pocketrec.convert.converter import convert_function
 from pocketrec.convert.editing import Editor
 from pocketrec.convert.quantizer import apply_recipe, prepare
 from pocketrec.convert.recipes import RECIPES
-from pocketrec.convert.tables import affine, row_codes
+from pocketrec.convert.rounding import affine, row_codes
 from pocketrec.convert.tflite_file import read_tflite
 
 RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")
@@ -169,3 +169,31 @@ def test_shapes_behind_a_string_lookup_are_completed(tutorial_run):
     assert [known_shape(editor, index) for index in rows] == [None, None]
     complete_shapes(editor)
     assert [known_shape(editor, index) for index in rows] == [[-1, 32], [-1, 32]]
+
+
+def test_a_weight_a_row_is_multiplied_into_the_scales_before_the_rows(tmp_path):
+    from pocketrec.convert.operators import GraphEditor
+    from pocketrec.train.tf import tf
+
+    module = tf.Module()
+    module.table = tf.Variable(tf.random.stateless_normal([500, 16], [5, 6]))
+    specs = (tf.TensorSpec([None], tf.int32, "ids"), tf.TensorSpec([None], tf.float32, "weight"))
+    graph = tf.function(lambda ids, weight: {"rows": tf.gather(module.table, ids) * weight[:, None]})
+    prepared = prepare(convert_function(module, graph.get_concrete_function(*specs)))
+    data = apply_recipe(prepared, RECIPES["dynamic_int8"])
+    editor = GraphEditor(data)
+    widths = [int(editor.tensor(int(op.outputs[0])).shape[-1]) for op in editor.ops if editor.name_of(op) == "MUL"]
+    assert widths == [1, 16]
+    rng = np.random.default_rng(3)
+    queries = {
+        "ids": rng.integers(0, 500, (20, 7), dtype=np.int32),
+        "weight": rng.normal(size=(20, 7)).astype(np.float32),
+    }
+    expected, *found = (
+        answers(file, queries, runtime, tmp_path)["rows"]
+        for file, runtime in ((prepared, RUNTIMES[1]), (data, RUNTIMES[0]), (data, RUNTIMES[1]))
+    )
+    for rows in found:
+        assert (
+            np.abs(rows - expected).max() <= np.abs(queries["weight"]).max() * np.abs(module.table.numpy()).max() / 200
+        )
