@@ -374,6 +374,7 @@ def recommend(
         list[str] | None, typer.Option(metavar="TITLE[=STARS]", help="A film watched; may be repeated.")
     ] = None,
     prefer: Annotated[list[str] | None, typer.Option(help="A genre or another preference; may be repeated.")] = None,
+    genre: Annotated[list[str] | None, typer.Option(help="Narrow the list to a genre; may be repeated.")] = None,
     top: Annotated[int, typer.Option(help="How many films.")] = 10,
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave unknown titles out instead of stopping.")
@@ -389,7 +390,15 @@ def recommend(
     from pocketrec.android_assets.recommend import recommend as answer
 
     with _working(verbose):
-        found = answer(where, user=user, history=history or (), prefer=prefer or (), top=top, skip_unknown=skip_unknown)
+        found = answer(
+            where,
+            user=user,
+            history=history or (),
+            prefer=prefer or (),
+            genre=genre or (),
+            top=top,
+            skip_unknown=skip_unknown,
+        )
     from rich.table import Table
 
     table = Table("", "title", "genres", "score", "stars", title=f"For user {user}" if user else "For this history")
@@ -482,10 +491,10 @@ def _spread(arguments: list[str]) -> list[str]:
     spread, option, named = arguments[:1], "", False
     for argument in arguments[1:]:
         if argument.startswith("--"):
-            option = argument if argument in ("--history", "--prefer") else ""
+            option = argument if argument in ("--history", "--prefer", "--genre") else ""
         elif option and spread[-1] != option and named:
             spread.append(option)
-        elif spread[-1] not in ("--history", "--prefer", "--user", "--top"):
+        elif spread[-1] not in ("--history", "--prefer", "--genre", "--user", "--top"):
             named = True
         spread.append(argument)
     return spread

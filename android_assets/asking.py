@@ -120,6 +120,20 @@ def _preference(text: str, vocabulary: Sequence[str]) -> str:
     return token
 
 
+def known_genres(asked: Sequence[str], genres: Sequence[str]) -> list[str]:
+    """The genres a list is narrowed to, as the catalogue writes them.
+
+    Raises:
+        InputError: the models know no such genre (the nearest are named).
+    """
+    by_name = {genre.casefold(): genre for genre in genres}
+    for name in asked:
+        if name.casefold() not in by_name:
+            expected = "one of the catalogue's genres" if genres else "models whose items have genres"
+            raise InputError("--genre", expected=expected, given=repr(name), do=suggest(name, genres))
+    return [by_name[name.casefold()] for name in asked]
+
+
 def suggest(name: str, names: Sequence[str]) -> str:
     """What to do about an unknown name: the nearest ones, if any resemble it."""
     close = nearest(name, names)

@@ -17,7 +17,7 @@ from ..train.artifacts import Run, open_run
 from ..train.errors import CheckFailed, InputError
 from ..train.metrics import top_k
 from ..train.stage import read_vocabulary
-from .asking import Asked, ask_history, user_index
+from .asking import Asked, ask_history, known_genres, user_index
 from .verify import open_bundle
 
 
@@ -46,6 +46,7 @@ def recommend(
     user: str | None = None,
     history: Sequence[str] = (),
     prefer: Sequence[str] = (),
+    genre: Sequence[str] = (),
     top: int = 10,
     skip_unknown: bool = False,
     key: Path | None = None,
@@ -57,6 +58,7 @@ def recommend(
         user: an id from the user vocabulary; with a run, their training history is what was watched.
         history: `TITLE` or `TITLE=STARS`, oldest first.
         prefer: declared preferences, such as a genre.
+        genre: genres the answer is narrowed to; all when empty.
         top: how many; at most what the retriever returns.
         skip_unknown: leave unknown titles out instead of refusing them.
         key: Ed25519 public key that a bundle must be signed with.
@@ -68,8 +70,8 @@ def recommend(
     if user is not None and (history or prefer):
         raise InputError("query", expected="either --user, or --history and --prefer", given="both", do="leave one out")
     if (where / "manifest.json").is_file():
-        return _from_bundle(where, user, history, prefer, top, skip_unknown, key)
-    return _from_run(open_run(where), user, history, prefer, top, skip_unknown)
+        return _from_bundle(where, user, history, prefer, genre, top, skip_unknown, key)
+    return _from_run(open_run(where), user, history, prefer, genre, top, skip_unknown)
 
 
 def _check_top(top: int, most: int, what: str) -> None:
@@ -82,6 +84,7 @@ def _from_bundle(
     user: str | None,
     history: Sequence[str],
     prefer: Sequence[str],
+    genre: Sequence[str],
     top: int,
     skip_unknown: bool,
     key: Path | None,
@@ -100,7 +103,8 @@ def _from_bundle(
     else:
         titles = [item["title"] for item in items]
         asked = ask_history(history, prefer, names, titles, manifest["rating_range"], skip_unknown=skip_unknown)
-    found = _run(folder, models["retriever"], asked.query, names)
+    query = replace(asked.query, genres=known_genres(genre, names.genres))
+    found = _run(folder, models["retriever"], query, names)
     kept = found["scores"][:top] > MASKED_BELOW
     ids, scores = found["ids"][:top][kept], found["scores"][:top][kept]
     stars = _run(folder, models["ranker"], replace(asked.query, items=ids), names)["rating"]
@@ -124,7 +128,13 @@ def _run(folder: Path, model: dict[str, Any], query: Query, names: Catalogue) ->
 
 
 def _from_run(
-    run: Run, user: str | None, history: Sequence[str], prefer: Sequence[str], top: int, skip_unknown: bool
+    run: Run,
+    user: str | None,
+    history: Sequence[str],
+    prefer: Sequence[str],
+    genre: Sequence[str],
+    top: int,
+    skip_unknown: bool,
 ) -> Answer:
     items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
     _check_top(top, len(items), "the size of the catalogue")
@@ -142,6 +152,8 @@ def _from_run(
     query = ask(load_signature(run.saved_model("query"), "serving_default"), asking, data.catalogue)["query"]
     scores = query[:1] @ np.load(run.trained / "candidates.npy").T
     scores[0, asked.query.seen] = -np.inf
+    if wanted := set(known_genres(genre, data.catalogue.genres)):
+        scores[0, [not wanted.intersection(item["genres"]) for item in items]] = -np.inf
     ids = top_k(scores, top)[0]
     ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
     ranking = load_signature(run.saved_model("ranking"), "serving_default")

@@ -81,7 +81,8 @@ def _rows(feeds: Feeds) -> Any:
         query = {}
         for name in names:
             cut = offsets[name]
-            query[name] = feeds[name][row] if cut is None else feeds[name][cut[row] : cut[row + 1]]
+            value = feeds[name][row] if cut is None else feeds[name][cut[row] : cut[row + 1]]
+            query[name] = value.astype(object) if value.dtype.kind == "S" else value
         yield query
 
 

@@ -25,6 +25,7 @@ def test_manifest_says_what_is_there(run):
     assert {(v["name"], v["size"], v["oov_index"]) for v in manifest["vocabularies"]} == {
         ("items", 1682, 1682),
         ("preferences", 49, 49),
+        ("genres", 19, 19),
     }
     for entry in manifest["files"]:
         path = run / "bundle" / entry["path"]
@@ -34,7 +35,7 @@ def test_manifest_says_what_is_there(run):
 
 def test_nothing_of_the_history_leaves_with_the_bundle(run):
     assert {p.name for p in (run / "bundle").rglob("*") if p.is_file()} == {
-        "manifest.json", "golden.json", "items.json", "items.txt", "preferences.txt",
+        "manifest.json", "golden.json", "items.json", "items.txt", "preferences.txt", "genres.txt",
         "ranker-dynamic_int8.tflite", "retriever-dynamic_int8.tflite",
     }  # fmt: skip
 
@@ -55,13 +56,13 @@ def test_made_twice_it_has_the_same_bytes(run, tmp_path, pocketrec):
 def test_auto_takes_the_smallest_that_passed_and_says_why_not_a_smaller(own_run, tmp_path, pocketrec):
     parity = read_json(own_run / "reports" / "parity.json", PARITY_SCHEMA)
     for row in parity["results"]:
-        if (row["graph"], row["recipe"], row["runtime"]) == ("ranker", "dynamic_int8", "litert-2.3.0"):
+        if (row["graph"], row["recipe"], row["runtime"]) == ("ranker", "int4_rows", "litert-2.3.0"):
             row |= {"status": "fail", "reason": "planted"}
     write_json(own_run / "reports" / "parity.json", parity)
     done = pocketrec("bundle", own_run, "--auto", "--out", tmp_path / "bundle")
-    assert done.code == 0 and "passed over ranker dynamic_int8: fail on litert-2.3.0: planted" in done.out
+    assert done.code == 0 and "passed over ranker int4_rows: fail on litert-2.3.0: planted" in done.out
     chosen = {(m["graph"], m["recipe"]) for m in manifest_of(tmp_path / "bundle")["models"]}
-    assert chosen == {("ranker", "float16"), ("retriever", "dynamic_int8")}
+    assert chosen == {("ranker", "dynamic_int8"), ("retriever", "int4_rows")}
 
 
 def test_parity_of_other_variants_is_not_accepted(own_run, pocketrec, tmp_path):
@@ -76,7 +77,7 @@ def test_parity_of_other_variants_is_not_accepted(own_run, pocketrec, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--recipe", "int8"], "did you mean dynamic_int8?"),
+        (["--recipe", "dynamic_int"], "did you mean dynamic_int8?"),
         (["--recipe", "float32", "--auto"], "either --recipe or --auto"),
         (["--version", "0"], "1 or more"),
         (["--sign", "/nonexistent.pem"], "a PEM key file"),

@@ -144,3 +144,16 @@ def test_film_named_twice_counts_once_with_its_last_stars():
         ["genre:Sci-Fi"],
     )
     assert asked.notes == ["1 films were named more than once; the last stars count"]
+
+
+def test_a_list_is_narrowed_to_genres_by_the_phone_as_by_the_server(run):
+    asked = {"history": ["Casablanca (1942)=5"], "genre": ["western", "Film-Noir"], "top": 20}
+    phone, server = recommend(run / "bundle", **asked), recommend(run, **asked)
+    for answer in (phone, server):
+        assert len(answer.items) == 20 and all({*item.genres} & {"Western", "Film-Noir"} for item in answer.items)
+    assert len({item.id for item in phone.items} & {item.id for item in server.items}) >= 18
+
+
+def test_an_unknown_genre_is_one_line(run, tutorial_run, pocketrec):
+    line = refused(pocketrec("recommend", run / "bundle", "--history", "Casablanca (1942)", "--genre", "Westen"))
+    assert "--genre: expected one of the catalogue's genres" in line and "did you mean 'Western'" in line

@@ -168,18 +168,15 @@ def test_a_corrupted_model_is_refused_by_every_command(own_bundle, pocketrec):
 def test_a_weight_changed_under_a_fresh_hash_is_caught_by_the_golden_vectors(own_bundle):
     """Hashes that agree are not enough: the file must also answer as it did when it was bundled."""
     import numpy as np
-    from pocketrec.convert.tflite_file import read_tflite
+    from pocketrec.convert.operators import GraphEditor
 
     name = "models/ranker-dynamic_int8.tflite"
     path = own_bundle / name
-    table = read_tflite(path)
-    data = bytearray(path.read_bytes())
-    scale = np.float32(
-        next(t for t in table._graph.tensors if tuple(t.shape) == (1683, 32)).quantization.scale[0]
-    ).tobytes()
-    position = bytes(data).find(scale)
-    data[position : position + 4] = np.float32(np.frombuffer(scale, np.float32)[0] * 40).tobytes()
-    path.write_bytes(data)
+    editor = GraphEditor(path.read_bytes())
+    codes = next(i for i, t in enumerate(editor.graph.tensors) if t.name and t.name.endswith(b"/scales"))
+    gathered = next(int(op.outputs[0]) for op in editor.ops if codes in [int(i) for i in op.inputs])
+    editor.tensor(gathered).quantization.scale = editor.tensor(gathered).quantization.scale * np.float32(40)
+    path.write_bytes(editor.pack())
     rehash(own_bundle, name)
     with pytest.raises(CheckFailed, match="golden vector"):
         verify_bundle(own_bundle)

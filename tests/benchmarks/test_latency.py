@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from pocketrec.benchmarks.percentiles import summarize
+from pocketrec.convert.recipes import RECIPES
 
 from tests.conftest import refused
 
@@ -21,13 +22,13 @@ def results(run):
 def test_every_variant_and_the_servers_were_measured(results):
     assert all(set(row) >= FIELDS for row in results)
     subjects = [row["subject"] for row in results]
-    assert subjects.count("tflite") == 6 * 2 and subjects.count("server/scann/savedmodel") == 2
+    assert subjects.count("tflite") == 4 * len(RECIPES) * 2 and subjects.count("server/scann/savedmodel") == 2
     assert set(subjects) == {"tflite", "server/bruteforce/savedmodel", "server/scann/savedmodel", "server/scann/native"}
 
 
 def test_every_retriever_declares_recall_against_exact(results):
     for row in results:
-        retrieves = row["subject"] != "tflite" or row["graph"] == "retriever"
+        retrieves = row["subject"] != "tflite" or row["graph"] in ("retriever", "recommender")
         assert (row["recall_at_k"] is not None) == retrieves == (row["is_exact"] is not None) == (row["k"] is not None)
         if row["is_exact"]:
             assert row["recall_at_k"] == 1.0

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from pocketrec.benchmarks.parity import check_parity
+from pocketrec.benchmarks.reach import bench_for
 from pocketrec.benchmarks.runtimes import PHONE_RUNTIMES, RUNTIMES, Runtime
 from pocketrec.convert.stage import convert_run
 from pocketrec.train.artifacts import Run, sha256_file, write_json
@@ -111,7 +112,7 @@ def test_output_of_nan_is_an_error_row(own_run):
     module.f = tf.function(
         lambda **inputs: {"rating": tf.cast(inputs["items"], tf.float32) * tf.math.log(nothing(inputs) - 1.0)}
     )
-    data = convert_function(module, module.f.get_concrete_function(**specs), recipe="float32")
+    data = convert_function(module, module.f.get_concrete_function(**specs))
     (own_run / "converted" / "ranker-float32.tflite").write_bytes(data)
     document["variants"][0]["sha256"] = sha256_file(own_run / "converted" / "ranker-float32.tflite")
     write_json(own_run / "converted" / "variants.json", document)
@@ -129,7 +130,7 @@ def test_runtime_asked_for_but_missing_is_one_line(run, monkeypatch, pocketrec):
 
 def test_runtime_missing_but_not_asked_for_is_a_skipped_row_with_the_command(own_run, monkeypatch):
     monkeypatch.setitem(RUNTIMES, "tflite-runtime-2.14.0", Runtime("no_such", "no-such-package", "2.14.0", "bench", ""))
-    convert_run(Run(own_run), graphs=["ranker"], recipes=["float32"])
+    convert_run(Run(own_run), bench_for(Run(own_run)), graphs=["ranker"], recipes=["float32"])
     rows = check_parity(Run(own_run))["results"]
     assert [(row["runtime"], row["status"]) for row in rows] == [
         ("tflite-runtime-2.14.0", "skipped"),
