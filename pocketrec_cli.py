@@ -56,12 +56,24 @@ def demo(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    as_json: Json = False,
+    install: Annotated[
+        str | None, typer.Option(help="`arm64`: fetch what runs variants on emulated phone processors.")
+    ] = None,
+) -> None:
     """Say what this machine can run, and what is missing for the rest.
 
     \b
-    Example: pocketrec doctor
+    Examples: pocketrec doctor
+              pocketrec doctor --install arm64
     """
+    if install is not None:
+        from pocketrec.benchmarks import arm64
+        from pocketrec.train.errors import pick
+
+        pick("--install", install, ("arm64",))
+        return _print(f"ARM64 user space in {arm64.install()}")
     from pocketrec.benchmarks.doctor import examine
 
     found = examine()
@@ -222,6 +234,9 @@ def parity(
     run: OptionalRun = None,
     runtime: Runtimes = None,
     target: Annotated[list[str] | None, typer.Option(help="Processor; may be repeated. Default: host.")] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help="Processor that must be there; skipped would be an error.")
+    ] = None,
     gates: Annotated[Path | None, typer.Option(help="TOML file of tolerances in place of the kit's own.")] = None,
     refresh_reference: Annotated[bool, typer.Option("--refresh-reference", help="Ask the SavedModels again.")] = False,
     saved_model: SavedModel = None,
@@ -250,6 +265,7 @@ def parity(
                 open_run(run),
                 runtimes=runtime or (),
                 targets=target or (),
+                require=require or (),
                 gates=gates,
                 refresh_reference=refresh_reference,
                 say=say,

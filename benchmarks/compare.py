@@ -9,7 +9,18 @@ import numpy as np
 
 from ..convert.graphs import MASKED_BELOW, STARS_WEIGHT
 from ..train.metrics import ndcg_at_k, recall_at_k, rmse, top_k
-from .measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined, top_k_overlap
+from .measures import (
+    kendall_tau,
+    max_abs_diff,
+    mean_abs_diff,
+    mean_defined,
+    norm_drift,
+    paired_interval,
+    rank_biased_overlap,
+    score_resolution,
+    swaps,
+    top_k_overlap,
+)
 from .queries import HeldOut, rows_of
 
 QUALITY_K = 100
@@ -27,12 +38,17 @@ def compare_ratings(
     groups = [(expected[a:b], got[a:b]) for a, b in pairwise(offsets)]
     several = [(e, g) for e, g in groups if len(e) > 1]
     before, after = (rmse(np.clip(rating, low, high), truth) for rating in (expected, got))
+    resolution = score_resolution(expected, got)
+    turned = [swaps(e, g, resolution) for e, g in several]
     return {
         "max_abs_diff": max_abs_diff(expected, got),
         "mean_abs_diff": mean_abs_diff(expected, got),
         "top_k_overlap": None,
         "top1_agreement": mean_defined([float(np.argmax(e) == np.argmax(g)) for e, g in several]),
         "kendall_tau": _order_kept(expected, got, several),
+        "score_resolution": resolution,
+        "flips": sum(flips for flips, _ in turned),
+        "ties_swapped": sum(ties for _, ties in turned),
         **_quality("rmse", before, after, after - before),
     }
 
@@ -78,6 +94,7 @@ def compare_queries(
         **lists,
         "max_abs_diff": max_abs_diff(expected, got),
         "mean_abs_diff": mean_abs_diff(expected, got),
+        "norm_drift": norm_drift(expected, got),
         **_quality_of_lists("recall_at_100", ids, best, data),
     }
 
@@ -113,14 +130,35 @@ def _lists(ids: np.ndarray, scores: np.ndarray, best: np.ndarray, masked: np.nda
     expected = np.take_along_axis(masked, ids, axis=1)
     comparable = finite & np.isfinite(expected)
     taus = [kendall_tau(expected[row, comparable[row]], scores[row, comparable[row]]) for row in range(len(ids))]
+    resolution = score_resolution(expected[comparable], scores[comparable])
+    turned = [
+        swaps(expected[row, comparable[row]], scores[row, comparable[row]], resolution) for row in range(len(ids))
+    ]
+    pairs = list(zip(best.tolist(), ids.tolist(), strict=True))
+    overlap = {
+        f"overlap_at_{k}": float(np.mean([top_k_overlap(r, v, k) for r, v in pairs]))
+        for k in (1, 10, 100)
+        if k <= ids.shape[1]
+    }
     return {
         "max_abs_diff": max_abs_diff(expected[comparable], scores[comparable]),
         "mean_abs_diff": mean_abs_diff(expected[comparable], scores[comparable]),
-        "top_k_overlap": float(np.mean([top_k_overlap(r, v, len(r)) for r, v in zip(best, ids, strict=True)])),
+        "max_diff_of_range": max_abs_diff(expected[comparable], scores[comparable]) / (_span(masked) or 1.0),
+        "top_k_overlap": float(np.mean([top_k_overlap(r, v, len(r)) for r, v in pairs])),
+        **overlap,
         "top1_agreement": float(np.mean(best[:, 0] == ids[:, 0])),
+        "rank_biased_overlap": float(np.mean([rank_biased_overlap(r, v) for r, v in pairs])),
         "kendall_tau": mean_defined(taus),
+        "score_resolution": resolution,
+        "flips": sum(flips for flips, _ in turned),
+        "ties_swapped": sum(ties for _, ties in turned),
         "seen_returned": int(np.sum(finite & ~np.isfinite(expected))),
     }
+
+
+def _span(scores: np.ndarray) -> float:
+    finite = scores[np.isfinite(scores)]
+    return float(np.ptp(finite)) if finite.size else 0.0
 
 
 _LIST_QUALITY: dict[str, Callable[[Any, Any], float]] = {
@@ -130,12 +168,29 @@ _LIST_QUALITY: dict[str, Callable[[Any, Any], float]] = {
 
 
 def _quality_of_lists(metric: str, ids: np.ndarray, best: np.ndarray, data: HeldOut) -> dict[str, Any]:
-    before, after = (_mean_over(lists, data, _LIST_QUALITY[metric]) for lists in (best, ids))
-    return _quality(metric, before, after, before - after)
+    """Quality on both sides, the loss with its interval over users, and the loss by length of the history."""
+    before, after = (_by_user(lists, data, _LIST_QUALITY[metric]) for lists in (best, ids))
+    low, high = paired_interval(after, before)  # the loss is what the variant lacks
+    return {
+        **_quality(metric, float(before.mean()), float(after.mean()), float((before - after).mean())),
+        "quality_loss_ci95": [low, high],
+        "quality_loss_by_history": _by_tercile(before - after, np.array([len(query.seen) for query in data.queries])),
+    }
+
+
+def _by_tercile(loss: np.ndarray, size: np.ndarray) -> dict[str, float | None]:
+    """Mean loss of the third of users with the shortest histories, the middle and the longest third; None for an empty third."""
+    third = np.minimum(np.argsort(np.argsort(size, kind="stable")) * 3 // max(len(size), 1), 2)
+    names = ("shortest", "middle", "longest")
+    return {name: float(loss[third == n].mean()) if (third == n).any() else None for n, name in enumerate(names)}
+
+
+def _by_user(lists: np.ndarray, data: HeldOut, measure: Callable[[Any, Any], float]) -> np.ndarray:
+    return np.array([measure(found, query.items) for found, query in zip(lists, data.queries, strict=True)])
 
 
 def _mean_over(lists: np.ndarray, data: HeldOut, measure: Callable[[Any, Any], float]) -> float:
-    return float(np.mean([measure(found, query.items) for found, query in zip(lists, data.queries, strict=True)]))
+    return float(_by_user(lists, data, measure).mean())
 
 
 def _quality(metric: str, before: float, after: float, loss: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..train.host import describe_host
 from .runtimes import RUNTIMES
+from .targets import TARGETS, as_row
 
 # Distribution that shows a stage's packages to be there, what they are for, and how to get them.
 _STAGES = {
@@ -33,6 +34,7 @@ def examine() -> dict[str, Any]:
                 "add": reason.partition("; ")[2],
             }
         )
+    checks += [as_row(name) for name in TARGETS]
     checks += [
         _check(f"program: {name}", shutil.which(name) and what, command) for name, (what, command) in _PROGRAMS.items()
     ]

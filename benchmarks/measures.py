@@ -33,6 +33,54 @@ def kendall_tau(reference: np.ndarray, variant: np.ndarray) -> float | None:
     return float(kendalltau(reference, variant).statistic)
 
 
+def rank_biased_overlap(reference: Sequence[int], variant: Sequence[int], p: float = 0.9) -> float:
+    """Rank-biased overlap of two lists of equal length, extrapolated to endless ones: 1 for the same order, 0 for no common id.
+
+    Every depth counts 1 - `p` of what the one before it did (Webber, Moffat and Zobel 2010, equation 23 for equal lengths).
+    """
+    k, seen_a, seen_b, overlap, total = len(reference), set(), set(), 0, 0.0
+    for depth, (a, b) in enumerate(zip(reference, variant, strict=True), start=1):
+        overlap += (a == b) + (a in seen_b) + (b in seen_a)
+        seen_a.add(a)
+        seen_b.add(b)
+        total += overlap / depth * p**depth
+    return overlap / k * p**k + (1 - p) / p * total
+
+
+def norm_drift(reference: np.ndarray, variant: np.ndarray) -> float:
+    """How much longer the variant's vectors are, as a share of the reference's length, mean over rows; 0 where both are zero."""
+    before, after = (np.linalg.norm(_float64(values), axis=-1) for values in (reference, variant))
+    return float(np.mean(np.where(before > 0, after / np.where(before > 0, before, 1) - 1, 0.0)))
+
+
+def score_resolution(reference: np.ndarray, variant: np.ndarray) -> float:
+    """The least difference of two reference scores that the variant can tell from its own noise: two standard deviations of the
+    difference of two errors, 2 * sqrt(2) * root mean square error."""
+    return (
+        float(2 * np.sqrt(2) * np.sqrt(np.mean((_float64(variant) - _float64(reference)) ** 2)))
+        if len(reference)
+        else 0.0
+    )
+
+
+def swaps(reference: np.ndarray, variant: np.ndarray, resolution: float) -> tuple[int, int]:
+    """Neighbours in the reference's order that the variant puts the other way round: (flips, ties).
+
+    A swap is a tie where the reference scores differ by less than `resolution`.
+    """
+    order = np.argsort(-_float64(reference), kind="stable")
+    gaps, turned = -np.diff(_float64(reference)[order]), np.diff(_float64(variant)[order]) > 0
+    return int(np.sum(turned & (gaps >= resolution))), int(np.sum(turned & (gaps < resolution)))
+
+
+def paired_interval(reference: np.ndarray, variant: np.ndarray, *, n: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """95% bootstrap percentile interval of the mean difference (variant - reference) over users (Efron and Tibshirani 1993, 13)."""
+    difference = _float64(variant) - _float64(reference)
+    rows = np.random.default_rng(seed).integers(0, len(difference), (n, len(difference)))
+    low, high = np.quantile(difference[rows].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
 def mean_defined(values: Sequence[float | None]) -> float | None:
     """Mean of the values that are not None; None when there are none."""
     defined = [value for value in values if value is not None]

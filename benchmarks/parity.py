@@ -1,6 +1,9 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +24,39 @@ _NO_METRICS = dict.fromkeys(
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Cell:
+    """One square of the matrix: a variant on a runtime, with or without its delegate, on a processor."""
+
+    variant: dict[str, Any]
+    runtime: str
+    target: str
+    delegate: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "graph": self.variant["graph"],
+            "recipe": self.variant["recipe"],
+            "runtime": self.runtime,
+            "target": self.target,
+            "delegate": "xnnpack" if self.delegate else "none",
+        }
+
+    @property
+    def label(self) -> str:
+        """The stem of the file its raw outputs are kept in."""
+        where = "" if self.target == "host" else f"@{self.target.replace('/', '-')}"
+        return (
+            f"{self.variant['graph']}-{self.variant['recipe']}@{self.runtime}{where}{'' if self.delegate else '@none'}"
+        )
+
+
 def check_parity(
     run: Run,
     *,
     runtimes: Iterable[str] = (),
     targets: Iterable[str] = (),
+    require: Iterable[str] = (),
     gates: Path | None = None,
     refresh_reference: bool = False,
     timeout_s: float = 120.0,
@@ -33,36 +64,37 @@ def check_parity(
 ) -> dict[str, Any]:
     """Run every variant on every runtime and target, compare with the SavedModels, write reports/parity.json.
 
-    Raw outputs stay in reports/raw, so that a comparison can be made again without running.
+    Cells run side by side, as many as there are processors: nothing is timed. Raw outputs stay in reports/raw, so that a comparison
+    can be made again without running.
+
+    Args:
+        targets: keys of `TARGETS`; `host` when empty.
+        require: targets that must be there; a skipped cell on one of them is an error.
 
     Raises:
         InputError: unknown or missing runtime or target, a faulty gates file, variants missing or changed since conversion.
     """
     names = chosen_runtimes(runtimes)
-    places = [pick("--target", name, TARGETS) for name in targets] or ["host"]
+    needed = [pick("--require", name, TARGETS) for name in require]
+    places = list(dict.fromkeys([*(pick("--target", name, TARGETS) for name in targets), *needed])) or ["host"]
     limits = read_gates(gates)
     variants = run.variants_json["variants"]
     for variant in variants:
         check_unchanged(run, variant)
     data = HeldOut(run)
-    reference = load_reference(run, data, refresh=refresh_reference, say=say)
-    results = []
-    for variant in variants:
-        gate = limits.get((variant["graph"], variant["recipe"]))
-        feeds = feeds_for([port["name"] for port in variant["inputs"]], data.queries, data.catalogue)
-        for runtime in names:
-            for target in places:
-                say(f"{variant['graph']} {variant['recipe']} on {runtime}")
-                row = _check_one(run, variant, runtime, feeds, gate, reference, data, timeout_s)
-                results.append(
-                    {
-                        "graph": variant["graph"],
-                        "recipe": variant["recipe"],
-                        "runtime": runtime,
-                        "target": target,
-                        **row,
-                    }
-                )
+    checker = _Checker(
+        run, data, load_reference(run, data, refresh=refresh_reference, say=say), limits, timeout_s, needed
+    )
+    cells = [
+        Cell(variant, runtime, target, delegate)
+        for variant in variants
+        for runtime in names
+        for target in places
+        if RUNTIMES[runtime].runs_on(target)
+        for delegate in ((True, False) if target == "host" and RUNTIMES[runtime].chooses_delegate else (True,))
+    ]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        results = list(pool.map(checker.row, cells))
     document = {
         "schema": PARITY_SCHEMA,
         "kit_version": kit_version(),
@@ -90,23 +122,44 @@ def check_unchanged(run: Run, variant: dict[str, Any]) -> Path:
     return path
 
 
-def _check_one(
-    run: Run, variant: dict[str, Any], runtime: str, feeds: Any, gate: Gate | None, reference: Any, data: HeldOut, timeout_s: float
-) -> dict[str, Any]:  # fmt: skip
-    if reason := RUNTIMES[runtime].missing():
-        return _row("skipped", reason, gate=gate)
-    graph = variant["graph"]
-    outcome = run_variant(run.converted / variant["file"], feeds, runtime=runtime, timeout_s=timeout_s)
-    if not outcome:
-        return _row("error", outcome.reason, gate=gate)
-    write_npz(run.reports / "raw" / f"{graph}-{variant['recipe']}@{runtime}.npz", **outcome.arrays)
-    if reason := invalid_outputs(graph, outcome.arrays, data):
-        return _row("error", reason, gate=gate, n_queries=len(data.queries))
-    metrics = COMPARISONS[graph].compare(outcome.arrays, reference, data)
-    misses = gate.misses(metrics) if gate else [f"no gate for {graph}.{variant['recipe']}"]
-    if metrics.get("seen_returned"):
-        misses.append(f"{metrics['seen_returned']} items came back that were masked as seen")
-    return _row("fail" if misses else "pass", "; ".join(misses), metrics, gate, len(data.queries))
+class _Checker:
+    def __init__(
+        self, run: Run, data: HeldOut, reference: Any, limits: Mapping[Any, Gate], timeout_s: float, needed: list[str]
+    ) -> None:
+        self.run, self.data, self.reference, self.limits = run, data, reference, limits
+        self.timeout_s, self.needed = timeout_s, needed
+        self._feeds: dict[tuple[str, ...], Any] = {}
+
+    def feeds(self, variant: dict[str, Any]) -> Any:
+        """Inputs of all queries, made once for all variants that take the same."""
+        names = tuple(port["name"] for port in variant["inputs"])
+        if names not in self._feeds:
+            self._feeds[names] = feeds_for(names, self.data.queries, self.data.catalogue)
+        return self._feeds[names]
+
+    def row(self, cell: Cell) -> dict[str, Any]:
+        """A row of parity.json."""
+        return {**cell.to_json(), **self._judge(cell)}
+
+    def _judge(self, cell: Cell) -> dict[str, Any]:
+        graph, recipe = cell.variant["graph"], cell.variant["recipe"]
+        gate = self.limits.get((graph, recipe))
+        if reason := RUNTIMES[cell.runtime].missing() or TARGETS[cell.target].missing():
+            return _row("error" if cell.target in self.needed else "skipped", reason, gate=gate)
+        outcome = run_variant(
+            self.run.converted / cell.variant["file"], self.feeds(cell.variant), runtime=cell.runtime, target=cell.target,
+            delegate=cell.delegate, timeout_s=self.timeout_s,
+        )  # fmt: skip
+        if not outcome:
+            return _row("error", outcome.reason, gate=gate)
+        write_npz(self.run.reports / "raw" / f"{cell.label}.npz", **outcome.arrays)
+        if reason := invalid_outputs(graph, outcome.arrays, self.data):
+            return _row("error", reason, gate=gate, n_queries=len(self.data.queries))
+        metrics = COMPARISONS[graph].compare(outcome.arrays, self.reference, self.data)
+        misses = gate.misses(metrics) if gate else [f"no gate for {graph}.{recipe}"]
+        if metrics.get("seen_returned"):
+            misses.append(f"{metrics['seen_returned']} items came back that were masked as seen")
+        return _row("fail" if misses else "pass", "; ".join(misses), metrics, gate, len(self.data.queries))
 
 
 def _row(

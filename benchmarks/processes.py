@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .runtimes import RUNTIMES
+from .targets import TARGETS
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -40,6 +40,8 @@ def run_variant(
     inputs: Mapping[str, np.ndarray],
     *,
     runtime: str,
+    target: str = "host",
+    delegate: bool = True,
     threads: int = 1,
     timeout_s: float = 120.0,
     latency: Mapping[str, int] | None = None,
@@ -47,24 +49,38 @@ def run_variant(
     """Execute a .tflite file on every query of `inputs` (see worker.py for their form).
 
     Args:
+        target: a key of `TARGETS`.
+        delegate: whether the runtime may use its default delegate, XNNPACK.
         latency: `{"warmup": n, "samples": n}` to time calls instead of keeping outputs.
     """
-    spec = {"model": str(model), "module": RUNTIMES[runtime].module, "threads": threads, "mode": "outputs"}
+    spec = {
+        "model": str(model),
+        "module": RUNTIMES[runtime].module,
+        "threads": threads,
+        "mode": "outputs",
+        "delegate": delegate,
+    }
     if latency is not None:
         spec |= {"mode": "latency", **latency}
-    return run_worker([str(WORKER)], spec, inputs, timeout_s=timeout_s)
+    return run_worker([str(WORKER)], spec, inputs, timeout_s=timeout_s, target=target)
 
 
 def run_worker(
-    program: list[str], spec: dict[str, Any], inputs: Mapping[str, np.ndarray], *, timeout_s: float
+    program: list[str],
+    spec: dict[str, Any],
+    inputs: Mapping[str, np.ndarray],
+    *,
+    timeout_s: float,
+    target: str = "host",
 ) -> Outcome:
-    """Run `python -P PROGRAM SPEC.json`, handing arrays over in files."""
+    """Run `python -P PROGRAM SPEC.json` on a target's Python, handing arrays over in files."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
         feeds, results, path = (Path(scratch) / name for name in ("inputs.npz", "outputs.npz", "spec.json"))
         np.savez(feeds, **inputs)  # type: ignore[arg-type]
         path.write_text(json.dumps({**spec, "inputs": str(feeds), "outputs": str(results)}))
-        command = [sys.executable, "-P", *program, str(path)]
-        environment = {
+        python, environment = TARGETS[target].launch()
+        command = [*python, "-P", *program, str(path)]
+        environment = environment or {
             **os.environ,
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "TF_USE_LEGACY_KERAS": "1",

@@ -38,7 +38,8 @@ class Query:
     genres: Sequence[str] = ()
 
 
-REPRESENTATIVE = 1000
+# Histories to measure activations on: so many, fewer where every one of them scores a large catalogue (400 MB of scores at most).
+REPRESENTATIVE, LEAST_REPRESENTATIVE, MOST_SCORES = 1000, 50, 100_000_000
 VOCABULARIES = ("items", "users", "preferences", "genres")
 
 
@@ -120,7 +121,8 @@ class HeldOut:
         Nothing that was held out is in them.
         """
         users = np.flatnonzero(np.diff(self.history.offsets) > 0)
-        chosen = users[np.linspace(0, len(users) - 1, min(REPRESENTATIVE, len(users))).astype(int)]
+        affordable = max(LEAST_REPRESENTATIVE, min(REPRESENTATIVE, MOST_SCORES // len(self.items)))
+        chosen = users[np.linspace(0, len(users) - 1, min(affordable, len(users))).astype(int)]
         return [self._from_training(int(user)) for user in chosen]
 
     def _from_training(self, user: int) -> Query:

@@ -62,7 +62,12 @@ def junit(parity: Mapping[str, Any]) -> bytes:
     )
     for row in rows:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=f"{row['runtime']}.{row['target']}", name=f"{row['graph']}-{row['recipe']}"
+            suite,
+            "testcase",
+            classname=".".join(
+                filter(None, (row["runtime"], row["target"], row.get("delegate") == "none" and "no-xnnpack"))
+            ),
+            name=f"{row['graph']}-{row['recipe']}",
         )
         tag = {"fail": "failure", "error": "error", "skipped": "skipped"}.get(row["status"])
         if tag:

@@ -17,6 +17,8 @@ class Runtime:
         version: the version the runtime's name promises.
         extra: which extra of the kit installs it; '' when the kit itself does.
         stands_for: where users meet it.
+        targets: what it runs on, beside this machine's own processor.
+        chooses_delegate: whether parity is checked without its delegate too.
     """
 
     module: str
@@ -24,6 +26,12 @@ class Runtime:
     version: str
     extra: str
     stands_for: str
+    targets: tuple[str, ...] = ()
+    chooses_delegate: bool = False
+
+    def runs_on(self, target: str) -> bool:
+        """Whether there is such a runtime for a target at all."""
+        return target == "host" or target.partition("/")[0] in self.targets
 
     def missing(self) -> str:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
@@ -46,8 +54,12 @@ RUNTIMES = {
         "2.14.0",
         "bench",
         "the TensorFlow Lite inside apps already shipped",
+        ("arm64",),
+        chooses_delegate=True,
     ),
-    "litert-2.3.0": Runtime("ai_edge_litert.interpreter", "ai-edge-litert", "2.3.0", "", "what new apps ship"),
+    "litert-2.3.0": Runtime(
+        "ai_edge_litert.interpreter", "ai-edge-litert", "2.3.0", "", "what new apps ship", ("arm64",), True
+    ),
     "tf-2.18.1": Runtime("tensorflow.lite", "tensorflow", "2.18.1", "train", "the interpreter beside the converter"),
 }
 PHONE_RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")

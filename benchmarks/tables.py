@@ -27,12 +27,12 @@ def parity_table(document: Mapping[str, Any]) -> Table:
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in document["results"]:
         rows.setdefault((row["graph"], row["recipe"]), []).append(row)
-    columns = list(dict.fromkeys(f"{row['runtime']}\n{row['target']}" for row in document["results"]))
+    columns = list(dict.fromkeys(_column(row) for row in document["results"]))
     table = Table(
         "graph", "recipe", *columns, "max diff", "top-k kept", "quality", "was", title="Parity with the SavedModel"
     )
     for (graph, recipe), results in rows.items():
-        cells = {f"{r['runtime']}\n{r['target']}": Text(r["status"], style=_STYLE[r["status"]]) for r in results}
+        cells = {_column(r): Text(r["status"], style=_STYLE[r["status"]]) for r in results}
         ran = [r["metrics"] for r in results if r["metrics"].get("max_abs_diff") is not None]
         worst = max((m["max_abs_diff"] for m in ran), default=None)
         kept = min((m["top_k_overlap"] for m in ran if m["top_k_overlap"] is not None), default=None)
@@ -47,6 +47,13 @@ def parity_table(document: Mapping[str, Any]) -> Table:
             before,
         )
     return table
+
+
+def _column(row: Mapping[str, Any]) -> str:
+    """A column of the matrix: runtime, processor, and whether XNNPACK was left out."""
+    name, _, version = row["runtime"].rpartition("-")
+    plain = "\nno XNNPACK" if row.get("delegate") == "none" else ""
+    return f"{name}\n{version}\n{row['target'].removeprefix('arm64/')}{plain}"
 
 
 def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:

@@ -2,10 +2,10 @@
 
     python -P worker.py SPEC.json
 
-SPEC: model, module (of the interpreter), threads, inputs (.npz), outputs (.npz to write), mode `outputs` or `latency`,
-and for `latency` warmup and samples. An input of the .npz is `name`, one row a query, or `name` flat with `name.offsets`
-int64[n_queries + 1] where queries differ in length. Outputs are written the same way. Beside them stands `meta`, a JSON
-text: n_queries, load_ns, allocate_ns, first_call_ns, rss_before_bytes, peak_rss_bytes.
+SPEC: model, module (of the interpreter), delegate (false: without XNNPACK), threads, inputs (.npz), outputs (.npz to write),
+mode `outputs` or `latency`, and for `latency` warmup and samples. An input of the .npz is `name`, one row a query, or `name` flat
+with `name.offsets` int64[n_queries + 1] where queries differ in length. Outputs are written the same way. Beside them stands
+`meta`, a JSON text: n_queries, load_ns, allocate_ns, first_call_ns, rss_before_bytes, peak_rss_bytes.
 """
 
 import importlib
@@ -42,11 +42,15 @@ class Session:
 
     def __init__(self, spec):
         started = time.perf_counter_ns()
-        interpreter = importlib.import_module(spec["module"]).Interpreter
+        module = importlib.import_module(spec["module"])
         self.import_ns = time.perf_counter_ns() - started
         rss = memory("VmRSS")
         started = time.perf_counter_ns()
-        self.interpreter = interpreter(model_path=spec["model"], num_threads=spec["threads"])
+        options = {"model_path": spec["model"], "num_threads": spec["threads"]}
+        if not spec.get("delegate", True):
+            kinds = getattr(module, "OpResolverType", None) or module.experimental.OpResolverType
+            options["experimental_op_resolver_type"] = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        self.interpreter = module.Interpreter(**options)
         loaded = time.perf_counter_ns()
         self.interpreter.allocate_tensors()
         allocated = time.perf_counter_ns()

@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 from pocketrec.benchmarks.compare import compare_retrieval, invalid_outputs
-from pocketrec.benchmarks.measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined, top_k_overlap
+from pocketrec.benchmarks.measures import (
+    kendall_tau,
+    max_abs_diff,
+    mean_abs_diff,
+    mean_defined,
+    norm_drift,
+    paired_interval,
+    rank_biased_overlap,
+    score_resolution,
+    swaps,
+    top_k_overlap,
+)
 from pocketrec.benchmarks.queries import Query
 
 
@@ -85,3 +96,37 @@ def test_outputs_that_cannot_be_compared_are_named(outputs, said):
 
 def test_ranker_with_too_few_answers_is_named():
     assert "2 values for 1 pairs" in invalid_outputs("ranker", {"rating": np.zeros((1, 2), np.float32)}, Data)
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    # By hand, p = 0.9: agreement at depths 1, 2, 3 is 1, 1, 1; 0, 1, 1; 1, 1, 2/3; 0, 0, 0.
+    [([1, 2, 3], 1.0), ([2, 1, 3], 0.9), ([1, 2, 9], 2 / 3 * 0.729 + 0.1 * (1 + 0.9 + 2 / 3 * 0.81)), ([7, 8, 9], 0.0)],
+)
+def test_rank_biased_overlap_by_hand(variant, expected):
+    assert rank_biased_overlap([1, 2, 3], variant) == pytest.approx(expected, abs=1e-12)
+
+
+def test_norm_drift_is_the_mean_relative_growth():
+    reference = np.array([[3.0, 4.0], [0.0, 2.0], [0.0, 0.0]])
+    assert norm_drift(reference, np.array([[6.0, 8.0], [0.0, 1.0], [0.0, 0.0]])) == pytest.approx((1.0 - 0.5 + 0) / 3)
+
+
+def test_swaps_within_the_noise_are_ties_and_others_flips():
+    reference, variant = np.array([5.0, 4.0, 3.9, 1.0]), np.array([4.0, 5.0, 5.1, 1.0])
+    assert swaps(reference, variant, 0.5) == (1, 1)  # 5 and 4 are told apart, 4 and 3.9 are not
+    assert swaps(reference, reference, 0.5) == (0, 0)
+    assert score_resolution(np.zeros(4), np.array([1.0, -1.0, 1.0, -1.0])) == pytest.approx(2 * 2**0.5)
+
+
+def test_paired_interval_holds_the_mean_and_is_reproducible():
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(0)
+    before = rng.normal(size=400)
+    after = before + rng.normal(0.3, 1, size=400)
+    low, high = paired_interval(before, after)
+    assert low < float((after - before).mean()) < high and (low, high) == paired_interval(before, after)
+    scipys = bootstrap((after - before,), np.mean, method="percentile", random_state=1, n_resamples=2000)
+    assert (low, high) == pytest.approx(tuple(scipys.confidence_interval), abs=0.02)
+    assert paired_interval(before, before) == (0.0, 0.0)
