@@ -1,7 +1,7 @@
 """Recommendations from a bundle, as the app would make them, or from a run, as the server would."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,37 @@ def recommend(
     """
     if user is not None and (history or prefer):
         raise InputError("query", expected="either --user, or --history and --prefer", given="both", do="leave one out")
+    question = _Question(user, history, prefer, genre, top, skip_unknown)
     if (where / "manifest.json").is_file():
-        return _from_bundle(where, user, history, prefer, genre, top, skip_unknown, key)
-    return _from_run(open_run(where), user, history, prefer, genre, top, skip_unknown)
+        return _from_bundle(where, question, key)
+    return _from_run(open_run(where), question)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What was asked, in people's words; see `recommend`."""
+
+    user: str | None
+    history: Sequence[str]
+    prefer: Sequence[str]
+    genre: Sequence[str]
+    top: int
+    skip_unknown: bool
+
+    def asked(
+        self,
+        names: Catalogue,
+        items: Sequence[dict[str, Any]],
+        rating_range: Sequence[float],
+        of_user: Callable[[int], Query],
+    ) -> Asked:
+        """The query it means, and what was noticed; `of_user` makes the query of a known user."""
+        if self.user is not None:
+            asked = Asked(of_user(user_index(self.user, names.users)))
+        else:
+            titles = [item["title"] for item in items]
+            asked = ask_history(self.history, self.prefer, names, titles, rating_range, skip_unknown=self.skip_unknown)
+        return replace(asked, query=replace(asked.query, genres=known_genres(self.genre, names.genres)))
 
 
 def _check_top(top: int, most: int, what: str) -> None:
@@ -79,16 +107,7 @@ def _check_top(top: int, most: int, what: str) -> None:
         raise InputError("--top", expected=f"1 to {most}, {what}", given=top, do="choose another")
 
 
-def _from_bundle(
-    folder: Path,
-    user: str | None,
-    history: Sequence[str],
-    prefer: Sequence[str],
-    genre: Sequence[str],
-    top: int,
-    skip_unknown: bool,
-    key: Path | None,
-) -> Answer:
+def _from_bundle(folder: Path, question: _Question, key: Path | None) -> Answer:
     manifest = open_bundle(folder, key=key)
     items = json.loads((folder / manifest["items"]).read_text(encoding="utf-8"))
     names = _catalogue(folder, manifest)
@@ -96,15 +115,13 @@ def _from_bundle(
         raise CheckFailed(f"{manifest['items']}: its order is not that of the item vocabulary")
     models = {model["graph"]: model for model in manifest["models"]}
     k = next(port["shape"][0] for port in models["retriever"]["outputs"] if port["name"] == "ids")
+    top = question.top
     _check_top(top, min(k, len(items)), "what the retriever returns")
-    if user is not None:
-        nobody = np.empty(0, np.int32)
-        asked = Asked(Query(user_index(user, names.users), nobody, nobody, nobody, nobody))
-    else:
-        titles = [item["title"] for item in items]
-        asked = ask_history(history, prefer, names, titles, manifest["rating_range"], skip_unknown=skip_unknown)
-    query = replace(asked.query, genres=known_genres(genre, names.genres))
-    found = _run(folder, models["retriever"], query, names)
+    nobody = np.empty(0, np.int32)
+    asked = question.asked(
+        names, items, manifest["rating_range"], lambda user: Query(user, nobody, nobody, nobody, nobody)
+    )
+    found = _run(folder, models["retriever"], asked.query, names)
     kept = found["scores"][:top] > MASKED_BELOW
     ids, scores = found["ids"][:top][kept], found["scores"][:top][kept]
     stars = _run(folder, models["ranker"], replace(asked.query, items=ids), names)["rating"]
@@ -127,34 +144,20 @@ def _run(folder: Path, model: dict[str, Any], query: Query, names: Catalogue) ->
     return {name: value[0] for name, value in outcome.arrays.items()}
 
 
-def _from_run(
-    run: Run,
-    user: str | None,
-    history: Sequence[str],
-    prefer: Sequence[str],
-    genre: Sequence[str],
-    top: int,
-    skip_unknown: bool,
-) -> Answer:
+def _from_run(run: Run, question: _Question) -> Answer:
     items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
-    _check_top(top, len(items), "the size of the catalogue")
+    _check_top(question.top, len(items), "the size of the catalogue")
     data = HeldOut(run)
-    if user is not None:
-        asked = Asked(data.query(user_index(user, data.users)))
-    else:
-        titles = [item["title"] for item in items]
-        asked = ask_history(
-            history, prefer, data.catalogue, titles, run.run_json["data"]["rating_range"], skip_unknown=skip_unknown
-        )
+    asked = question.asked(data.catalogue, items, run.run_json["data"]["rating_range"], data.query)
     from ..train.savedmodels import load_signature
 
     asking = replace(asked.query, items=np.zeros(1, np.int32))  # a user-keyed query is asked once for each candidate
     query = ask(load_signature(run.saved_model("query"), "serving_default"), asking, data.catalogue)["query"]
     scores = query[:1] @ np.load(run.trained / "candidates.npy").T
     scores[0, asked.query.seen] = -np.inf
-    if wanted := set(known_genres(genre, data.catalogue.genres)):
+    if wanted := set(asked.query.genres):
         scores[0, [not wanted.intersection(item["genres"]) for item in items]] = -np.inf
-    ids = top_k(scores, top)[0]
+    ids = top_k(scores, question.top)[0]
     ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
     ranking = load_signature(run.saved_model("ranking"), "serving_default")
     stars = ask(ranking, replace(asked.query, items=ids), data.catalogue)["rating"].reshape(-1)

@@ -7,13 +7,13 @@ wheels are pinned by hash. Nothing is installed, no root is needed, and emulated
 import os
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 from ..train.artifacts import atomic_dir, write_json
 from ..train.datasets import cache_dir
 from ..train.errors import InputError
+from ..train.wheels import download_wheels
 
 INSTALL = "pocketrec doctor --install arm64"
 _PYTHON = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")
@@ -122,34 +122,25 @@ def _unpack(root: Path, architecture: str, packages: tuple[str, ...]) -> dict[st
 def _wheels(site: Path) -> None:
     downloads = site.parent / "wheels"
     downloads.mkdir()
-    requirements = downloads / "requirements.txt"
-    requirements.write_text("".join(f"{name} --hash=sha256:{digest}\n" for name, digest in _WHEELS.items()))
     platforms = [part for name in _PLATFORMS for part in ("--platform", name)]
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--require-hashes",
-    ]
-    command += ["--python-version", "3.11", "--implementation", "cp", "--only-binary=:all:", *platforms]
-    _run([*command, "--dest", str(downloads), "--requirement", str(requirements)], dict(os.environ), downloads)
+    if reason := download_wheels(
+        _WHEELS, downloads, ["--python-version", "3.11", "--implementation", "cp", *platforms]
+    ):
+        raise _unfetched("pip download", reason)
     for wheel in sorted(downloads.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)
     shutil.rmtree(downloads)
 
 
+def _unfetched(command: str, reason: str) -> InputError:
+    return InputError(
+        "--install arm64", expected=f"`{command}` to succeed", given=reason[:200], do="check the network and try again"
+    )
+
+
 def _run(command: list[str], environment: dict[str, str], where: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=where, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise InputError(
-            "--install arm64",
-            expected=f"`{' '.join(command[:3])}` to succeed",
-            given=last[:200],
-            do="check the network and try again",
-        )
+        raise _unfetched(" ".join(command[:3]), last)

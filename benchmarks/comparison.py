@@ -17,8 +17,11 @@ from .processes import run_variant
 from .queries import HeldOut, feeds_for
 from .reference import load_reference
 from .runtimes import PHONE_RUNTIMES, RUNTIMES
+from .subjects import results_a_call
 
 OURS = "pocketrec"
+# Queries that other converters calibrate on.
+_CALIBRATED = 200
 # What a file of another converter is judged by where it has no gate of its own: our loosest.
 _LOOSEST = "int4_rows"
 
@@ -42,7 +45,7 @@ def compare_converters(
     for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
         judge = _Judge(graph, data, reference, gates[graph, _LOOSEST])
         ours = [variant for variant in variants if variant["graph"] == graph]
-        for made_by, file in _others(run, graph, _k(ours), data, say):
+        for made_by, file in _others(run, graph, results_a_call(ours[0]) or 1, data, say):
             rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judge.row(file)})
         for variant in ours:
             row = judge.row(run.converted / variant["file"])
@@ -57,10 +60,6 @@ def compare_converters(
     }
     write_json(run.reports / "comparison.json", document)
     return document
-
-
-def _k(variants: list[dict[str, Any]]) -> int:
-    return next((port["shape"][0] for port in variants[0]["outputs"] if port["name"] == "ids"), 1)
 
 
 def _others(
@@ -82,9 +81,6 @@ def _others(
             yield name, path
 
 
-_CALIBRATED = 200
-
-
 class _Judge:
     def __init__(self, graph: str, data: HeldOut, reference: Mapping[str, np.ndarray], loosest: Gate) -> None:
         self.graph, self.data, self.reference, self.loosest = graph, data, reference, loosest
@@ -98,7 +94,7 @@ class _Judge:
                 "runtimes": {name: {"status": "none", "reason": file, "metrics": None} for name in PHONE_RUNTIMES},
             }
         parsed = read_tflite(file)
-        feeds = feeds_for([port["name"] for port in parsed.ports()[0]], self.data.queries, self.data.catalogue)
+        feeds = self.data.feeds(port["name"] for port in parsed.ports()[0])
         return {
             "size_bytes": parsed.size_bytes,
             "float_table_bytes": sum(t.n_bytes for t in parsed.tables() if t.dtype == "float32" and len(t.shape) > 1),

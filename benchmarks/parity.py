@@ -13,7 +13,7 @@ from ..train.host import describe_host
 from .compare import COMPARISONS, invalid_outputs
 from .gates import Gate, read_gates
 from .processes import run_variant
-from .queries import HeldOut, feeds_for
+from .queries import HeldOut
 from .reference import load_reference, reference_sha256
 from .runtimes import RUNTIMES, chosen_runtimes
 from .targets import TARGETS
@@ -128,14 +128,6 @@ class _Checker:
     ) -> None:
         self.run, self.data, self.reference, self.limits = run, data, reference, limits
         self.timeout_s, self.needed = timeout_s, needed
-        self._feeds: dict[tuple[str, ...], Any] = {}
-
-    def feeds(self, variant: dict[str, Any]) -> Any:
-        """Inputs of all queries, made once for all variants that take the same."""
-        names = tuple(port["name"] for port in variant["inputs"])
-        if names not in self._feeds:
-            self._feeds[names] = feeds_for(names, self.data.queries, self.data.catalogue)
-        return self._feeds[names]
 
     def row(self, cell: Cell) -> dict[str, Any]:
         """A row of parity.json."""
@@ -146,8 +138,9 @@ class _Checker:
         gate = self.limits.get((graph, recipe))
         if reason := RUNTIMES[cell.runtime].missing() or TARGETS[cell.target].missing():
             return _row("error" if cell.target in self.needed else "skipped", reason, gate=gate)
+        feeds = self.data.feeds(port["name"] for port in cell.variant["inputs"])
         outcome = run_variant(
-            self.run.converted / cell.variant["file"], self.feeds(cell.variant), runtime=cell.runtime, target=cell.target,
+            self.run.converted / cell.variant["file"], feeds, runtime=cell.runtime, target=cell.target,
             delegate=cell.delegate, timeout_s=self.timeout_s,
         )  # fmt: skip
         if not outcome:

@@ -115,6 +115,17 @@ class HeldOut:
         return [self.query(int(user)) for user in np.flatnonzero(np.diff(self.truth.offsets) > 0)]
 
     @cached_property
+    def _feeds(self) -> dict[tuple[str, ...], dict[str, np.ndarray]]:
+        return {}
+
+    def feeds(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Inputs of all queries for a worker (see `feeds_for`), made once for all files that take the same."""
+        wanted = tuple(names)
+        if wanted not in self._feeds:
+            self._feeds[wanted] = feeds_for(wanted, self.queries, self.catalogue)
+        return self._feeds[wanted]
+
+    @cached_property
     def representative(self) -> list[Query]:
         """Queries to measure activations on: users spread over all, asked with their training history about its last fifth.
 

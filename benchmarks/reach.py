@@ -17,7 +17,7 @@ from .runtimes import PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
 
 PLAN_WORKER = Path(__file__).with_name("plan_worker.py")
 _FREE_DIMENSION = 2
-LEAST_REPRESENTATIVE = 2
+LEAST_GIVEN = 2
 
 
 def bench_for(run: Run) -> Bench:
@@ -38,10 +38,10 @@ def bench_of(representative: Path | None) -> Bench:
     def read(ports: Sequence[Mapping[str, Any]]) -> Mapping[str, np.ndarray]:
         feeds = feeds_of_npz(representative, ports, "--representative")
         given = len(next(iter(feeds.values())))
-        if given < LEAST_REPRESENTATIVE:
+        if given < LEAST_GIVEN:
             raise InputError(
                 "--representative",
-                expected=f"at least {LEAST_REPRESENTATIVE} queries, better hundreds",
+                expected=f"at least {LEAST_GIVEN} queries, better hundreds",
                 given=given,
                 do="take more from real traffic",
             )
@@ -72,20 +72,15 @@ def execute(path: Path, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndar
 def plan(path: Path) -> dict[str, Any]:
     """Which operators LiteRT's XNNPACK delegate takes, asked of the runtime itself in a process of its own (see inspect_file)."""
     runtime = PHONE_RUNTIMES[-1]
-    reason = RUNTIMES[runtime].missing()
-    if not reason:
-        spec = {"model": str(path), "module": RUNTIMES[runtime].module}
-        outcome = run_worker([str(PLAN_WORKER)], spec, {}, timeout_s=60)
-        reason = outcome.reason
-        if outcome:
-            delegated = outcome.arrays["delegated"].tolist()
-            return {
-                "runtime": runtime,
-                "reason": "",
-                "delegated": delegated,
-                "partitions": int(outcome.arrays["partitions"]),
-            }
-    return {"runtime": runtime, "reason": reason, "delegated": [], "partitions": None}
+    unasked = {"runtime": runtime, "reason": RUNTIMES[runtime].missing(), "delegated": [], "partitions": None}
+    if unasked["reason"]:
+        return unasked
+    spec = {"model": str(path), "module": RUNTIMES[runtime].module}
+    outcome = run_worker([str(PLAN_WORKER)], spec, {}, timeout_s=60)
+    if not outcome:
+        return {**unasked, "reason": outcome.reason}
+    found = outcome.arrays
+    return {**unasked, "delegated": found["delegated"].tolist(), "partitions": int(found["partitions"])}
 
 
 def zeros_for(file: TfliteFile) -> dict[str, np.ndarray]:

@@ -9,6 +9,8 @@ from .dense import LEAST_WEIGHTS
 from .tflite_file import Op, TfliteFile, read_tflite
 
 _RESHAPERS = ("BROADCAST_TO", "BROADCAST_ARGS", "RESHAPE")
+# Which input of a lookup is its table.
+_TABLE_INPUT = {"GATHER": 0, "EMBEDDING_LOOKUP": 1}
 _NARROW = ("int8", "int4", "int2", "uint8")
 Trap = dict[str, str]
 
@@ -108,9 +110,7 @@ def _whole_table_dequantize(file: TfliteFile) -> list[Trap]:
     made_by = {output: op for op in file.ops for output in op.outputs}
     found = []
     for op in file.ops:
-        if op.name not in ("GATHER", "EMBEDDING_LOOKUP"):
-            continue
-        source: Op | None = made_by.get(op.inputs[0 if op.name == "GATHER" else 1])
+        source = made_by.get(op.inputs[_TABLE_INPUT[op.name]]) if op.name in _TABLE_INPUT else None
         if source is not None and source.name == "DEQUANTIZE" and file.tensors[source.inputs[0]].n_bytes:
             table = file.tensors[source.inputs[0]]
             found.append(_trap("whole-table-dequantize", f"{table.name} {list(table.shape)} before {op.name}"))
@@ -135,9 +135,7 @@ def _of_op(file: TfliteFile, op: Op) -> Iterable[Trap]:
 
 
 def _float_tables(file: TfliteFile) -> list[Trap]:
-    looked_up = {
-        op.inputs[0 if op.name == "GATHER" else 1] for op in file.ops if op.name in ("GATHER", "EMBEDDING_LOOKUP")
-    }
+    looked_up = {op.inputs[_TABLE_INPUT[op.name]] for op in file.ops if op.name in _TABLE_INPUT}
     tables = [t for t in file.tables() if t.n_bytes and (len(t.shape) > 1 or t.index in looked_up)]
     if not any(t.dtype in _NARROW for t in tables):
         return []

@@ -48,14 +48,13 @@ def _share_constants(editor: GraphEditor) -> None:
 
 
 def _narrow_ids(editor: GraphEditor) -> None:
-    """Store constant ids of a GATHER in one or two bytes each where they fit, with a CAST before their use."""
+    """Store constant ids of a GATHER in one byte each where they fit, with a CAST before their use."""
 
     def narrowed(op: Any) -> list[Any] | None:
         ids = editor.constant(int(op.inputs[1])) if editor.name_of(op) == "GATHER" else None
-        if ids is None or ids.dtype != np.int32 or ids.nbytes < _SHARED_BYTES or ids.min(initial=0) < 0:
+        if ids is None or ids.dtype != np.int32 or ids.nbytes < _SHARED_BYTES:
             return None
-        most = int(ids.max(initial=0))
-        if most > np.iinfo(np.uint8).max:
+        if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint8).max:
             return None
         source, wide = int(op.inputs[1]), editor.add_tensor(ids.shape, Types.INT32)
         small = editor.add_constant(ids.astype(np.uint8), editor.name(source))

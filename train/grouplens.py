@@ -2,13 +2,12 @@
 
 import hashlib
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 from .errors import InputError
+from .wheels import download_wheels
 
 _WHEEL = "recbole==1.2.1"
 _WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"
@@ -34,29 +33,14 @@ def fetch_ml100k(folder: Path) -> None:
 
 
 def _download(scratch: Path) -> Path:
-    requirement = scratch / "requirements.txt"
-    requirement.write_text(f"{_WHEEL} --hash=sha256:{_WHEEL_SHA256}\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--require-hashes",
-    ]
-    command += ["--retries", "2", "--dest", str(scratch), "-r", str(requirement)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = list(scratch.glob("*.whl"))
-    if done.returncode or not wheels:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    if reason := download_wheels({_WHEEL: _WHEEL_SHA256}, scratch):
         raise InputError(
             "movielens/100k",
             expected="a copy from TFDS, GroupLens or the package index",
-            given=f"no network ({last})",
+            given=f"no network ({reason})",
             do="place GroupLens' ml-100k.zip on this machine and pass --data-dir ml-100k.zip",
         )
+    wheels = list(scratch.glob("*.whl"))
     if hashlib.sha256(wheels[0].read_bytes()).hexdigest() != _WHEEL_SHA256:
         raise InputError(
             _WHEEL, expected=f"sha256 {_WHEEL_SHA256}", given="another file", do="pass --data-dir ml-100k.zip"
