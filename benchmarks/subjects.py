@@ -81,11 +81,12 @@ def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: in
     if graph == "ranker_strings":
         queries = [replace(query, items=query.items[:1]) for query in queries]
     feeds = feeds_for([port["name"] for port in variant["inputs"]], queries, asked.catalogue)
+    ranked = len(queries[0].items) if {"items", "movie_title"} & set(feeds) else 1
     if "seen" in feeds:  # the servers' indexes have no mask
         feeds["seen"] = np.zeros_like(feeds["seen"])
     fields = {
         "subject": "tflite", "graph": graph, "recipe": variant["recipe"], "runtime": runtime, "target": "host", "threads": threads,
-        "batch_size": 1 if k else len(queries[0].items), "n_items": asked.n_items, "k": k,
+        "batch_size": ranked, "n_items": asked.n_items, "k": k,
         "is_exact": variant["recipe"] == "float32" if k else None, "size_bytes": variant["size_bytes"],
     }  # fmt: skip
     label = f"{graph}-{variant['recipe']}@{runtime}-t{threads}"

@@ -26,6 +26,11 @@ def test_every_variant_and_the_servers_were_measured(results):
     assert set(subjects) == {"tflite", "server/bruteforce/savedmodel", "server/scann/savedmodel", "server/scann/native"}
 
 
+def test_batch_is_the_number_of_candidates_where_a_graph_takes_any(results):
+    batches = {(row["graph"], row["batch_size"]) for row in results if row["subject"] == "tflite"}
+    assert batches == {("ranker", 100), ("query_encoder", 1), ("retriever", 1), ("recommender", 1)}
+
+
 def test_every_retriever_declares_recall_against_exact(results):
     for row in results:
         retrieves = row["subject"] != "tflite" or row["graph"] in ("retriever", "recommender")
