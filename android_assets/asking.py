@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..benchmarks.queries import Catalogue, Query
+from ..benchmarks.query_inputs import Catalogue, Query
 from ..train.errors import InputError, nearest
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.parity import check_unchanged
-from ..benchmarks.queries import HeldOut, feeds_for, rows_of
+from ..benchmarks.queries import HeldOut
+from ..benchmarks.query_inputs import feeds_for, rows_of
 from ..convert.recipes import DEFAULT_RECIPE, RECIPES
 from ..train.artifacts import PARITY_SCHEMA, Run, atomic_dir, kit_version, read_json, require_empty, sha256_file
 from ..train.errors import CheckFailed, InputError, pick

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..benchmarks.processes import run_variant
-from ..benchmarks.queries import VOCABULARIES, Catalogue, HeldOut, Query, feed
+from ..benchmarks.queries import VOCABULARIES, HeldOut
+from ..benchmarks.query_inputs import Catalogue, Query, feed
 from ..benchmarks.reference import ask
 from ..benchmarks.runtimes import any_phone_runtime
 from ..convert.graphs import MASKED_BELOW

@@ -14,8 +14,9 @@ from ..train.host import describe_host
 from .compare import COMPARISONS, invalid_outputs
 from .gates import Gate, read_gates
 from .processes import run_variant
-from .queries import HeldOut, feeds_for
-from .reference import load_reference
+from .queries import HeldOut
+from .query_inputs import feeds_for, part
+from .reference import Reference, load_reference, references
 from .runtimes import PHONE_RUNTIMES, RUNTIMES
 from .subjects import results_a_call
 
@@ -40,7 +41,7 @@ def compare_converters(
     """
     variants = run.variants_json["variants"]
     data, gates = HeldOut(run), read_gates()
-    reference = load_reference(run, data, say=say)
+    reference, _ = references(load_reference(run, data, say=say), data)
     rows: list[dict[str, Any]] = []
     for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
         judge = _Judge(graph, data, reference, gates[graph, _LOOSEST])
@@ -82,7 +83,7 @@ def _others(
 
 
 class _Judge:
-    def __init__(self, graph: str, data: HeldOut, reference: Mapping[str, np.ndarray], loosest: Gate) -> None:
+    def __init__(self, graph: str, data: HeldOut, reference: Reference, loosest: Gate) -> None:
         self.graph, self.data, self.reference, self.loosest = graph, data, reference, loosest
 
     def row(self, file: Path | str) -> dict[str, Any]:
@@ -106,9 +107,10 @@ class _Judge:
         if reason := RUNTIMES[runtime].missing():
             return {"status": "skipped", "reason": reason, "metrics": None}
         outcome = run_variant(file, feeds, runtime=runtime)
-        reason = outcome.reason or invalid_outputs(self.graph, outcome.arrays, self.data)
+        arrays = part(outcome.arrays, 0, len(self.data.queries)) if outcome else {}
+        reason = outcome.reason or invalid_outputs(self.graph, arrays, self.reference)
         if reason:
             return {"status": "fails", "reason": reason, "metrics": None}
-        metrics = COMPARISONS[self.graph].compare(outcome.arrays, self.reference, self.data)
+        metrics = COMPARISONS[self.graph].compare(arrays, self.reference)
         misses = self.loosest.misses(metrics)
         return {"status": "wrong" if misses else "right", "reason": "; ".join(misses), "metrics": metrics}

@@ -15,7 +15,8 @@ from .feeds import feeds_of_npz
 from .parity import check_unchanged
 from .percentiles import summarize
 from .processes import Outcome
-from .queries import HeldOut, rows_of
+from .queries import HeldOut
+from .query_inputs import rows_of
 from .reach import zeros_for
 from .reference import load_reference
 from .runtimes import RUNTIMES, chosen_runtimes

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# Lists up to this length have Kendall's tau counted pair by pair.
+_PAIRED_ITEMS = 200
+
 
 def max_abs_diff(reference: np.ndarray, variant: np.ndarray) -> float:
     """Largest absolute difference, in the outputs' unit; 0 for no values."""
@@ -24,13 +27,18 @@ def top_k_overlap(reference: Sequence[int] | np.ndarray, variant: Sequence[int] 
 def kendall_tau(reference: np.ndarray, variant: np.ndarray) -> float | None:
     """Kendall's tau-b between two scorings of the same items (Kendall 1945); None where it is undefined.
 
-    Undefined: fewer than two items, or all equal on one side.
+    Undefined: fewer than two items, or all equal on one side. Short lists are counted pair by pair, which is several times faster
+    than SciPy's sort for them; the same number to the last digits.
     """
-    from scipy.stats import kendalltau
-
     if len(reference) < 2 or np.ptp(reference) == 0 or np.ptp(variant) == 0:
         return None
-    return float(kendalltau(reference, variant).statistic)
+    if len(reference) > _PAIRED_ITEMS:
+        from scipy.stats import kendalltau
+
+        return float(kendalltau(reference, variant).statistic)
+    before, after = (np.sign(np.subtract.outer(v, v)).astype(np.int8) for v in (reference, variant))
+    agreeing = int(np.sum(before * after, dtype=np.int64))
+    return agreeing / float(np.sqrt(np.count_nonzero(before)) * np.sqrt(np.count_nonzero(after)))
 
 
 def rank_biased_overlap(reference: Sequence[int], variant: Sequence[int], p: float = 0.9) -> float:
@@ -78,6 +86,22 @@ def paired_interval(reference: np.ndarray, variant: np.ndarray, *, n: int = 1000
     difference = _float64(variant) - _float64(reference)
     rows = np.random.default_rng(seed).integers(0, len(difference), (n, len(difference)))
     low, high = np.quantile(difference[rows].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def paired_rmse_interval(
+    reference: np.ndarray, variant: np.ndarray, counts: np.ndarray, *, n: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95% bootstrap percentile interval of the difference of two root mean square errors (variant - reference), users drawn.
+
+    Args:
+        reference, variant: float64[n_users], sums of squared errors.
+        counts: int64[n_users], how many errors each sum holds.
+    """
+    weights = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), n)
+    total = weights @ counts
+    difference = np.sqrt(weights @ _float64(variant) / total) - np.sqrt(weights @ _float64(reference) / total)
+    low, high = np.quantile(difference, [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -16,7 +16,8 @@ from ..convert.others import exported
 from ..train.artifacts import Run, open_run
 from ..train.errors import CheckFailed
 from .processes import run_variant
-from .queries import HeldOut, feeds_for
+from .queries import HeldOut
+from .query_inputs import feeds_for
 from .runtimes import PHONE_RUNTIMES
 
 N_ITEMS, N_QUERIES, PROCESSES, SAMPLES = 100, 64, 5, 2000

@@ -56,6 +56,7 @@ def run_variant(
     spec = {
         "model": str(model),
         "module": RUNTIMES[runtime].module,
+        "bare": RUNTIMES[runtime].bare,
         "threads": threads,
         "mode": "outputs",
         "delegate": delegate,

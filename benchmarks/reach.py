@@ -12,7 +12,8 @@ from ..train.artifacts import Run
 from ..train.errors import CheckFailed, InputError
 from .feeds import feeds_of_npz
 from .processes import run_variant, run_worker
-from .queries import HeldOut, feeds_for
+from .queries import HeldOut
+from .query_inputs import feeds_for
 from .runtimes import PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
 
 PLAN_WORKER = Path(__file__).with_name("plan_worker.py")

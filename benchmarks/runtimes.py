@@ -19,6 +19,7 @@ class Runtime:
         stands_for: where users meet it.
         targets: what it runs on, beside this machine's own processor.
         chooses_delegate: whether parity is checked without its delegate too.
+        bare: whether the module is imported without the packages around it (see worker.py).
     """
 
     module: str
@@ -28,6 +29,7 @@ class Runtime:
     stands_for: str
     targets: tuple[str, ...] = ()
     chooses_delegate: bool = False
+    bare: bool = False
 
     def runs_on(self, target: str) -> bool:
         """Whether there is such a runtime for a target at all."""
@@ -60,13 +62,21 @@ RUNTIMES = {
     "litert-2.3.0": Runtime(
         "ai_edge_litert.interpreter", "ai-edge-litert", "2.3.0", "", "what new apps ship", ("arm64",), True
     ),
-    "tf-2.18.1": Runtime("tensorflow.lite", "tensorflow", "2.18.1", "train", "the interpreter beside the converter"),
+    "tf-2.18.1": Runtime(
+        "tensorflow.lite.python.interpreter",
+        "tensorflow",
+        "2.18.1",
+        "train",
+        "the interpreter beside the converter",
+        chooses_delegate=True,
+        bare=True,
+    ),
 }
 PHONE_RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")
 
 
-def chosen_runtimes(names: Iterable[str]) -> list[str]:
-    """The asked-for runtimes, or those that apps ship when none is named.
+def chosen_runtimes(names: Iterable[str], default: Iterable[str] = PHONE_RUNTIMES) -> list[str]:
+    """The asked-for runtimes, or `default`, those that apps ship, when none is named.
 
     Raises:
         InputError: an unknown name, or one asked for by name that is not installed.
@@ -80,7 +90,7 @@ def chosen_runtimes(names: Iterable[str]) -> list[str]:
                 given=reason.split(";")[0],
                 do=f"run `{reason.split('; ')[1]}`",
             )
-    return asked or list(PHONE_RUNTIMES)
+    return asked or list(default)
 
 
 def any_phone_runtime() -> str:

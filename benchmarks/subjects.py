@@ -9,7 +9,8 @@ import numpy as np
 
 from ..train.artifacts import Run
 from .processes import Outcome, run_variant, run_worker
-from .queries import Catalogue, HeldOut, Query, feed, feeds_for
+from .queries import HeldOut
+from .query_inputs import Catalogue, Query, feed, feeds_for
 
 _SERVER_WORKER = Path(__file__).with_name("server_worker.py")
 _QUERIES = 128
@@ -118,8 +119,8 @@ def served(asked: Asked) -> dict[str, np.ndarray]:
     if not asked.catalogue.window:
         return {"user_id": np.stack([row[:1] for row in rows_of("user_id")])}
     found = {}
-    for name in ("watched", "declared"):
-        rows = rows_of(name)
+    for name, longest in (("watched", asked.catalogue.window), ("declared", None)):
+        rows = [row[-longest:] if longest else row for row in rows_of(name)]
         width = max(len(row) for row in rows)
         found[name] = np.stack([np.concatenate([np.full(width - len(row), b"", row.dtype), row])[None] for row in rows])
     return found

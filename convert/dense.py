@@ -16,6 +16,9 @@ LEAST_WEIGHTS = 1024
 LEVELS16 = 32767
 # How far beyond what was measured a range reaches; int16 has codes to spare.
 HEADROOM = {"int8": 1.0, "int16": 4.0}
+# XNNPACK of TensorFlow 2.18.1 multiplies int8 inputs wrongly on x86 processors with VNNI where columns are no multiple of this
+# (DECISIONS), whoever made the file.
+WHOLE_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -48,24 +51,47 @@ class Dense:
 
     def __init__(self, editor: GraphEditor) -> None:
         self.editor = editor
-        self.stored: dict[int, int] = {}
+        self.stored: dict[tuple[int, int], int] = {}
+        self.padded: dict[int, int] = {}
 
-    def weights(self, index: int) -> int:
-        """The int8 constant for a float32 one. One scale for all: per-row scales make FULLY_CONNECTED version 12."""
-        if index not in self.stored:
+    def weights(self, index: int, more: int = 0) -> int:
+        """The int8 constant for a float32 one, with so many columns of zeros `more`. One scale for all: per-row scales make
+        FULLY_CONNECTED version 12."""
+        if (index, more) not in self.stored:
             values = self.editor.constant(index)
             assert values is not None
             scale = np.float32(np.abs(values).max() / LEVELS8) or np.float32(1)
             codes = np.clip(np.round(values / scale), -LEVELS8, LEVELS8).astype(np.int8)
-            self.stored[index] = self.editor.add_constant(codes, self.editor.name(index), scale=scale)
-        return self.stored[index]
+            codes = np.pad(codes, ((0, 0), (0, more)))
+            self.stored[index, more] = self.editor.add_constant(codes, self.editor.name(index), scale=scale)
+        return self.stored[index, more]
 
     def layer(self, op: Any) -> list[Any]:
         """The layer with int8 weights; its input is quantized as it comes, with a zero point (version 9)."""
-        op.inputs = [int(op.inputs[0]), self.weights(int(op.inputs[1])), *op.inputs[2:]]
+        made, weights = self.whole(op)
+        op.inputs = [int(op.inputs[0]), weights, *op.inputs[2:]]
         op.builtinOptions.asymmetricQuantizeInputs = True
         self.editor.set_version(op, 9)
-        return [op]
+        return [*made, op]
+
+    def whole(self, op: Any) -> tuple[list[Any], int]:
+        """What goes before a layer so that its input has whole groups of columns, and its weights with as many."""
+        more, made, source = self.lacks(op), [], int(op.inputs[0])
+        weights = self.weights(int(op.inputs[1]), more)
+        if more:
+            if source not in self.padded:
+                width = int(self.editor.tensor(source).shape[-1])
+                self.padded[source] = self.editor.resized(source, width + more, Types.FLOAT32)
+                made.append(self.editor.pad_last(source, self.padded[source], more))
+            op.inputs = [self.padded[source], *op.inputs[1:]]
+        return made, weights
+
+    def lacks(self, op: Any) -> int:
+        """Columns to whole groups of `WHOLE_COLUMNS`; none where the input is not as wide as the weights."""
+        shape, weights = self.editor.tensor(int(op.inputs[0])).shape, self.editor.constant(int(op.inputs[1]))
+        assert weights is not None
+        is_plain = shape is not None and len(shape) and int(shape[-1]) == weights.shape[1]
+        return -weights.shape[1] % WHOLE_COLUMNS if is_plain else 0
 
 
 class StaticDense(Dense):
@@ -77,17 +103,25 @@ class StaticDense(Dense):
 
     def __init__(self, editor: GraphEditor, flows: Flows, activations: str) -> None:
         super().__init__(editor)
-        self.flows, self.activations = flows, activations
+        self.flows, self.activations = dict(flows), activations
         self.quantized: dict[int, int] = {}
 
     def layer(self, op: Any) -> list[Any]:
-        output = int(op.outputs[0])
-        if not self.covers(op):
+        source, output = int(op.inputs[0]), int(op.outputs[0])
+        if not self._has_ranges(op):
             return super().layer(op)
-        return self.between(op, self.weights(int(op.inputs[1])), output, *self._limits(output), feeds_on=True)
+        made, weights = self.whole(op)
+        self.flows[int(op.inputs[0])] = self.flows[source]
+        return [*made, *self.between(op, weights, output, *self._limits(output), feeds_on=True)]
+
+    def lacks(self, op: Any) -> int:
+        return super().lacks(op) if self.activations == "int8" else 0
 
     def covers(self, op: Any) -> bool:
-        """Whether the layer's input and output have ranges."""
+        """Whether a table's scan has ranges, and a width that every runtime multiplies rightly."""
+        return self._has_ranges(op) and not self.lacks(op)
+
+    def _has_ranges(self, op: Any) -> bool:
         return self._spread(int(op.inputs[0])) and self._spread(int(op.outputs[0]))
 
     def products(self, op: Any, codes: int, raw: int, row_scales: np.ndarray) -> list[Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..train.artifacts import sha256_file
-from .dense import LEAST_WEIGHTS
+from .dense import LEAST_WEIGHTS, WHOLE_COLUMNS
 from .tflite_file import Op, TfliteFile, read_tflite
 
 _RESHAPERS = ("BROADCAST_TO", "BROADCAST_ARGS", "RESHAPE")
@@ -126,6 +126,10 @@ def _of_op(file: TfliteFile, op: Op) -> Iterable[Trap]:
             yield _trap("per-channel-fully-connected", f"{label}; runtimes before 2.17 refuse it")
         elif is_hybrid and weights.scales > 1 and weights.dtype == "int8":
             yield _trap("mislabelled-per-channel", f"{label} with {weights.scales} scales; before 2.17 silently wrong")
+        if weights.dtype == "int8" and source.dtype != "int16" and weights.shape[-1] % WHOLE_COLUMNS:
+            yield _trap(
+                "ragged-int8-columns", f"FULLY_CONNECTED of {weights.shape[-1]} columns; 2.18 is wrong on x86 with VNNI"
+            )
         if source.dtype == "int16" and weights.dtype == "int8":
             yield _trap("reference-kernel", "FULLY_CONNECTED on int16 activations runs unoptimised")
     elif op.name == "EMBEDDING_LOOKUP" and op.version < 4 and file.tensors[op.inputs[1]].scales > 1:

@@ -77,10 +77,10 @@ class GraphEditor(Editor):
         size = self.add_constant(np.array([-1] * (rank - 1) + [width], np.int32))
         return self.op("SLICE", 1, [source, begin, size], [output], schema.SliceOptionsT())
 
-    def pad_last(self, source: int, output: int) -> Any:
-        """One zero more on the last axis."""
+    def pad_last(self, source: int, output: int, more: int = 1) -> Any:
+        """So many zeros more on the last axis."""
         rank = len(self.tensor(source).shape)
-        paddings = self.add_constant(np.array([[0, 0]] * (rank - 1) + [[0, 1]], np.int32))
+        paddings = self.add_constant(np.array([[0, 0]] * (rank - 1) + [[0, more]], np.int32))
         return self.op("PAD", 1, [source, paddings], [output], schema.PadOptionsT())
 
     def fully_connected(self, source: int, weights: int, output: int, *, like: Any, version: int) -> Any:

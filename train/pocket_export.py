@@ -60,9 +60,9 @@ def _linear(values: Any, table: Any) -> Any:
 
 
 class PocketRanker(_Tables):
-    """`serving_default`: watched string[n, w], stars float32[n, w], declared string[n, p], candidates string[n, m] to rating
-    float32[n, m]. `ranker`: history int32[window], stars float32[window], preferences float32[n_preferences], items int32[m] to
-    rating float32[m]. Ratings are not clipped, so that they rank.
+    """`serving_default`: watched string[n, w], stars float32[n, w] (the last of them where w is beyond the window), declared
+    string[n, p], candidates string[n, m] to rating float32[n, m]. `ranker`: history int32[window], stars float32[window],
+    preferences float32[n_preferences], items int32[m] to rating float32[m]. Ratings are not clipped, so that they rank.
     """
 
     def _rate(self, history: Any, stars: Any, preferences: Any, items: Any) -> Any:
@@ -83,8 +83,8 @@ class PocketRanker(_Tables):
         return scores + tf.gather(self.table_item_bias, items) + (user + self.table_mean)
 
     def _serve(self, watched: Any, stars: Any, declared: Any, candidates: Any) -> dict[str, Any]:
-        history, items = self.items.lookup(watched), self.items.lookup(candidates)
-        return {"rating": self._rate(history, stars, self.declared(declared), items)}
+        history, stars = self.items.lookup(watched[:, -self.window :]), stars[:, -self.window :]
+        return {"rating": self._rate(history, stars, self.declared(declared), self.items.lookup(candidates))}
 
     def _ranker(self, history: Any, stars: Any, items: Any, preferences: Any = None) -> dict[str, Any]:
         preferences = self.no_preferences() if preferences is None else preferences
@@ -105,7 +105,8 @@ class PocketRanker(_Tables):
 
 
 class PocketQuery(_Tables):
-    """`serving_default`: watched string[n, w], w at most the window, declared string[n, p] to query float32[n, d].
+    """`serving_default`: watched string[n, w], the last of them where w is beyond the window, declared string[n, p] to query
+    float32[n, d].
     `query_encoder`: history int32[window], preferences float32[n_preferences] to query float32[1, d].
     """
 

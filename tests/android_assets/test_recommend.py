@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pocketrec.android_assets.asking import ask_history, parse_history
 from pocketrec.android_assets.recommend import recommend
-from pocketrec.benchmarks.queries import Catalogue
+from pocketrec.benchmarks.query_inputs import Catalogue
 from pocketrec.train.errors import InputError
 
 from tests.conftest import refused

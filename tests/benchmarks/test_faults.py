@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks import queries
+from pocketrec.benchmarks import query_inputs
 from pocketrec.benchmarks.parity import check_parity
 from pocketrec.benchmarks.reach import bench_for
 from pocketrec.convert.operators import GraphEditor
@@ -63,29 +63,29 @@ def test_two_vocabulary_rows_swapped_under_int8(check):
 def shifted(by, pad=None):
     def history(query, names):
         seen = (query.seen + by) % len(names.items)
-        return queries._window(seen, len(names.items) if pad is None else pad, names, np.int32)
+        return query_inputs._window(seen, len(names.items) if pad is None else pad, names, np.int32)
 
     return history
 
 
 def test_ids_off_by_one(check, monkeypatch):
-    monkeypatch.setitem(queries.FEEDS, "history", shifted(1))
+    monkeypatch.setitem(query_inputs.FEEDS, "history", shifted(1))
     caught(check("retriever", "dynamic_int8"), "top_k_overlap")
 
 
 def test_unknown_mapped_to_a_real_row(check, monkeypatch):
-    monkeypatch.setitem(queries.FEEDS, "history", shifted(0, pad=0))
+    monkeypatch.setitem(query_inputs.FEEDS, "history", shifted(0, pad=0))
     caught(check("retriever", "dynamic_int8"), "top_k_overlap")
 
 
 def test_history_order_reversed(check, monkeypatch):
-    backwards = lambda query, names: queries._window(query.seen[-200:][::-1], len(names.items), names, np.int32)  # noqa: E731
-    monkeypatch.setitem(queries.FEEDS, "history", backwards)
+    backwards = lambda query, names: query_inputs._window(query.seen[-200:][::-1], len(names.items), names, np.int32)  # noqa: E731
+    monkeypatch.setitem(query_inputs.FEEDS, "history", backwards)
     caught(check("query_encoder", "dynamic_int8"), "top_k_overlap")
 
 
 def test_seen_mask_ignored(check, monkeypatch):
-    monkeypatch.setitem(queries.FEEDS, "seen", lambda query, names: np.zeros(len(names.items), bool))
+    monkeypatch.setitem(query_inputs.FEEDS, "seen", lambda query, names: np.zeros(len(names.items), bool))
     caught(check("retriever", "dynamic_int8"), "masked as seen")
 
 
@@ -128,7 +128,7 @@ def test_faults_are_documented_with_their_measure():
     """The list in RESULT_SPEC names what each of these tests asserts."""
     from pathlib import Path
 
-    spec = (Path(queries.__file__).parent / "RESULT_SPEC.md").read_text()
+    spec = (Path(query_inputs.__file__).parent / "RESULT_SPEC.md").read_text()
     table = spec.partition("| fault | caught by |")[2]
     faults = (
         "two vocabulary rows swapped",

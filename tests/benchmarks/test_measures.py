@@ -13,7 +13,7 @@ from pocketrec.benchmarks.measures import (
     swaps,
     top_k_overlap,
 )
-from pocketrec.benchmarks.queries import Query
+from pocketrec.benchmarks.query_inputs import Query
 
 
 class Data:

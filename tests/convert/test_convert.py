@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from pocketrec.benchmarks.processes import run_variant
-from pocketrec.benchmarks.queries import HeldOut, feeds_for
+from pocketrec.benchmarks.queries import HeldOut
+from pocketrec.benchmarks.query_inputs import feeds_for
 from pocketrec.benchmarks.reach import bench_for, try_out
 from pocketrec.convert.graphs import GRAPHS, MASKED_BELOW, STARS_WEIGHT
 from pocketrec.convert.recipes import RECIPES

@@ -101,7 +101,7 @@ def test_order_of_the_history_matters_to_the_retriever(served):
 
 
 def test_id_keyed_query_is_the_served_one(run, served):
-    from pocketrec.benchmarks.queries import feed
+    from pocketrec.benchmarks.query_inputs import feed
     from pocketrec.benchmarks.reference import ask
     from pocketrec.train.savedmodels import load_signature
 
