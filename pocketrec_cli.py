@@ -20,7 +20,8 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show TensorFlow'
 RunArg = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
 OptionalRun = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A run directory.", show_default=False)]
 Runtimes = Annotated[
-    list[str] | None, typer.Option("--runtime", help="Runtime to use; may be repeated. Default: all that apps ship.")
+    list[str] | None,
+    typer.Option("--runtime", help="Runtime; may be repeated. Default: parity takes all, others those of apps."),
 ]
 Recipes = Annotated[list[str] | None, typer.Option("--recipe", help="Recipe; may be repeated. Default: all.")]
 SavedModel = Annotated[Path | None, typer.Option("--saved-model", help="A SavedModel this kit did not train.")]
@@ -243,6 +244,7 @@ def parity(
     signature: Signature = None,
     tflite: Tflite = None,
     inputs: Inputs = None,
+    scores: Annotated[str | None, typer.Option(help="Foreign pair: the output that ranks. Default: scores.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where a foreign pair's parity.json and raw outputs go.")] = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -273,7 +275,14 @@ def parity(
         else:
             assert saved_model is not None and tflite is not None and inputs is not None
             document = check_foreign(
-                saved_model, tflite, inputs, signature=signature, runtimes=runtime or (), out=out, gates=gates
+                saved_model,
+                tflite,
+                inputs,
+                signature=signature,
+                runtimes=runtime or (),
+                out=out,
+                gates=gates,
+                scores=scores,
             )
     _print_json(document) if as_json else _print(parity_table(document), *parity_reasons(document))
     if stage.failed(document):

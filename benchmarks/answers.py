@@ -78,11 +78,17 @@ class Ratings:
         return *self._row(row), 0.0, 0
 
     def differing(self, limit: float | None) -> int:
-        """The first query with an answer further off than `limit`, else the one that is furthest off."""
+        """The first query with an answer further off than `limit` and its first ten in another order, else just further off, else
+        the one that is furthest off."""
         far = np.abs(self.got.astype(np.float64) - self.expected)
-        beyond = np.flatnonzero(far > limit) if limit is not None else []
-        place = int(beyond[0]) if len(beyond) else int(np.argmax(far))
-        return int(np.searchsorted(self.offsets, place, side="right")) - 1
+        row_of = np.searchsorted(self.offsets, np.arange(len(far)), side="right") - 1
+        beyond = np.unique(row_of[far > limit]) if limit is not None else row_of[:0]
+        turned = (row for row in beyond.tolist() if self._is_turned(row))
+        return next(turned, int(beyond[0]) if len(beyond) else int(row_of[np.argmax(far)]))
+
+    def _is_turned(self, row: int) -> bool:
+        best, _, got, _ = self.sides(row)
+        return not np.array_equal(best[:SHOWN], got[:SHOWN])
 
     def sides(self, row: int) -> Sides:
         """The query's items in the order of either side's scores."""
@@ -101,12 +107,14 @@ class Lists:
         ids, scores: int[n, k] and float32[n, k], as the variant gave them.
         best: int[n, k], the reference's.
         expected: float32[n, n_items], every item's score by the reference; minus infinity where it may not be returned.
+        names: int64[n, n_items], what people know each query's items by; their places where there are none.
     """
 
     ids: np.ndarray
     scores: np.ndarray
     best: np.ndarray
     expected: np.ndarray
+    names: np.ndarray | None = None
 
     @cached_property
     def wanted(self) -> np.ndarray:
@@ -177,11 +185,34 @@ class Lists:
 
     def sides(self, row: int) -> Sides:
         """Both lists of one query."""
-        best = self.best[row]
-        return best, self.expected[row, best], self.ids[row], self.scores[row]
+        best, ids = self.best[row], self.ids[row]
+        named = (best, ids) if self.names is None else (self.names[row, best], self.names[row, ids])
+        return named[0], self.expected[row, best], named[1], self.scores[row]
 
 
 def ratings_of(expected: np.ndarray, got: np.ndarray, items: list[np.ndarray]) -> Ratings:
     """Ratings from flat scores and each query's items."""
     offsets = np.cumsum([0, *[len(row) for row in items]])
     return Ratings(expected, got, offsets, np.concatenate(items))
+
+
+def lists_of(
+    best: list[np.ndarray], expected: list[np.ndarray], ids: list[np.ndarray], scores: list[np.ndarray]
+) -> Lists:
+    """Lists where the reference scored only what it returned: each side's ids and scores, k a query.
+
+    Ids are numbered anew, a query's own from 0. One that the reference did not return is expected to score no more than its last,
+    which is what it is compared with.
+    """
+    n, k = len(best), len(best[0])
+    known, names = np.full((n, 2 * k), -np.inf, np.float32), np.zeros((n, 2 * k), np.int64)
+    places = np.zeros((2, n, k), np.int64)
+    for row in range(n):
+        order = np.argsort(-expected[row], kind="stable")
+        numbers = {item: place for place, item in enumerate(best[row][order].tolist())}
+        known[row, :k] = expected[row][order]
+        known[row, k:] = expected[row].min()
+        places[0, row] = np.arange(k)
+        places[1, row] = [numbers.setdefault(item, len(numbers)) for item in ids[row].tolist()]
+        names[row, : len(numbers)] = list(numbers)
+    return Lists(places[1], np.stack(scores), places[0], known, names)

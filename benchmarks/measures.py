@@ -38,7 +38,7 @@ def kendall_tau(reference: np.ndarray, variant: np.ndarray) -> float | None:
         return float(kendalltau(reference, variant).statistic)
     before, after = (np.sign(np.subtract.outer(v, v)).astype(np.int8) for v in (reference, variant))
     agreeing = int(np.sum(before * after, dtype=np.int64))
-    return agreeing / float(np.sqrt(np.count_nonzero(before)) * np.sqrt(np.count_nonzero(after)))
+    return agreeing / float(np.sqrt(np.count_nonzero(before) * np.count_nonzero(after)))
 
 
 def rank_biased_overlap(reference: Sequence[int], variant: Sequence[int], p: float = 0.9) -> float:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from ..train.artifacts import LATENCY_SCHEMA, PARITY_SCHEMA, Run, read_json, write_bytes
 from ..train.errors import InputError
+from .differences import side_by_side
 from .parity import failed
 from .tables import number
 
@@ -71,7 +72,9 @@ def junit(parity: Mapping[str, Any]) -> bytes:
         )
         tag = {"fail": "failure", "error": "error", "skipped": "skipped"}.get(row["status"])
         if tag:
-            ElementTree.SubElement(case, tag, message=row["reason"])
+            said = ElementTree.SubElement(case, tag, message=row["reason"])
+            if row.get("first_difference"):
+                said.text = "\n".join(side_by_side(row["first_difference"]))
     return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True) + b"\n"
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from .differences import side_by_side
+
 _STYLE = {
     "right": "green",
     "wrong": "bold red",
@@ -22,38 +24,53 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}g}"
 
 
+_MARK = {"pass": "ok", "fail": "FAIL", "error": "ERROR", "skipped": "skip"}
+_WORST = ("error", "fail", "skipped", "pass")
+
+
 def parity_table(document: Mapping[str, Any]) -> Table:
-    """Parity results: one row a variant, one column a runtime, the worst of the measures beside them."""
+    """Parity results: one row a variant, one column a runtime and processor, the worst of the measures beside them.
+
+    A mark stands for both with XNNPACK and without; one that did not pass says with which.
+    """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in document["results"]:
         rows.setdefault((row["graph"], row["recipe"]), []).append(row)
     columns = list(dict.fromkeys(_column(row) for row in document["results"]))
-    table = Table(
-        "graph", "recipe", *columns, "max diff", "top-k kept", "quality", "was", title="Parity with the SavedModel"
-    )
+    table = Table("graph", "recipe", title="Parity with the SavedModel")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for heading in ("max diff", "top k kept", "quality lost"):
+        table.add_column(heading, justify="right")
+    table.add_column("quality", no_wrap=True)
+    previous = next(iter(rows), ("",))[0]
     for (graph, recipe), results in rows.items():
-        cells = {_column(r): Text(r["status"], style=_STYLE[r["status"]]) for r in results}
+        if graph != previous:
+            table.add_section()
+        previous = graph
+        cells = [_mark([r for r in results if _column(r) == column]) for column in columns]
         ran = [r["metrics"] for r in results if r["metrics"].get("max_abs_diff") is not None]
         worst = max((m["max_abs_diff"] for m in ran), default=None)
         kept = min((m["top_k_overlap"] for m in ran if m["top_k_overlap"] is not None), default=None)
-        name, after, before = _quality(ran)
-        table.add_row(
-            graph,
-            recipe,
-            *[cells.get(c, Text("–")) for c in columns],
-            number(worst, 2),
-            number(kept),
-            f"{name} {after}",
-            before,
-        )
+        lost = max((m["quality_loss"] for m in ran if m.get("quality_loss") is not None), default=None)
+        table.add_row(graph, recipe, *cells, number(worst, 2), number(kept), number(lost, 2), _quality_before(ran))
     return table
 
 
+def _mark(results: Sequence[Mapping[str, Any]]) -> Text:
+    if not results:
+        return Text("-")
+    status = next(status for status in _WORST if any(r["status"] == status for r in results))
+    with_it = {r.get("delegate") != "none" for r in results if r["status"] == status}
+    where = "" if len(with_it) > 1 else " with" if True in with_it else " without"
+    is_part = status != "pass" and len(results) > 1
+    return Text(_MARK[status] + (where if is_part else ""), style=_STYLE[status])
+
+
 def _column(row: Mapping[str, Any]) -> str:
-    """A column of the matrix: runtime, processor, and whether XNNPACK was left out."""
+    """A column of the matrix: runtime and processor."""
     name, _, version = row["runtime"].rpartition("-")
-    plain = "\nno XNNPACK" if row.get("delegate") == "none" else ""
-    return f"{name}\n{version}\n{row['target'].removeprefix('arm64/')}{plain}"
+    return f"{name.removesuffix('-runtime')}\n{version}\n{row['target'].rpartition('/')[2]}"
 
 
 def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
@@ -63,13 +80,42 @@ def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
     return worst["quality_metric"], f"{worst['quality_variant']:.4f}", f"{worst['quality_reference']:.4f}"
 
 
+def _quality_before(ran: Sequence[Mapping[str, Any]]) -> str:
+    if not ran or ran[0]["quality_metric"] is None:
+        return "–"
+    return f"{ran[0]['quality_metric']} {ran[0]['quality_reference']:.4f}"
+
+
 def parity_reasons(document: Mapping[str, Any]) -> list[str]:
-    """One line for every result that did not pass."""
-    return [
-        f"{row['status']}: {row['graph']} {row['recipe']} on {row['runtime']} ({row['target']}): {row['reason']}"
-        for row in document["results"]
-        if row["status"] != "pass"
-    ]
+    """How many cells passed, and one paragraph for every reason why others did not: where, why, and the first user who would see
+    something else."""
+    results = document["results"]
+    lines = [f"{sum(row['status'] == 'pass' for row in results)} of {len(results)} passed: {_extent(results)}"]
+    found: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    for row in (row for row in results if row["status"] != "pass"):
+        graph, recipe = (row["graph"], row["recipe"]) if row["status"] != "skipped" else ("", "")
+        found.setdefault((row["status"], graph, recipe, row["reason"]), []).append(row)
+    for (status, graph, recipe, reason), rows in found.items():
+        where = dict.fromkeys(f"{row['runtime']} ({row['target']}{_without(row)})" for row in rows)
+        what = f"{graph} {recipe}".strip() or f"{len(rows)} cells"
+        lines.append(f"{status}: {what} on {', '.join(where)}: {reason}")
+        if differing := rows[0].get("first_difference"):
+            lines += [f"  {line}" for line in side_by_side(differing)]
+    return lines
+
+
+def _without(row: Mapping[str, Any]) -> str:
+    return ", no XNNPACK" if row.get("delegate") == "none" else ""
+
+
+def _extent(results: Sequence[Mapping[str, Any]]) -> str:
+    variants = {(row["graph"], row["recipe"]) for row in results}
+    asked = max((row["n_queries"] for row in results), default=0)
+    edges = max((len(row.get("edges") or {}) for row in results), default=0)
+    runtimes, targets = {row["runtime"] for row in results}, {row["target"] for row in results}
+    count = lambda n, noun: f"{n} {noun}{'' if n == 1 else 's'}"  # noqa: E731
+    parts = [count(len(variants), "variant"), count(len(runtimes), "runtime"), count(len(targets), "processor")]
+    return ", ".join([*parts, f"{asked} queries" + (f" and {edges} edge cases each" if edges else " each")])
 
 
 def latency_table(document: Mapping[str, Any]) -> Table:

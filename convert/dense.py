@@ -68,15 +68,15 @@ class Dense:
 
     def layer(self, op: Any) -> list[Any]:
         """The layer with int8 weights; its input is quantized as it comes, with a zero point (version 9)."""
-        made, weights = self.whole(op)
+        made, weights = self.whole(op, self.lacks(op))
         op.inputs = [int(op.inputs[0]), weights, *op.inputs[2:]]
         op.builtinOptions.asymmetricQuantizeInputs = True
         self.editor.set_version(op, 9)
         return [*made, op]
 
-    def whole(self, op: Any) -> tuple[list[Any], int]:
-        """What goes before a layer so that its input has whole groups of columns, and its weights with as many."""
-        more, made, source = self.lacks(op), [], int(op.inputs[0])
+    def whole(self, op: Any, more: int) -> tuple[list[Any], int]:
+        """What goes before a layer so that its input has so many columns more, and its weights with as many."""
+        made, source = [], int(op.inputs[0])
         weights = self.weights(int(op.inputs[1]), more)
         if more:
             if source not in self.padded:
@@ -110,16 +110,13 @@ class StaticDense(Dense):
         source, output = int(op.inputs[0]), int(op.outputs[0])
         if not self._has_ranges(op):
             return super().layer(op)
-        made, weights = self.whole(op)
+        made, weights = self.whole(op, self.lacks(op) if self.activations == "int8" else 0)
         self.flows[int(op.inputs[0])] = self.flows[source]
         return [*made, *self.between(op, weights, output, *self._limits(output), feeds_on=True)]
 
-    def lacks(self, op: Any) -> int:
-        return super().lacks(op) if self.activations == "int8" else 0
-
     def covers(self, op: Any) -> bool:
         """Whether a table's scan has ranges, and a width that every runtime multiplies rightly."""
-        return self._has_ranges(op) and not self.lacks(op)
+        return self._has_ranges(op) and not (self.activations == "int8" and self.lacks(op))
 
     def _has_ranges(self, op: Any) -> bool:
         return self._spread(int(op.inputs[0])) and self._spread(int(op.outputs[0]))

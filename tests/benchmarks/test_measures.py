@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from pocketrec.benchmarks.compare import compare_retrieval, invalid_outputs
+from pocketrec.benchmarks.losses import list_quality, thirds
 from pocketrec.benchmarks.measures import (
     kendall_tau,
     max_abs_diff,
@@ -8,12 +9,14 @@ from pocketrec.benchmarks.measures import (
     mean_defined,
     norm_drift,
     paired_interval,
+    paired_rmse_interval,
     rank_biased_overlap,
     score_resolution,
     swaps,
     top_k_overlap,
 )
 from pocketrec.benchmarks.query_inputs import Query
+from pocketrec.benchmarks.reference import Reference
 
 
 class Data:
@@ -30,8 +33,12 @@ class Data:
         ),
     )
 
+    popularity = np.array([9, 1, 5, 3])
 
-REFERENCE = {"scores": np.array([[9.0, 4.0, 3.0, 1.0]], np.float32)}
+
+REFERENCE = Reference(
+    {"scores": np.array([[9.0, 4.0, 3.0, 1.0]], np.float32), "rating": np.zeros(1)}, Data.queries, Data
+)
 
 
 def retrieved(ids, scores):
@@ -54,6 +61,16 @@ def test_kendall_tau_of_one_swap_among_three():
     assert kendall_tau(np.array([1.0, 2.0]), np.array([1.0, 2.0])) == 1.0
 
 
+def test_kendall_tau_counted_by_pairs_is_scipys():
+    from scipy.stats import kendalltau
+
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 50, 200, 201):
+        a, b = rng.integers(0, 9, n).astype(np.float32), rng.normal(size=n).astype(np.float32)
+        a[0], a[1] = 0, 1
+        assert kendall_tau(a, b) == pytest.approx(float(kendalltau(a, b).statistic), abs=1e-12)
+
+
 def test_kendall_tau_is_undefined_for_one_item_and_for_ties_only():
     assert kendall_tau(np.array([1.0]), np.array([2.0])) is None
     assert kendall_tau(np.array([1.0, 1.0]), np.array([1.0, 2.0])) is None
@@ -61,7 +78,7 @@ def test_kendall_tau_is_undefined_for_one_item_and_for_ties_only():
 
 
 def test_retriever_that_agrees_is_perfect():
-    metrics = compare_retrieval(retrieved([1, 2], [4.0, 3.0]), REFERENCE, Data)
+    metrics = compare_retrieval(retrieved([1, 2], [4.0, 3.0]), REFERENCE)
     assert (metrics["max_abs_diff"], metrics["top_k_overlap"], metrics["top1_agreement"], metrics["seen_returned"]) == (
         0.0,
         1.0,
@@ -72,13 +89,13 @@ def test_retriever_that_agrees_is_perfect():
 
 
 def test_retriever_that_loses_the_film_watched_later_loses_quality():
-    metrics = compare_retrieval(retrieved([1, 3], [4.0, 1.5]), REFERENCE, Data)
+    metrics = compare_retrieval(retrieved([1, 3], [4.0, 1.5]), REFERENCE)
     assert (metrics["max_abs_diff"], metrics["top_k_overlap"]) == (0.5, 0.5)
     assert (metrics["quality_delta"], metrics["quality_loss"]) == (-1.0, 1.0)
 
 
 def test_retriever_that_ignores_the_mask_is_caught():
-    assert compare_retrieval(retrieved([0, 1], [9.0, 4.0]), REFERENCE, Data)["seen_returned"] == 1
+    assert compare_retrieval(retrieved([0, 1], [9.0, 4.0]), REFERENCE)["seen_returned"] == 1
 
 
 @pytest.mark.parametrize(
@@ -91,11 +108,11 @@ def test_retriever_that_ignores_the_mask_is_caught():
     ],
 )
 def test_outputs_that_cannot_be_compared_are_named(outputs, said):
-    assert said in invalid_outputs("retriever", outputs, Data)
+    assert said in invalid_outputs("retriever", outputs, REFERENCE)
 
 
 def test_ranker_with_too_few_answers_is_named():
-    assert "2 values for 1 pairs" in invalid_outputs("ranker", {"rating": np.zeros((1, 2), np.float32)}, Data)
+    assert "2 values for 1 pairs" in invalid_outputs("ranker", {"rating": np.zeros((1, 2), np.float32)}, REFERENCE)
 
 
 @pytest.mark.parametrize(
@@ -130,3 +147,47 @@ def test_paired_interval_holds_the_mean_and_is_reproducible():
     scipys = bootstrap((after - before,), np.mean, method="percentile", random_state=1, n_resamples=2000)
     assert (low, high) == pytest.approx(tuple(scipys.confidence_interval), abs=0.02)
     assert paired_interval(before, before) == (0.0, 0.0)
+
+
+def test_interval_of_two_errors_draws_users_not_ratings():
+    rng = np.random.default_rng(0)
+    before, counts = rng.gamma(2.0, size=300), rng.integers(1, 20, 300)
+    assert paired_rmse_interval(before, before, counts) == (0.0, 0.0)
+    low, high = paired_rmse_interval(before, before * 1.21, counts)  # every error a tenth larger
+    rmse = float(np.sqrt(before.sum() / counts.sum()))
+    assert low < 0.1 * rmse < high and high - low < 0.05 * rmse
+
+
+def test_loss_by_popularity_shows_what_the_mean_hides():
+    """The variant loses the one film of the tail that was watched later, and keeps the two of the head."""
+    best, ids = np.array([[0, 1, 2]]), np.array([[0, 1, 3]])
+    reference = Simple()
+    found = list_quality("recall_at_100", ids, best, reference)
+    assert found["quality_loss"] == pytest.approx(1 / 3)
+    assert found["quality_loss_by_popularity"] == {"tail": 1.0, "middle": None, "head": 0.0}
+    assert found["quality_loss_by_history"] == {"shortest": pytest.approx(1 / 3), "middle": None, "longest": None}
+
+
+class Simple:
+    """One user who watched films 0, 1 and 2 later; 0 and 1 are popular, 2 is not."""
+
+    truth_mask = np.array([[True, True, True, False]])
+    item_thirds = np.array([2, 2, 0, 1])
+    history_lengths = np.array([7])
+
+
+def test_list_quality_is_that_of_training():
+    from pocketrec.benchmarks.losses import ndcg_of_hits, recall_of_hits
+    from pocketrec.train.metrics import ndcg_at_k, recall_at_k
+
+    rng = np.random.default_rng(0)
+    for n_true in (1, 3, 40):
+        ids, truth = rng.permutation(60)[:30], rng.permutation(60)[:n_true]
+        hits = np.isin(ids, truth)[None]
+        assert recall_of_hits(hits, np.array([n_true]))[0] == recall_at_k(ids, truth, 100)
+        assert ndcg_of_hits(hits, np.array([n_true]))[0] == pytest.approx(ndcg_at_k(ids, truth, 10), abs=1e-15)
+
+
+def test_thirds_follow_the_order():
+    assert thirds(np.array([5, 1, 9, 2, 8, 3])).tolist() == [1, 0, 2, 0, 2, 1]
+    assert thirds(np.array([4, 4])).tolist() == [0, 1] and thirds(np.array([])).tolist() == []

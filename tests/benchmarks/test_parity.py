@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.parity import check_parity
 from pocketrec.benchmarks.reach import bench_for
-from pocketrec.benchmarks.runtimes import PHONE_RUNTIMES, RUNTIMES, Runtime
+from pocketrec.benchmarks.runtimes import RUNTIMES, Runtime
 from pocketrec.convert.stage import convert_run
 from pocketrec.train.artifacts import Run, sha256_file, write_json
+from scipy.sparse import csr_matrix
+from scipy.stats import kendalltau, rankdata
+from sklearn.metrics import max_error, ndcg_score, root_mean_squared_error
 
 from tests.conftest import refused
 
@@ -15,18 +18,20 @@ FIELDS = {
     "quality_delta", "quality_metric",
 }  # fmt: skip
 
+HOST_RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0", "tf-2.18.1")
+
 
 @pytest.fixture(scope="module")
 def document(run):
     return json.loads((run / "reports" / "parity.json").read_text())
 
 
-def test_every_variant_passed_on_both_runtimes_for_every_held_out_user(run, document):
+def test_every_variant_passed_on_every_runtime_for_every_held_out_user(run, document):
     variants = Run(run).variants_json["variants"]
     with np.load(run / "trained" / "heldout.npz") as held:
         users = len(np.unique(held["user"]))
     got = {(r["graph"], r["recipe"], r["runtime"], r["delegate"]): r for r in document["results"]}
-    kinds = [(runtime, delegate) for runtime in PHONE_RUNTIMES for delegate in ("xnnpack", "none")]
+    kinds = [(runtime, delegate) for runtime in HOST_RUNTIMES for delegate in ("xnnpack", "none")]
     assert set(got) == {(v["graph"], v["recipe"], *kind) for v in variants for kind in kinds}
     for row in got.values():
         assert (row["status"], row["target"], row["n_queries"]) == ("pass", "host", users)
@@ -34,19 +39,40 @@ def test_every_variant_passed_on_both_runtimes_for_every_held_out_user(run, docu
 
 
 def test_metrics_are_those_of_the_stored_raw_outputs(run, document):
-    """Recomputed with other code from what was stored."""
+    """Recomputed with other libraries (SciPy, scikit-learn) from what was stored."""
     with np.load(run / "trained" / "heldout.npz") as held:
         truth = held["rating"][np.lexsort((held["timestamp"], held["user"]))]
     with np.load(run / "reports" / "reference.npz") as reference:
         expected = reference["rating"]
     for row in (r for r in document["results"] if r["graph"] == "ranker" and r["delegate"] == "xnnpack"):
         with np.load(run / "reports" / "raw" / f"ranker-{row['recipe']}@{row['runtime']}.npz") as raw:
-            got = raw["rating"]
-        assert row["metrics"]["max_abs_diff"] == float(np.abs(got.astype(float) - expected).max())
-        got = np.clip(got, 1, 5)
-        assert row["metrics"]["quality_variant"] == pytest.approx(
-            float(np.linalg.norm(got.astype(float) - truth) / len(truth) ** 0.5), rel=1e-12
-        )
+            got = raw["rating"][: len(truth)]  # edges come after the users
+        assert row["metrics"]["max_abs_diff"] == float(max_error(expected.astype(float), got.astype(float)))
+        error = root_mean_squared_error(truth.astype(float), np.clip(got, 1, 5).astype(float))
+        assert row["metrics"]["quality_variant"] == pytest.approx(error, rel=1e-12)
+
+
+def test_list_metrics_are_those_of_the_stored_raw_outputs(run, document):
+    with np.load(run / "trained" / "heldout.npz") as held, np.load(run / "trained" / "history.npz") as seen:
+        users, shape = np.unique(held["user"]), (int(held["user"].max()) + 1, 1682)
+        truth = csr_matrix((np.ones(len(held["user"])), (held["user"], held["item"])), shape)[users].toarray() > 0
+        known = csr_matrix((np.ones(len(seen["user"])), (seen["user"], seen["item"])), (max(users) + 1, 1682))[users]
+    with np.load(run / "reports" / "reference.npz") as reference:
+        scores = np.where(known.toarray() > 0, -np.inf, reference["scores"])
+    for recipe in ("float32", "dynamic_int8", "int4_rows"):
+        row = next(r for r in document["results"] if (r["graph"], r["recipe"]) == ("retriever", recipe))
+        with np.load(run / "reports" / "raw" / f"retriever-{recipe}@{row['runtime']}.npz") as raw:
+            ids, got = raw["ids"][: len(users)], raw["scores"][: len(users)]
+        lists, rows = row["metrics"], range(len(users))
+        recall = np.mean([truth[u, ids[u]].sum() / truth[u].sum() for u in rows])
+        assert lists["quality_variant"] == pytest.approx(recall, rel=1e-12)
+        best = rankdata(-scores, axis=1, method="ordinal") <= 100
+        assert lists["top_k_overlap"] == pytest.approx(np.mean([best[u, ids[u]].sum() / 100 for u in rows]), rel=1e-12)
+        tau = np.mean([kendalltau(scores[u, ids[u]], got[u]).statistic for u in rows])
+        assert lists["kendall_tau"] == pytest.approx(tau, rel=1e-9)
+        order = np.zeros_like(scores)
+        np.put_along_axis(order, ids, np.arange(100, 0, -1.0)[None], axis=1)
+        assert lists["ndcg_at_10"] == pytest.approx(ndcg_score(truth, order, k=10), rel=1e-12)
 
 
 def test_reference_rmse_is_the_one_training_reported(run, document):
@@ -139,6 +165,8 @@ def test_runtime_missing_but_not_asked_for_is_a_skipped_row_with_the_command(own
         ("tflite-runtime-2.14.0", "skipped"),
         ("litert-2.3.0", "pass"),
         ("litert-2.3.0", "pass"),
+        ("tf-2.18.1", "pass"),
+        ("tf-2.18.1", "pass"),
     ]
     assert "pip install 'pocketrec[bench]'" in rows[0]["reason"]
 

@@ -89,3 +89,28 @@ def test_latency_mode_keeps_raw_samples_and_tells_load_from_first_call(ranker):
     assert outcome.arrays["samples_ns"].shape == (40,) and (outcome.arrays["samples_ns"] > 0).all()
     assert {"load_ns", "allocate_ns", "first_call_ns", "peak_rss_bytes", "rss_before_bytes"} <= set(outcome.meta)
     assert outcome.meta["peak_rss_bytes"] >= outcome.meta["rss_before_bytes"] > 0
+
+
+def test_a_model_that_loops_for_ever_ends_with_the_time_limit(tmp_path):
+    from pocketrec.convert.converter import convert_function
+    from pocketrec.train.tf import tf
+
+    module = tf.Module()
+    module.f = tf.function(
+        lambda x: {"y": tf.while_loop(lambda v: tf.reduce_all(v < 2.0), lambda v: (v * 1.0,), (x,))[0]}
+    )
+    data = convert_function(module, module.f.get_concrete_function(tf.TensorSpec([1], tf.float32, "x")))
+    (tmp_path / "loop.tflite").write_bytes(data)
+    for runtime in PHONE_RUNTIMES:
+        ends = run_variant(tmp_path / "loop.tflite", {"x": np.full((1, 1), 3, np.float32)}, runtime=runtime)
+        assert ends.arrays["y"][0] == 3.0
+        outcome = run_variant(
+            tmp_path / "loop.tflite", {"x": np.ones((1, 1), np.float32)}, runtime=runtime, timeout_s=3
+        )
+        assert outcome.reason == "no answer within 3 s"
+
+
+def test_the_interpreter_beside_the_converter_needs_no_whole_tensorflow(ranker):
+    feeds = {"user": np.zeros((1, 1), np.int32), "items": np.zeros((1, 3), np.int32)}
+    outcome = run_variant(ranker, feeds, runtime="tf-2.18.1")
+    assert outcome and outcome.meta["peak_rss_bytes"] < 200e6  # all of TensorFlow takes 400 MB and more
