@@ -30,7 +30,7 @@ def test_manifest_says_what_is_there(run):
     for entry in manifest["files"]:
         path = run / "bundle" / entry["path"]
         assert (entry["sha256"], entry["bytes"]) == (sha256_file(path), path.stat().st_size)
-    assert {row["status"] for row in manifest["parity"]} == {"pass"} and len(manifest["parity"]) == 8
+    assert {row["status"] for row in manifest["parity"]} == {"pass"} and len(manifest["parity"]) == 12
 
 
 def test_nothing_of_the_history_leaves_with_the_bundle(run):
