@@ -60,7 +60,8 @@ def demo(
 def doctor(
     as_json: Json = False,
     install: Annotated[
-        str | None, typer.Option(help="`arm64`: fetch what runs variants on emulated phone processors.")
+        str | None,
+        typer.Option(help="Fetch what runs variants on emulated phone processors (`arm64`) or in a browser (`wasm`)."),
     ] = None,
 ) -> None:
     """Say what this machine can run, and what is missing for the rest.
@@ -68,13 +69,15 @@ def doctor(
     \b
     Examples: pocketrec doctor
               pocketrec doctor --install arm64
+              pocketrec doctor --install wasm
     """
     if install is not None:
-        from pocketrec.benchmarks import arm64
+        from pocketrec.benchmarks import arm64, browser
         from pocketrec.train.errors import pick
 
-        pick("--install", install, ("arm64",))
-        return _print(f"ARM64 user space in {arm64.install()}")
+        packs = {"arm64": ("ARM64 user space", arm64.install), "wasm": ("LiteRT.js", browser.install)}
+        what, fetch = packs[pick("--install", install, packs)]
+        return _print(f"{what} in {fetch()}")
     from pocketrec.benchmarks.doctor import examine
 
     found = examine()

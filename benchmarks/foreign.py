@@ -55,7 +55,7 @@ def check_foreign(
     """
     from ..convert.converter import choose_signature
 
-    file, names = read_tflite(tflite), chosen_runtimes(runtimes, RUNTIMES)
+    file, names = read_tflite(tflite), chosen_runtimes(runtimes, ("host",), RUNTIMES)
     if out is not None:
         require_empty(out)
     gate = read_gates(gates).get(FOREIGN)
@@ -66,7 +66,7 @@ def check_foreign(
     reference = _ask(loaded, feeds)
     ranked = _Ranked.of(reference, scores)
     results = []
-    for runtime in (name for name in names if RUNTIMES[name].runs_on("host")):
+    for runtime in names:
         for delegate in (True, False) if RUNTIMES[runtime].chooses_delegate else (True,):
             row = {"graph": chosen, "recipe": tflite.stem, "runtime": runtime, "target": "host"}
             row["delegate"] = "xnnpack" if delegate else "none"

@@ -1,8 +1,6 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from .compare import COMPARISONS, invalid_outputs
 from .differences import first_difference
 from .edges import judge_edges
 from .gates import Gate, read_gates
-from .processes import run_variant
+from .processes import run_variant, side_by_side
 from .queries import HeldOut
 from .query_inputs import part
 from .reference import load_reference, reference_sha256, references
@@ -74,14 +72,15 @@ def check_parity(
 
     Args:
         targets: keys of `TARGETS`; `host` when empty.
-        require: targets that must be there; a skipped cell on one of them is an error.
+        require: targets that must be there; a cell that something is missing for is an error on one of them. What a runtime
+            can never take, such as text in a browser, stays skipped.
 
     Raises:
         InputError: unknown or missing runtime or target, a faulty gates file, variants missing or changed since conversion.
     """
-    names = chosen_runtimes(runtimes, RUNTIMES)
     needed = [pick("--require", name, TARGETS) for name in require]
     places = list(dict.fromkeys([*(pick("--target", name, TARGETS) for name in targets), *needed])) or ["host"]
+    names = chosen_runtimes(runtimes, places, RUNTIMES)
     limits = read_gates(gates)
     variants = run.variants_json["variants"]
     for variant in variants:
@@ -97,7 +96,7 @@ def check_parity(
         if RUNTIMES[runtime].runs_on(target)
         for delegate in ((True, False) if target == "host" and RUNTIMES[runtime].chooses_delegate else (True,))
     ]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with side_by_side() as pool:
         results = list(pool.map(checker.row, cells))
     document = {
         "schema": PARITY_SCHEMA,
@@ -147,6 +146,8 @@ class _Checker:
     def _judge(self, cell: Cell) -> dict[str, Any]:
         graph, recipe = cell.variant["graph"], cell.variant["recipe"]
         gate = self.limits.get((graph, recipe))
+        if reason := RUNTIMES[cell.runtime].refuses(cell.variant["inputs"]):
+            return _row("skipped", reason, gate=gate)
         if reason := RUNTIMES[cell.runtime].missing() or TARGETS[cell.target].missing():
             return _row("error" if cell.target in self.needed else "skipped", reason, gate=gate)
         feeds = self.data.feeds(port["name"] for port in cell.variant["inputs"])

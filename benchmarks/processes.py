@@ -1,10 +1,13 @@
 """Running a worker in a process of its own: a crash, a refusal or a hang becomes a value."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from .runtimes import RUNTIMES
 from .targets import TARGETS
 
 WORKER = Path(__file__).with_name("worker.py")
+_RUNNING: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,15 @@ def run_variant(
     """
     spec = {
         "model": str(model),
-        "module": RUNTIMES[runtime].module,
-        "bare": RUNTIMES[runtime].bare,
+        **RUNTIMES[runtime].launch(),
         "threads": threads,
         "mode": "outputs",
         "delegate": delegate,
     }
     if latency is not None:
         spec |= {"mode": "latency", **latency}
-    return run_worker([str(WORKER)], spec, inputs, timeout_s=timeout_s, target=target)
+    program = str(WORKER.with_name(RUNTIMES[runtime].worker))
+    return run_worker([program], spec, inputs, timeout_s=timeout_s, target=target)
 
 
 def run_worker(
@@ -74,8 +78,12 @@ def run_worker(
     timeout_s: float,
     target: str = "host",
 ) -> Outcome:
-    """Run `python -P PROGRAM SPEC.json` on a target's Python, handing arrays over in files."""
-    with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
+    """Run `python -P PROGRAM SPEC.json` on a target's Python, handing arrays over in files.
+
+    However it ends, what the worker started ends with it.
+    """
+    # A browser that was just killed may still be writing its profile.
+    with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
         feeds, results, path = (Path(scratch) / name for name in ("inputs.npz", "outputs.npz", "spec.json"))
         np.savez(feeds, **inputs)  # type: ignore[arg-type]
         path.write_text(json.dumps({**spec, "inputs": str(feeds), "outputs": str(results)}))
@@ -87,16 +95,57 @@ def run_worker(
             "TF_USE_LEGACY_KERAS": "1",
             "CUDA_VISIBLE_DEVICES": "-1",
         }
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False, env=environment)
-        except subprocess.TimeoutExpired:
+        stderr = Path(scratch) / "stderr"
+        code = _run(command, environment, stderr, timeout_s)
+        if code is None:
             return Outcome(f"no answer within {timeout_s:g} s")
-        if done.returncode or not results.is_file():
-            return Outcome(_failure(done.returncode, done.stderr.decode("utf-8", "replace")))
+        if code or not results.is_file():
+            return Outcome(_failure(code, stderr.read_text(encoding="utf-8", errors="replace")))
         with np.load(results, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     meta = json.loads(str(arrays.pop("meta")))
     return Outcome("", arrays, meta)
+
+
+@contextlib.contextmanager
+def side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """A pool for `run_worker`, as wide as the machine; left by an exception, it kills the workers that still run."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(_RUNNING):
+                _end(process)
+            raise
+
+
+def _run(command: list[str], environment: Mapping[str, str], stderr: Path, timeout_s: float) -> int | None:
+    """Exit status of a command in a session of its own, its stderr in a file; None when it took too long."""
+    with stderr.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env=environment,
+            start_new_session=True,
+        )
+    _RUNNING.add(process)
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        _end(process)
+        process.wait()
+        _RUNNING.discard(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker's process group: the worker, and whatever it started and left behind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _failure(code: int, stderr: str) -> str:

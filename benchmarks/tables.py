@@ -24,31 +24,36 @@ def number(value: float | None, digits: int = 4) -> str:
     return "–" if value is None else f"{value:.{digits}g}"
 
 
-_MARK = {"pass": "ok", "fail": "FAIL", "error": "ERROR", "skipped": "skip"}
+_MARK = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–"}
 _WORST = ("error", "fail", "skipped", "pass")
 
 
 def parity_table(document: Mapping[str, Any]) -> Table:
-    """Parity results: one row a variant, one column a runtime and processor, the worst of the measures beside them.
+    """Parity results: one row a variant, one column a runtime with a mark for each processor, the worst of the measures beside.
 
-    A mark stands for both with XNNPACK and without; one that did not pass says with which.
+    A mark stands for both with XNNPACK and without: ✓ passed, ✗ missed a gate, ! could not be compared, – skipped.
     """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    places: dict[str, list[str]] = {}
     for row in document["results"]:
         rows.setdefault((row["graph"], row["recipe"]), []).append(row)
-    columns = list(dict.fromkeys(_column(row) for row in document["results"]))
-    table = Table("graph", "recipe", title="Parity with the SavedModel")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    for heading in ("max diff", "top k kept", "quality lost"):
-        table.add_column(heading, justify="right")
-    table.add_column("quality", no_wrap=True)
+        if row["target"] not in (seen := places.setdefault(row["runtime"], [])):
+            seen.append(row["target"])
+    table = Table(title="Parity with the SavedModel (✓ passed, ✗ missed a gate, ! could not be compared, – skipped)")
+    for heading in ("graph", "recipe"):
+        table.add_column(heading, no_wrap=True)
+    for runtime, targets in places.items():
+        name, _, version = runtime.rpartition("-")
+        table.add_column(f"{name.removesuffix('-runtime')}\n{version}\n{' '.join(map(_short, targets))}", no_wrap=True)
+    for heading in ("max\ndiff", "top k\nkept", "quality\nlost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("of")
     previous = next(iter(rows), ("",))[0]
     for (graph, recipe), results in rows.items():
         if graph != previous:
             table.add_section()
         previous = graph
-        cells = [_mark([r for r in results if _column(r) == column]) for column in columns]
+        cells = [_marks(results, runtime, targets) for runtime, targets in places.items()]
         ran = [r["metrics"] for r in results if r["metrics"].get("max_abs_diff") is not None]
         worst = max((m["max_abs_diff"] for m in ran), default=None)
         kept = min((m["top_k_overlap"] for m in ran if m["top_k_overlap"] is not None), default=None)
@@ -57,20 +62,19 @@ def parity_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
-def _mark(results: Sequence[Mapping[str, Any]]) -> Text:
-    if not results:
-        return Text("-")
-    status = next(status for status in _WORST if any(r["status"] == status for r in results))
-    with_it = {r.get("delegate") != "none" for r in results if r["status"] == status}
-    where = "" if len(with_it) > 1 else " with" if True in with_it else " without"
-    is_part = status != "pass" and len(results) > 1
-    return Text(_MARK[status] + (where if is_part else ""), style=_STYLE[status])
+def _short(target: str) -> str:
+    return target.rpartition("/")[2].removeprefix("cortex-")
 
 
-def _column(row: Mapping[str, Any]) -> str:
-    """A column of the matrix: runtime and processor."""
-    name, _, version = row["runtime"].rpartition("-")
-    return f"{name.removesuffix('-runtime')}\n{version}\n{row['target'].rpartition('/')[2]}"
+def _marks(results: Sequence[Mapping[str, Any]], runtime: str, targets: Sequence[str]) -> Text:
+    """A mark for each processor under its name, the worst of with XNNPACK and without."""
+    text = Text()
+    for target in targets:
+        found = [r["status"] for r in results if (r["runtime"], r["target"]) == (runtime, target)]
+        status = next((status for status in _WORST if status in found), None)
+        text.append((_MARK[status] if status else " ").center(len(_short(target))), style=_STYLE.get(status or "", ""))
+        text.append(" ")
+    return text
 
 
 def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from . import arm64
+from . import arm64, browser
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class Target:
         timed: whether its time means anything.
         cpu: QEMU's name of an emulated ARM64 processor; '' for this machine's own.
         features, part: what its /proc/cpuinfo says.
+        in_browser: whether it is a browser's WebAssembly.
     """
 
     summary: str
@@ -23,9 +24,12 @@ class Target:
     cpu: str = ""
     features: str = ""
     part: str = ""
+    in_browser: bool = False
 
     def missing(self) -> str:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
+        if self.in_browser:
+            return browser.missing_browser() or browser.missing_packages()
         return arm64.missing() if self.cpu else ""
 
     def launch(self) -> tuple[list[str], dict[str, str] | None]:
@@ -57,6 +61,7 @@ TARGETS = {
     "arm64/cortex-a53": Target("phones without dot product instructions", False, "cortex-a53", _V8, "0xd03"),
     "arm64/cortex-a76": Target("phones with dot product and half precision", False, "cortex-a76", _V82, "0xd0b"),
     "arm64/armv9": Target("phones with int8 matrix products and scalable vectors", False, "max,sme=off", _V9, "0xd0b"),
+    "wasm/chromium": Target("web pages: WebAssembly in headless Chromium", False, in_browser=True),
 }
 
 
