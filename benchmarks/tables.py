@@ -47,7 +47,7 @@ def parity_table(document: Mapping[str, Any]) -> Table:
         table.add_column(f"{name.removesuffix('-runtime')}\n{version}\n{' '.join(map(_short, targets))}", no_wrap=True)
     for heading in ("max\ndiff", "top k\nkept", "quality\nlost"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("of")
+    table.add_column("of", no_wrap=True)
     previous = next(iter(rows), ("",))[0]
     for (graph, recipe), results in rows.items():
         if graph != previous:
@@ -84,10 +84,13 @@ def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
     return worst["quality_metric"], f"{worst['quality_variant']:.4f}", f"{worst['quality_reference']:.4f}"
 
 
+_QUALITY = {"rmse": "RMSE", "recall_at_100": "R@100", "ndcg_at_10": "NDCG@10"}
+
+
 def _quality_before(ran: Sequence[Mapping[str, Any]]) -> str:
     if not ran or ran[0]["quality_metric"] is None:
         return "–"
-    return f"{ran[0]['quality_metric']} {ran[0]['quality_reference']:.4f}"
+    return f"{_QUALITY[ran[0]['quality_metric']]} {ran[0]['quality_reference']:.4f}"
 
 
 def parity_reasons(document: Mapping[str, Any]) -> list[str]:
