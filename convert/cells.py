@@ -64,19 +64,19 @@ def divide(items: np.ndarray, queries: np.ndarray, n_cells: int, seed: int = 0) 
     to_space, _ = weighted_space(queries)
     points = np.concatenate([items[i : i + _BLOCK] @ to_space for i in range(0, len(items), _BLOCK)])
     size = -(-len(items) // n_cells)
-    centroids = _k_means(points, n_cells, np.random.default_rng(seed))
+    centroids = k_means(points, n_cells, np.random.default_rng(seed))
     members = _members(fill_cells(points, centroids, size), n_cells, size)
     del points
     return Partition(members, _representatives(items, members, queries))
 
 
-def _k_means(points: np.ndarray, n_cells: int, rng: np.random.Generator) -> np.ndarray:
+def k_means(points: np.ndarray, n_cells: int, rng: np.random.Generator) -> np.ndarray:
     """float32[n_cells, d] by Lloyd's algorithm on a sample; an empty cell keeps its centroid."""
     some = min(len(points), _SAMPLES_A_CELL * n_cells)
     sample = points[np.sort(rng.choice(len(points), some, replace=False))]
     centroids = sample[rng.choice(len(sample), n_cells, replace=False)].copy()
     for _ in range(_ROUNDS):
-        cell, _ = _nearest(sample, centroids)
+        cell, _ = nearest_centroid(sample, centroids)
         order = np.argsort(cell, kind="stable")
         edges = np.searchsorted(cell[order], np.arange(n_cells + 1))
         full = np.flatnonzero(np.diff(edges))
@@ -84,7 +84,7 @@ def _k_means(points: np.ndarray, n_cells: int, rng: np.random.Generator) -> np.n
     return centroids
 
 
-def _nearest(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_centroid(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest centroid of each point, int32[n], and how much farther the next one is, float32[n] (half squared)."""
     cell, regret = np.empty(len(points), np.int32), np.zeros(len(points), np.float32)
     half = (centroids**2).sum(axis=1) / 2
@@ -110,7 +110,7 @@ def fill_cells(points: np.ndarray, centroids: np.ndarray, size: int) -> np.ndarr
     left, asking = np.full(len(centroids), size), np.arange(len(points))
     while len(asking):
         free = np.flatnonzero(left)
-        nearest, regret = _nearest(points[asking], centroids[free])
+        nearest, regret = nearest_centroid(points[asking], centroids[free])
         wanted = free[nearest]
         order = np.lexsort((-regret, wanted))
         sorted_ = wanted[order]
