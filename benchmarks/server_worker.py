@@ -2,10 +2,9 @@
 
     python -P server_worker.py SPEC.json
 
-SPEC: kind `savedmodel`, `scann_native` or `scann_saved`, saved_model, candidates (.npy) or index (a folder scann_worker.py wrote) with
-search (arguments of a search), k, inputs (.npz, one row a query), outputs
-(.npz to write), warmup, samples. Written beside `samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as
-worker.py does.
+SPEC: kind `savedmodel`, `scann_native` or `scann_saved`; saved_model, candidates (.npy) or index (a folder that scann_worker.py
+wrote) with search (arguments of a search); k, inputs (.npz, one row a query), outputs (.npz to write), warmup, samples. Written beside
+`samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as worker.py does.
 """
 
 import json
@@ -56,7 +55,7 @@ def load_scann_saved(spec):
 
     def call(query):
         ids, scores = searcher.search(query["query"], **spec["search"])
-        return scores[None], ids[None]
+        return np.asarray(scores)[None], np.asarray(ids)[None]
 
     return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
 

@@ -11,7 +11,7 @@ from ..train.artifacts import Run
 from .processes import Outcome, run_variant, run_worker
 from .queries import Catalogue, HeldOut, Query, feed, feeds_for
 
-_SERVER_WORKER = Path(__file__).with_name("server_worker.py")
+SERVER_WORKER = Path(__file__).with_name("server_worker.py")
 _QUERIES = 128
 _CANDIDATES = 100
 
@@ -134,6 +134,6 @@ def _server_subject(
     }  # fmt: skip
 
     def measure(warmup: int, samples: int) -> Outcome:
-        return run_worker([str(_SERVER_WORKER)], {**spec, "warmup": warmup, "samples": samples}, inputs, timeout_s=180)
+        return run_worker([str(SERVER_WORKER)], {**spec, "warmup": warmup, "samples": samples}, inputs, timeout_s=180)
 
     return Subject(f"{fields['subject'].replace('/', '-')}-{fields['configuration'].split(',')[0]}", row, measure)

@@ -28,6 +28,7 @@ class Form:
         is_exact: whether every item is scored at full precision.
         from_items: catalogues of this size and more are best served by it, or by a later entry; None where it is for comparison.
         build: makes the file's bytes.
+        settings: what was chosen for a catalogue, for the record.
     """
 
     summary: str
@@ -35,6 +36,7 @@ class Form:
     is_exact: bool
     from_items: int | None
     build: Callable[[Scanned], bytes]
+    settings: Callable[[Scanned], dict[str, int]] = lambda scanned: {}
 
 
 def _full_scan_float32(scanned: Scanned) -> bytes:
@@ -98,13 +100,18 @@ def _partitioned(scanned: Scanned) -> bytes:
     return sketch.finish(ids=sketch.rows(ids, place), scores=best)
 
 
+def _cells(scanned: Scanned) -> dict[str, int]:
+    n_cells, size = scanned.partition.members.shape
+    return {"n_cells": n_cells, "cell_size": size, "cells_read": scanned.cells_read}
+
+
 FORMS = {
     "full_scan_float32": Form("every row in float32, one heap", "float32", True, None, _full_scan_float32),
     "full_scan": Form("every row in int8, one heap", "dynamic_int8", False, 0, _full_scan),
     "two_stage": Form(
         "every row in int8, a heap over blocks and one within", "dynamic_int8", False, 10_000, _two_stage
     ),
-    "partitioned": Form("rows of the best cells in int8", "dynamic_int8", False, 20_000, _partitioned),
+    "partitioned": Form("rows of the best cells in int8", "dynamic_int8", False, 20_000, _partitioned, _cells),
 }
 
 
