@@ -2,8 +2,8 @@
 
     python -P bandwidth_worker.py SPEC.json
 
-SPEC: bytes, repeats, inputs (unused), outputs (.npz to write: `samples_ns` int64[repeats], and `meta`). A maximum writes nothing, so its
-time is the reading's; the buffer is as large as what it is compared with, and so in the same cache.
+SPEC: bytes, repeats, inputs (unused), outputs (.npz to write: `samples_ns` int64[repeats], and `meta`). A maximum writes nothing,
+so its time is the reading's; the buffer is as large as what it is compared with, and so in the same cache.
 """
 
 import json

@@ -20,8 +20,9 @@ from ..train.errors import InputError
 SHRINKAGE = 8.0
 _BLOCK = 65_536
 # How far a grown catalogue may be from the trained one, over as many of its items. Measured, spectrum and neighbours: grown
-# 0.009 to 0.018 and 0.07 to 0.14, two halves of a trained one 0.012 to 0.017 and 0.04 to 0.06, one Gaussian with its covariance 0.016
-# and 0.40 to 0.47, noise without structure 0.41 to 0.53 and 0.89 to 0.98, its items copied with little noise 0.017 and 0.62 to 0.64.
+# 0.009 to 0.018 and 0.07 to 0.14, two halves of a trained one 0.012 to 0.017 and 0.04 to 0.06, one Gaussian with its
+# covariance 0.016 and 0.40 to 0.47, noise without structure 0.41 to 0.53 and 0.89 to 0.98, its items copied with little noise
+# 0.017 and 0.62 to 0.64.
 MOST_SPECTRUM_GAP, MOST_NEIGHBOUR_GAP = 0.08, 0.2
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..convert.cells import weighted_space
-from ..convert.scanned import Scanned, exact_best
+from ..convert.scanned import Scanned, exact_best, placing_and_choosing
 from ..convert.scanning import FORMS
 from ..train.errors import CheckFailed
 from ..train.scann_settings import scann_settings
@@ -17,7 +17,6 @@ from .subjects import SERVER_WORKER, Subject, timed
 
 _SCANN_WORKER = Path(__file__).with_name("scann_worker.py")
 _BUILD_S, _MEASURE_S = 900, 300
-_TUNED_ON = 256
 _BLOCK = 100_000
 
 
@@ -85,15 +84,16 @@ def scann_subjects(scaled: Scaled, say: Callable[[str], None]) -> list[Subject]:
     settings = scann_settings(scaled.n_items)
     if settings["configuration"] == "brute_force":
         return subjects
-    exact = exact_best(scaled.items, scaled.representative[:_TUNED_ON], scaled.k)
+    placing, choosing = placing_and_choosing(scaled.representative)
+    exact = exact_best(scaled.items, choosing, scaled.k)
+    for_items, for_queries = weighted_space(placing)
     for weighted in (False, True):
         form = settings["configuration"] + ("_weighted" if weighted else "")
         say(f"{scaled.n_items:,} items: building and tuning ScaNN {form}")
-        for_items, for_queries = weighted_space(scaled.representative)
-        turn = (lambda rows, by=for_queries: rows @ by) if weighted else (lambda rows: rows)
+        turn = (lambda rows: rows @ for_queries) if weighted else (lambda rows: rows)
         items = _mapped(path, for_items) if weighted else path
         index = scaled.folder / f"scann-{form}"
-        tuned = _tuned(scaled, items, index, settings, turn(scaled.representative[:_TUNED_ON]), exact)
+        tuned = _tuned(scaled, items, index, settings, turn(choosing), exact)
         spec = {"kind": "scann_saved", "index": str(index), "search": tuned["search"]}
         how = {**settings, **tuned["search"], "recall_tuned": tuned["recall"], "build_s": tuned["build_s"]}
         subjects.append(

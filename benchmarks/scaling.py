@@ -1,5 +1,6 @@
 """Retrieval over catalogues that grow: on-device forms, native ScaNN and brute force on the same grown items and queries."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -182,8 +183,6 @@ def _write(run: Run, results: list[dict[str, Any]], growth: list[dict[str, Any]]
 
 def _own_catalogue(path: Path, made_from: str, host: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of an earlier report that are no sweep's, of these variants and this host."""
-    import json
-
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from worker import memory
 
 # Shares of the leaves, and multiples of k to reorder, that are tried.
-LEAVES = (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.16, 0.2, 0.3, 0.5, 1.0)
-REORDERED = (1.5, 2, 3, 5, 8, 12, 20, 30, 50, 100, 200, 500)
+LEAVES = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.125, 0.16, 0.2, 0.3, 0.5, 1.0)
+REORDERED = (1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 75, 100, 200, 500)
 # Scoring a point exactly costs about as much as hashing so many (measured here at a million items, d = 32: 40 ns and 1.8 ns).
 EXACT_COST = 20
 TRAINING_SAMPLE = 250_000

@@ -3,8 +3,8 @@
     python -P server_worker.py SPEC.json
 
 SPEC: kind `savedmodel`, `scann_native` or `scann_saved`; saved_model, candidates (.npy) or index (a folder that scann_worker.py
-wrote) with search (arguments of a search); k, inputs (.npz, one row a query), outputs (.npz to write), warmup, samples. Written beside
-`samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as worker.py does.
+wrote) with search (arguments of a search); k, inputs (.npz, one row a query), outputs (.npz to write), warmup, samples. Written
+beside `samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as worker.py does.
 """
 
 import json

@@ -67,7 +67,7 @@ def divide(items: np.ndarray, queries: np.ndarray, n_cells: int, seed: int = 0) 
     centroids = k_means(points, n_cells, np.random.default_rng(seed))
     members = _members(fill_cells(points, centroids, size), n_cells, size)
     del points
-    return Partition(members, _representatives(items, members, queries))
+    return Partition(members, learnt_representatives(items, members, queries))
 
 
 def k_means(points: np.ndarray, n_cells: int, rng: np.random.Generator) -> np.ndarray:
@@ -131,7 +131,7 @@ def _members(cells: np.ndarray, n_cells: int, size: int) -> np.ndarray:
     return members
 
 
-def _representatives(items: np.ndarray, members: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def learnt_representatives(items: np.ndarray, members: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """The cells' means, moved by ridge regression towards predicting each query's best score within the cell.
 
     Source of the idea: Vecchiato et al. 2024, "A Learning-to-Rank Formulation of Clustering-Based Approximate Nearest Neighbor

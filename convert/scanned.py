@@ -66,17 +66,17 @@ class Scanned:
     @cached_property
     def partition(self) -> Partition:
         """The catalogue in cells, placed by three quarters of the queries."""
-        placing = np.arange(len(self.queries)) % _CHOOSING != 0
-        queries = self.queries[placing] if placing.any() else self.queries
+        queries, _ = placing_and_choosing(self.queries)
         return divide(self.items, queries, number_of_cells(len(self.items)), self.seed)
 
     @cached_property
     def cells_read(self) -> int:
         """The fewest cells with which the other quarter of the queries finds `recall` of its exact best k."""
-        queries = self.queries[::_CHOOSING][:_MOST_QUERIES]
+        _, queries = placing_and_choosing(self.queries)
         exact = exact_best(self.items, queries, self.k)
         n_cells, size = self.partition.members.shape
-        low = high = min(n_cells, -(-self.k // size) + 1)
+        fillers = n_cells * size - len(self.items)
+        low = high = min(n_cells, -(-(self.k + fillers) // size))  # with fewer, an answer could lack items
         while high < n_cells and self._recall(queries, exact, high) < self.recall:  # few are cheap to try, many are not
             low, high = high + 1, min(n_cells, 2 * high)
         while low < high:
@@ -98,6 +98,13 @@ class Scanned:
             best = ids[np.argpartition(-scores, self.k - 1)[: self.k]] if len(ids) > self.k else ids
             found += len(np.intersect1d(best, wanted))
         return found / exact.size
+
+
+def placing_and_choosing(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Three quarters of representative queries, to fit what retrieval knows of them, and up to 256 of the others, to choose how
+    much it reads: what fits queries it has seen would read too little for others."""
+    placing = np.arange(len(queries)) % _CHOOSING != 0
+    return (queries[placing] if placing.any() else queries), queries[~placing][:_MOST_QUERIES]
 
 
 def exact_best(items: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
