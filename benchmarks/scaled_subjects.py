@@ -58,7 +58,7 @@ def device_subjects(
 ) -> list[Subject]:
     """Every form as a .tflite file in the scratch folder, on every runtime."""
     scanned = Scanned(scaled.items, scaled.representative, scaled.k, scaled.recall, scaled.seed)
-    feeds, subjects = {"query": scaled.queries[:, None, :]}, []
+    subjects = []
     for name, form in FORMS.items():
         say(f"{scaled.n_items:,} items: building {name}")
         path = scaled.folder / f"{name}.tflite"
@@ -70,8 +70,17 @@ def device_subjects(
                     is_exact=form.is_exact, size_bytes=path.stat().st_size, settings=form.settings(scanned),
                 )  # fmt: skip
                 label = f"{name}-n{scaled.n_items}-d{scaled.items.shape[1]}@{runtime}-t{count}"
-                subjects.append(Subject(label, fields, timed(path, feeds, runtime, count)))
+                subjects.append(Subject(label, fields, _timed(path, scaled.queries, runtime, count)))
     return subjects
+
+
+def _timed(path: Path, queries: np.ndarray, runtime: str, threads: int) -> Callable[[int, int], Outcome]:
+    """What times a file, on as many different queries as samples are asked for: workers answer each once more beside."""
+
+    def measure(warmup: int, samples: int) -> Outcome:
+        return timed(path, {"query": queries[:samples, None, :]}, runtime, threads)(warmup, samples)
+
+    return measure
 
 
 def scann_subjects(scaled: Scaled, say: Callable[[str], None]) -> list[Subject]:
@@ -134,6 +143,7 @@ def _served(scaled: Scaled, form: str, spec: dict[str, Any], queries: np.ndarray
 
     def measure(warmup: int, samples: int) -> Outcome:
         counts = {"k": scaled.k, "warmup": warmup, "samples": samples}
-        return run_worker([str(SERVER_WORKER)], {**spec, **counts}, {"query": queries}, timeout_s=_MEASURE_S)
+        feeds = {"query": queries[:samples]}
+        return run_worker([str(SERVER_WORKER)], {**spec, **counts}, feeds, timeout_s=_MEASURE_S)
 
     return Subject(f"scann-{form}-n{scaled.n_items}-d{scaled.items.shape[1]}", fields, measure)

@@ -54,11 +54,13 @@ def _growth(document: Mapping[str, Any]) -> Table:
 
 
 def _costs(document: Mapping[str, Any]) -> Table:
-    table = Table("runtime", title="Full scans: time = fixed + bytes / bandwidth + top k an element * items")
-    for heading in ("threads", "fixed us", "GB/s", "top k ns", "residuals"):
+    table = Table("runtime", title="Full scans: time = fixed + bytes / bandwidth + top k an element * scores in heaps")
+    for heading in ("threads", "fixed us", "GB/s", "top k ns", "residuals by size: full scan, two-stage"):
         table.add_column(heading, justify="right")
     for model in document["cost_model"]:
-        residuals = ", ".join(f"{row['residual']:+.0%}" for row in model["residuals"])
+        residuals = ", ".join(
+            f"{row['residual']:+.0%}" for row in sorted(model["residuals"], key=lambda r: r["n_items"])
+        )
         numbers = (number(model[key], 3) for key in ("fixed_us", "bandwidth_gb_s", "top_k_ns_per_element"))
         table.add_row(model["runtime"], str(model["threads"]), *numbers, residuals)
     return table

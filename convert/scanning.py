@@ -1,7 +1,8 @@
 """Forms of on-device retrieval: `query` float32[1, d] to `ids` int32[k] and `scores` float32[k], best first.
 
-Built-in operators only, of versions that TensorFlow Lite 2.14 knows. A query encoder stands before it; a catalogue in a file of
-its own can be replaced without the model.
+Built-in operators only, of versions that TensorFlow Lite 2.14 knows. A query encoder stands before it, in a file of its own, so
+that a catalogue can be replaced without the model, or in the same file: then its inputs take the place of `query`. Nothing is
+masked: who leaves seen items out asks for so many more.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ class Form:
         recipe: how its rows are stored.
         is_exact: whether every item is scored at full precision.
         from_items: catalogues of this size and more are best served by it, or by a later entry; None where it is for comparison.
-        build: makes the file's bytes.
+        build: makes the file's bytes, behind an encoder's where one is given.
         settings: what was chosen for a catalogue, for the record.
     """
 
@@ -35,13 +36,13 @@ class Form:
     recipe: str
     is_exact: bool
     from_items: int | None
-    build: Callable[[Scanned], bytes]
+    build: Callable[..., bytes]
     settings: Callable[[Scanned], dict[str, int]] = lambda scanned: {}
 
 
-def _full_scan_float32(scanned: Scanned) -> bytes:
-    sketch = Sketch()
-    query = sketch.input("query", [1, scanned.items.shape[1]])
+def _full_scan_float32(scanned: Scanned, encoder: bytes | None = None) -> bytes:
+    sketch = Sketch(encoder)
+    query = sketch.given("query", [1, scanned.items.shape[1]])
     scores = sketch.products(query, sketch.add_constant(np.ascontiguousarray(scanned.items, np.float32), "items"))
     best, ids = sketch.best(sketch.reshaped(scores, [len(scanned.items)]), scanned.k)
     return sketch.finish(ids=ids, scores=best)
@@ -49,23 +50,29 @@ def _full_scan_float32(scanned: Scanned) -> bytes:
 
 def _turned(sketch: Sketch, scanned: Scanned) -> int:
     """The query in the space of the coded rows."""
-    query = sketch.input("query", [1, scanned.items.shape[1]])
+    query = sketch.given("query", [1, scanned.items.shape[1]])
     return sketch.products(query, sketch.add_constant(np.ascontiguousarray(scanned.coded.turn.T), "turn"))
 
 
-def _full_scan(scanned: Scanned) -> bytes:
-    sketch, coded = Sketch(), scanned.coded
+def _full_scan(scanned: Scanned, encoder: bytes | None = None) -> bytes:
+    sketch, coded = Sketch(encoder), scanned.coded
     scores = sketch.products(_turned(sketch, scanned), sketch.add_constant(coded.codes, "items", scale=coded.scale))
     best, ids = sketch.best(sketch.reshaped(scores, [len(coded.codes)]), scanned.k)
     return sketch.finish(ids=ids, scores=best)
 
 
-def _two_stage(scanned: Scanned) -> bytes:
-    """The best k lie in the k blocks with the largest maxima, so a heap over maxima and one over k blocks find them exactly."""
-    sketch, coded, k = Sketch(), scanned.coded, scanned.k
-    n, size = len(coded.codes), _BLOCK
-    while size > 1 and n < size * _BLOCKS_A_RESULT * k:
+def block_size(n_items: int, k: int) -> int:
+    """Scores a block of the two-stage top k: 64, fewer where that would leave fewer than eight blocks a result."""
+    size = _BLOCK
+    while size > 1 and n_items < size * _BLOCKS_A_RESULT * k:
         size //= 2
+    return size
+
+
+def _two_stage(scanned: Scanned, encoder: bytes | None = None) -> bytes:
+    """The best k lie in the k blocks with the largest maxima, so a heap over maxima and one over k blocks find them exactly."""
+    sketch, coded, k = Sketch(encoder), scanned.coded, scanned.k
+    n, size = len(coded.codes), block_size(len(coded.codes), k)
     n_blocks = -(-n // size)
     codes, bias = coded.codes, -1
     if n_blocks * size > n:
@@ -80,9 +87,9 @@ def _two_stage(scanned: Scanned) -> bytes:
     return sketch.finish(ids=sketch.rows(sketch.reshaped(ids, [k * size]), place), scores=best)
 
 
-def _partitioned(scanned: Scanned) -> bytes:
+def _partitioned(scanned: Scanned, encoder: bytes | None = None) -> bytes:
     """Score the cells, copy the best of them, score what they hold."""
-    sketch, coded, partition, read = Sketch(), scanned.coded, scanned.partition, scanned.cells_read
+    sketch, coded, partition, read = Sketch(encoder), scanned.coded, scanned.partition, scanned.cells_read
     (n_cells, size), d = partition.members.shape, coded.codes.shape[1]
     query = _turned(sketch, scanned)
     representatives = sketch.add_constant(np.ascontiguousarray(partition.representatives @ coded.turn), "cells")
@@ -98,6 +105,10 @@ def _partitioned(scanned: Scanned) -> bytes:
     best, place = sketch.best(scores, scanned.k)
     ids = sketch.reshaped(sketch.rows(sketch.add_constant(partition.members, "ids"), chosen), [read * size])
     return sketch.finish(ids=sketch.rows(ids, place), scores=best)
+
+
+def _blocks(scanned: Scanned) -> dict[str, int]:
+    return {"block_size": block_size(len(scanned.items), scanned.k)}
 
 
 def _cells(scanned: Scanned) -> dict[str, int]:

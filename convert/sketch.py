@@ -1,4 +1,4 @@
-"""Drawing a .tflite graph from nothing: every method places one operator and returns the tensor it fills."""
+"""Drawing a .tflite graph, from nothing or behind another: every method places one operator and returns the tensor it fills."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from ..train.errors import InputError
 from .editing import IDENTIFIER, Types
 from .operators import GraphEditor
 
@@ -14,28 +15,38 @@ _SIGNATURE = b"serving_default"
 
 
 class Sketch(GraphEditor):
-    """An empty model with one subgraph, to be filled in execution order."""
+    """A model to be continued in execution order: an empty one, or a file whose outputs the new operators read."""
 
-    def __init__(self) -> None:
-        super().__init__(_nothing())
+    def __init__(self, base: bytes | None = None) -> None:
+        super().__init__(base or _nothing())
         graph, model = self.graph, self.model
-        graph.tensors, graph.inputs, graph.outputs, graph.operators = [], [], [], []
-        model.operatorCodes, model.metadata, model.signatureDefs = [], [], []
+        if base is None:
+            graph.tensors, graph.inputs, graph.outputs, graph.operators = [], [], [], []
+            model.operatorCodes, model.metadata, model.signatureDefs = [], [], []
 
-    def input(self, name: str, shape: Sequence[int]) -> int:
-        """A float32 input."""
+    def given(self, name: str, shape: Sequence[int]) -> int:
+        """The float32 tensor of that name: an output of the file that is continued, otherwise a new input."""
+        for signature in self.model.signatureDefs:
+            for port in signature.outputs:
+                if port.name == name.encode() and self.shape(int(port.tensorIndex)) == list(shape):
+                    return int(port.tensorIndex)
+            found = {port.name.decode(): self.shape(int(port.tensorIndex)) for port in signature.outputs}
+            raise InputError(
+                "base", expected=f"an output {name} {list(shape)}", given=found, do="continue another file"
+            )
         index = self.add_tensor(shape, Types.FLOAT32, name)
-        self.graph.inputs.append(index)
+        self.graph.inputs = [*self.graph.inputs, index]
         return index
 
     def finish(self, **outputs: int) -> bytes:
         """The file's bytes, with the outputs given by name."""
         self.graph.outputs = list(outputs.values())
-        signature: Any = schema.SignatureDefT()
-        signature.signatureKey, signature.subgraphIndex = _SIGNATURE, 0
-        signature.inputs = [_port(self.name(index), index) for index in self.graph.inputs]
-        signature.outputs = [_port(name, index) for name, index in outputs.items()]
-        self.model.signatureDefs = [signature]
+        if not self.model.signatureDefs:
+            signature: Any = schema.SignatureDefT()
+            signature.signatureKey, signature.subgraphIndex = _SIGNATURE, 0
+            signature.inputs = [_port(self.name(index), index) for index in self.graph.inputs]
+            self.model.signatureDefs = [signature]
+        self.model.signatureDefs[0].outputs = [_port(name, index) for name, index in outputs.items()]
         return self.pack()
 
     def shape(self, index: int) -> list[int]:

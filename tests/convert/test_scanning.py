@@ -9,6 +9,7 @@ from pocketrec.convert.inspection import find_traps
 from pocketrec.convert.scanned import Scanned, exact_best
 from pocketrec.convert.scanning import FORMS, form_for
 from pocketrec.convert.tflite_file import read_tflite
+from pocketrec.train.errors import InputError
 
 RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")
 K = 100
@@ -159,3 +160,33 @@ def test_exact_best_reads_blocks_as_one(monkeypatch, made):
     whole = np.argsort(-(queries @ np.asarray(scanned.items).T), axis=1, kind="stable")[:, :K]
     monkeypatch.setattr(module, "_BLOCK", 64)
     assert recall(exact_best(scanned.items, queries, K), whole) == 1.0
+
+
+@pytest.mark.parametrize("name", ["two_stage", "partitioned"])
+@pytest.mark.parametrize("recipe", ["float32", "dynamic_int8"])
+def test_behind_an_encoder_history_goes_in_and_the_same_items_come_out(made, run, tmp_path, name, recipe):
+    from pocketrec.benchmarks.queries import HeldOut, feeds_for
+    from pocketrec.train.artifacts import open_run
+
+    folder, scanned, _ = made
+    encoder, whole = run / "converted" / f"query_encoder-{recipe}.tflite", tmp_path / "whole.tflite"
+    whole.write_bytes(FORMS[name].build(scanned, encoder.read_bytes()))
+    data = HeldOut(open_run(run))
+    ports, _ = read_tflite(whole).ports()
+    assert ports == read_tflite(encoder).ports()[0]
+    feeds = feeds_for([port["name"] for port in ports], data.queries[:20], data.catalogue)
+    for runtime in RUNTIMES:
+        vectors = run_variant(encoder, feeds, runtime=runtime).arrays["query"].reshape(20, -1)
+        ids, scores = answers(folder / f"{name}.tflite", vectors, runtime)
+        outcome = run_variant(whole, feeds, runtime=runtime)
+        assert outcome, outcome.reason
+        np.testing.assert_allclose(outcome.arrays["scores"], scores, atol=1e-4)
+        assert recall(outcome.arrays["ids"], ids) > 0.999
+
+
+def test_encoder_of_another_width_is_refused(made, run):
+    scanned = made[1]
+    narrow = Scanned(np.array(scanned.items[:500, :32]), scanned.queries[:, :32], 10)
+    encoder = (run / "converted" / "query_encoder-float32.tflite").read_bytes()
+    with pytest.raises(InputError, match="an output query"):
+        FORMS["full_scan"].build(narrow, encoder)
