@@ -296,6 +296,12 @@ def parity(
 def latency(
     run: OptionalRun = None,
     threads: Annotated[list[int] | None, typer.Option(help="Threads; may be repeated. Default: 1.")] = None,
+    items: Annotated[
+        list[int] | None, typer.Option(help="Size to grow the catalogue to; may be repeated. Measures retrieval only.")
+    ] = None,
+    dimension: Annotated[
+        int | None, typer.Option(help="Width to project the grown vectors to. Default: the run's own.")
+    ] = None,
     runtime: Runtimes = None,
     processes: Annotated[int, typer.Option(help="Processes a subject is measured in.")] = 5,
     samples: Annotated[int, typer.Option(help="Timed calls a process.")] = 1000,
@@ -309,13 +315,16 @@ def latency(
 
     \b
     Examples: pocketrec latency run
+              pocketrec latency run --items 10000 --items 100000 --dimension 32
               pocketrec latency --tflite FILE --inputs FILE.npz
     """
     from pocketrec.benchmarks import latency as stage
+    from pocketrec.benchmarks.scaling_tables import scaling_tables
     from pocketrec.benchmarks.tables import latency_table
     from pocketrec.train.artifacts import open_run
 
     _either(run, {"--tflite": tflite})
+    _only_with({"--items": items, "--dimension": dimension}, run)
     common: dict[str, Any] = {
         "threads": threads or (),
         "runtimes": runtime or (),
@@ -323,12 +332,16 @@ def latency(
         "samples": samples,
     }
     with _working(verbose) as say:
-        if run is not None:
+        if run is not None and items:
+            from pocketrec.benchmarks.scaling import measure_scaling
+
+            document = measure_scaling(open_run(run), items=items, dimension=dimension, **common, say=say)
+        elif run is not None:
             document = stage.measure_run(open_run(run), **common, say=say)
         else:
             assert tflite is not None
             document = stage.measure_file(tflite, inputs=inputs, out=out, **common, say=say)
-    _print_json(document) if as_json else _print(latency_table(document))
+    _print_json(document) if as_json else _print(*(scaling_tables(document) if items else [latency_table(document)]))
 
 
 @app.command()
@@ -453,6 +466,17 @@ def _either(run: Path | None, instead: dict[str, Path | None]) -> None:
             given=f"no RUN, no {' '.join(missing)}",
             do="add them",
         )
+
+
+def _only_with(options: dict[str, Any], run: Path | None) -> None:
+    """Refuse what only a RUN can be measured with, and --dimension without --items."""
+    from pocketrec.train.errors import InputError
+
+    given = [name for name, value in options.items() if value]
+    if given and run is None:
+        raise InputError("arguments", expected=f"a RUN with {given[0]}", given="--tflite", do="leave it out")
+    if given == ["--dimension"]:
+        raise InputError("--dimension", expected="--items beside it", given="none", do="add --items N")
 
 
 def _pairs(values: dict[str, float]) -> str:

@@ -44,7 +44,7 @@ def measure_run(
         InputError: bad counts, unknown runtime, variants missing or changed.
         CheckFailed: a subject could not be measured.
     """
-    counts, names = _options(threads, runtimes, processes, samples)
+    counts, names = check_options(threads, runtimes, processes, samples)
     data, variants = HeldOut(run), run.variants_json["variants"]
     for variant in variants:
         check_unchanged(run, variant)
@@ -75,7 +75,7 @@ def measure_file(
         InputError: not a .tflite file, inputs that do not fit it, bad counts, `out` not empty.
         CheckFailed: the file could not be executed.
     """
-    counts, names = _options(threads, runtimes, processes, samples)
+    counts, names = check_options(threads, runtimes, processes, samples)
     file = read_tflite(path)
     if out is not None:
         require_empty(out)
@@ -98,7 +98,7 @@ def _file_subject(
     return Subject(f"{path.stem}@{runtime}-t{threads}", fields, timed(path, feeds, runtime, threads))
 
 
-def _options(
+def check_options(
     threads: Iterable[int], runtimes: Iterable[str], processes: int, samples: int
 ) -> tuple[list[int], list[str]]:
     """Check what both commands share: thread counts, and the runtimes that are installed."""
@@ -140,15 +140,22 @@ def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say)
 def _result(
     folder: Path | None, subject: Subject, outcomes: list[Outcome], exact: np.ndarray | None, data: HeldOut | None
 ) -> dict[str, Any]:
+    recall = (
+        _recall(outcomes[0], exact, data) if exact is not None and data is not None and subject.fields["k"] else None
+    )
+    return measured_row(folder, subject, outcomes, recall)
+
+
+def measured_row(
+    folder: Path | None, subject: Subject, outcomes: list[Outcome], recall: float | None
+) -> dict[str, Any]:
+    """A row of latency.json; raw samples go below `folder` where there is one."""
     samples = np.stack([outcome.arrays["samples_ns"] for outcome in outcomes])
     file = None
     if folder is not None:
         file = f"samples/{subject.label}.npz"
         write_npz(folder / file, samples_ns=samples)
     first = lambda key: float(np.median([outcome.meta[key] for outcome in outcomes]))  # noqa: E731
-    recall = (
-        _recall(outcomes[0], exact, data) if exact is not None and data is not None and subject.fields["k"] else None
-    )
     return {
         **subject.fields,
         "recall_at_k": recall,

@@ -28,7 +28,9 @@ def write_report(run: Run) -> list[Path]:
         "run": record,
         "variants": run.variants_json["variants"],
         "parity": parity["results"],
-        "latency": latency["results"],
+        "latency": [row for row in latency["results"] if "form" not in row],
+        "scaling": [row for row in latency["results"] if "form" in row],
+        "costs": latency.get("cost_model", []),
     }
     written = {name: _render(f"{name}.j2", context).encode() for name in ("report.html", "report.md")}
     written["junit.xml"] = junit(parity)

@@ -2,9 +2,9 @@
 
     python -P server_worker.py SPEC.json
 
-SPEC: kind `savedmodel` or `scann_native`, saved_model or candidates (.npy), k, inputs (.npz, one row a query), outputs
-(.npz to write), warmup, samples. Written beside `samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as
-worker.py does.
+SPEC: kind `savedmodel`, `scann_native` or `scann_saved`; saved_model, candidates (.npy) or index (a folder that scann_worker.py
+wrote) with search (arguments of a search); k, inputs (.npz, one row a query), outputs (.npz to write), warmup, samples. Written
+beside `samples_ns`: `ids` (item ids or rows) flat with `ids.offsets`, and `meta`, as worker.py does.
 """
 
 import json
@@ -47,12 +47,25 @@ def load_scann_native(spec):
     return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
 
 
+def load_scann_saved(spec):
+    import scann
+
+    started, rss = time.perf_counter_ns(), memory("VmRSS")
+    searcher = scann.scann_ops_pybind.load_searcher(spec["index"])
+
+    def call(query):
+        ids, scores = searcher.search(query["query"], **spec["search"])
+        return np.asarray(scores)[None], np.asarray(ids)[None]
+
+    return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}
+
+
 def found_ids(scores, ids):
     """Ids of one answer; ScaNN fills up with NaN scores, or comes back short, when the leaves it searched hold fewer than k."""
     return ids[0][np.isfinite(scores[0])]
 
 
-LOADERS = {"savedmodel": load_saved_model, "scann_native": load_scann_native}
+LOADERS = {"savedmodel": load_saved_model, "scann_native": load_scann_native, "scann_saved": load_scann_saved}
 
 
 def main(path):

@@ -12,7 +12,7 @@ from .processes import Outcome, run_variant, run_worker
 from .queries import HeldOut
 from .query_inputs import Catalogue, Query, feed, feeds_for
 
-_SERVER_WORKER = Path(__file__).with_name("server_worker.py")
+SERVER_WORKER = Path(__file__).with_name("server_worker.py")
 _QUERIES = 128
 _CANDIDATES = 100
 
@@ -135,6 +135,6 @@ def _server_subject(
     }  # fmt: skip
 
     def measure(warmup: int, samples: int) -> Outcome:
-        return run_worker([str(_SERVER_WORKER)], {**spec, "warmup": warmup, "samples": samples}, inputs, timeout_s=180)
+        return run_worker([str(SERVER_WORKER)], {**spec, "warmup": warmup, "samples": samples}, inputs, timeout_s=180)
 
     return Subject(f"{fields['subject'].replace('/', '-')}-{fields['configuration'].split(',')[0]}", row, measure)

@@ -31,11 +31,11 @@ def row_codes(
     scales = scale_codes.astype(np.float64) * step
     codes = table.astype(np.float64) / scales[:, None]
     if moment is not None and moment.any():
-        codes = _fed_forward(codes, levels, moment)
+        codes = fed_forward(codes, levels, moment)
     return np.clip(np.round(codes), -levels, levels).astype(np.int8), scale_codes, step
 
 
-def _fed_forward(codes: np.ndarray, levels: int, moment: np.ndarray) -> np.ndarray:
+def fed_forward(codes: np.ndarray, levels: int, moment: np.ndarray) -> np.ndarray:
     """Round columns one by one, each column's error corrected in those still to come, so that products with queries like the
     representative ones keep what single elements lose (GPTQ: Frantar et al. 2022, section 3, with columns of most weight first)."""
     damped = moment + FEEDBACK_DAMPING * np.mean(np.diag(moment)) * np.eye(len(moment))

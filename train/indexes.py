@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .savedmodels import Export
+from .scann_settings import scann_settings
 from .tf import tf
 
 import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
@@ -13,27 +14,8 @@ import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2
 _layers: Any = tensorflow_recommenders.layers.factorized_top_k
 
 INDEX_K = 100
-# Under this many items ScaNN's authors advise brute force, under the second asymmetric hashing with reordering, above it a tree too
-# (google-research/scann, docs/algorithms.md).
-BRUTE_FORCE_BELOW, TREE_FROM = 20_000, 100_000
 # TFRS' default number of leaves; ScaNN refuses to build more leaves than there are items.
 TFRS_LEAVES = 100
-
-
-def scann_settings(n_items: int) -> dict[str, Any]:
-    """How ScaNN's authors advise to set it up for a catalogue of this size."""
-    if n_items < BRUTE_FORCE_BELOW:
-        return {"configuration": "brute_force"}
-    hashing = {"dimensions_per_block": 2, "anisotropic_threshold": 0.2, "num_reordering_candidates": 200}
-    if n_items < TREE_FROM:
-        return {"configuration": "ah_reorder", **hashing}
-    leaves = round(n_items**0.5)
-    return {
-        "configuration": "tree_ah_reorder",
-        "num_leaves": leaves,
-        "num_leaves_to_search": max(1, leaves // 10),
-        **hashing,
-    }
 
 
 class AdvisedScann(_layers.ScaNN):

@@ -239,7 +239,7 @@ def test_baselines_stand_beside_the_model_on_the_same_split(pocketrec, tmp_path)
 
 
 def test_scann_is_set_up_as_advised_for_the_size():
-    from pocketrec.train.indexes import scann_settings
+    from pocketrec.train.scann_settings import scann_settings
 
     assert scann_settings(1_682) == {"configuration": "brute_force"}
     assert scann_settings(20_000)["configuration"] == "ah_reorder" and "num_leaves" not in scann_settings(20_000)
