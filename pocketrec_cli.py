@@ -383,6 +383,36 @@ def verify(
 
 
 @app.command()
+def serve(
+    run: RunArg,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8501,
+    index: Annotated[str, typer.Option(help="scann or bruteforce.")] = "scann",
+    verbose: Verbose = False,
+) -> None:
+    """Answer POST /retrieve and GET /healthz from the run's retrieval SavedModel, until SIGTERM or Ctrl-C.
+
+    \b
+    Example: pocketrec serve run --port 8501
+    """
+    from pocketrec.benchmarks import serving
+    from pocketrec.train.artifacts import open_run
+
+    serving.require_uvicorn()
+    from pocketrec.benchmarks.http_app import make_app
+
+    opened = open_run(run)
+    with serving.listening(host, port) as listener:
+        with _working(verbose) as say:
+            say("loading the SavedModel")
+            retriever = serving.Retriever(opened, index)
+        where = f"serving {retriever.preset}, {index} at {serving.url_of(listener)}"
+        serving.run_server(
+            make_app(retriever, threads=serving.workers()), listener, ready=lambda: _print(where), log_requests=verbose
+        )
+
+
+@app.command()
 def recommend(
     where: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="A bundle, or a run.", show_default=False)],
     user: Annotated[str | None, typer.Option(help="A user id known to the models.")] = None,
