@@ -290,6 +290,12 @@ def latency(
     tflite: Tflite = None,
     inputs: Inputs = None,
     out: Annotated[Path | None, typer.Option(help="Where a single file's latency.json and raw samples go.")] = None,
+    served: Annotated[
+        bool, typer.Option("--served", help="Ask `pocketrec serve` over loopback too, at rising rates.")
+    ] = False,
+    rtt_ms: Annotated[
+        float | None, typer.Option(help="With --served: a network's round trip to add in a column of its own.")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -297,6 +303,7 @@ def latency(
 
     \b
     Examples: pocketrec latency run
+              pocketrec latency run --served --rtt-ms 50
               pocketrec latency --tflite FILE --inputs FILE.npz
     """
     from pocketrec.benchmarks import latency as stage
@@ -304,6 +311,7 @@ def latency(
     from pocketrec.train.artifacts import open_run
 
     _either(run, {"--tflite": tflite})
+    _served_with_a_run(run, served, rtt_ms)
     common: dict[str, Any] = {
         "threads": threads or (),
         "runtimes": runtime or (),
@@ -312,7 +320,7 @@ def latency(
     }
     with _working(verbose) as say:
         if run is not None:
-            document = stage.measure_run(open_run(run), **common, say=say)
+            document = stage.measure_run(open_run(run), **common, served=served, rtt_ms=rtt_ms, say=say)
         else:
             assert tflite is not None
             document = stage.measure_file(tflite, inputs=inputs, out=out, **common, say=say)
@@ -471,6 +479,16 @@ def _either(run: Path | None, instead: dict[str, Path | None]) -> None:
             given=f"no RUN, no {' '.join(missing)}",
             do="add them",
         )
+
+
+def _served_with_a_run(run: Path | None, served: bool, rtt_ms: float | None) -> None:
+    """Refuse options of a served run where nothing is served."""
+    from pocketrec.train.errors import InputError
+
+    if served and run is None:
+        raise InputError("--served", expected="a RUN", given="--tflite", do="leave one out")
+    if rtt_ms is not None and not served:
+        raise InputError("--rtt-ms", expected="--served with it", given="none", do="add --served")
 
 
 def _pairs(values: dict[str, float]) -> str:

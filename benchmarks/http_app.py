@@ -8,11 +8,11 @@
     GET /healthz      {"status": "ok", "preset", "index", "k"}: ready, and how many items an answer can hold
     GET /openapi.json the same as a schema
 
-A film is named by id or by title, oldest first; stars may be left out. History and preferences are read as `pocketrec recommend` reads
-them: unknown names are refused, or unknown films left out with `"skip_unknown": true`. `k` is 1 to what the index returns, and that by
-default. The retriever looks at which films were watched, not at their stars, and leaves none of them out.
+A film is named by id or by title, oldest first; stars may be left out. History and preferences are read as `pocketrec recommend`
+reads them: unknown names are refused, or unknown films left out with `"skip_unknown": true`. `k` is 1 to what the index returns,
+and that by default. The retriever looks at which films were watched, not at their stars, and leaves none of them out.
 
-An answer is `{"ids", "titles", "scores", "notes"}`, best first; notes say what was noticed, such as a history longer than the window.
+An answer is `{"ids", "titles", "scores", "notes"}`, best first; notes say what was noticed, such as a history beyond the window.
 Everything else is `{"detail": "one line"}`: 400 no JSON, 404 no such path, 405 wrong method, 413 too large, 415 no JSON by its
 Content-Type, 422 a question that cannot be understood.
 """
@@ -83,26 +83,26 @@ def make_app(retriever: Any, *, threads: int = 1) -> FastAPI:
     app = FastAPI(title="pocketrec", docs_url=None, redoc_url=None)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="retrieve")
 
-    async def answer(inputs: Any, k: int | None, notes: list[str]) -> JSONResponse:
+    async def answer(inputs: Any, k: int | None, notes: list[str]) -> Answer:
         if k is not None and not 1 <= k <= retriever.most:
             expected = f"1 to {retriever.most}, what the index returns"
             raise InputError("k", expected=expected, given=k, do="choose another")
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(pool, retriever, inputs, k or retriever.most)
-        return JSONResponse({**found, "notes": notes})
+        return Answer(**found, notes=notes)
 
-    async def by_history(question: HistoryQuestion) -> Any:
+    async def by_history(question: HistoryQuestion) -> Answer:
         history = [Entry(film.id, film.title, film.stars) for film in question.history]
         asked = retriever.questions.of_history(history, question.preferences, skip_unknown=question.skip_unknown)
         return await answer(asked[0], question.k, asked[1])
 
-    async def by_user(question: UserQuestion) -> Any:
+    async def by_user(question: UserQuestion) -> Answer:
         return await answer(retriever.questions.of_user(question.user), question.k, [])
 
     async def healthz() -> dict[str, Any]:
         return {"status": "ok", "preset": retriever.preset, "index": retriever.index, "k": retriever.most}
 
-    app.post("/retrieve", response_model=Answer)(by_history if retriever.by_history else by_user)
+    app.post("/retrieve")(by_history if retriever.by_history else by_user)
     app.get("/healthz")(healthz)
     app.exception_handler(InputError)(_refuse)
     app.exception_handler(RequestValidationError)(_refuse_invalid)

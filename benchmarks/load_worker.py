@@ -6,8 +6,8 @@ SPEC: url, method, connections, inputs (.npz with `bodies` bytes[n_queries]), ou
   mode `closed`: clients, warmup, samples: each client asks, waits for the answer and asks again;
   mode `open`: per_s, seconds, arrivals, seed, give_up_s: requests leave when open_loop.intended_times says.
 
-Written: `intended_ns`, `sent_ns`, `done_ns` int64[n], `status` int16[n]; in mode `closed` also `ids`, what each query was answered, flat
-with `ids.offsets`, asked before anything is timed; and `meta`.
+Written: `intended_ns`, `sent_ns`, `done_ns` int64[n], `status` int16[n]; in mode `closed` also `ids`, what each query was answered,
+flat with `ids.offsets`, asked before anything is timed; and `meta`.
 """
 
 import asyncio

@@ -66,7 +66,7 @@ def intended_times(per_s: float, seconds: float, *, arrivals: str = "poisson", s
 
 
 def breaks(sent: Sent, *, per_s: float, window_s: float, p99_limit_ns: float) -> str | None:
-    """Why a server did not hold a rate: `errors`, `rate` (under 95% of it was answered), `p99` (past the limit); None when it did."""
+    """Why a server did not hold a rate: `errors`, `rate` (under 95% of it was answered) or `p99` (past the limit); None: it did."""
     if sent.errors:
         return "errors"
     if sent.achieved_per_s(window_s) < 0.95 * per_s:

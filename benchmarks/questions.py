@@ -40,7 +40,9 @@ class Questions:
             InputError: nobody of that id.
         """
         if user not in self._users:
-            raise InputError("user", expected=f"one of {len(self._users)} known users", given=repr(user), do="name another")
+            raise InputError(
+                "user", expected=f"one of {len(self._users)} known users", given=repr(user), do="name another"
+            )
         return {"user_id": [user.encode()]}
 
     def of_history(
@@ -84,13 +86,19 @@ class Questions:
         low, high = self._range
         if entry.stars is not None and not low <= entry.stars <= high:
             raise InputError(
-                f"history[{place}].stars", expected=f"{low:g} to {high:g}", given=entry.stars, do="choose stars in that range"
+                f"history[{place}].stars",
+                expected=f"{low:g} to {high:g}",
+                given=entry.stars,
+                do="choose stars in that range",
             )
 
     def _preference(self, place: int, text: str) -> str:
         token = self._preferences.get(text.casefold())
         if token is None:
             raise InputError(
-                f"preferences[{place}]", expected="a genre or another declared preference", given=repr(text), do="leave it out"
+                f"preferences[{place}]",
+                expected="a genre or another declared preference",
+                given=repr(text),
+                do="leave it out",
             )
         return token

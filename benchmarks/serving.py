@@ -1,4 +1,4 @@
-"""Serving a run over HTTP: its retrieval SavedModel in TensorFlow, and the process around it (see http_app.py for the interface)."""
+"""Serving a run over HTTP: its retrieval SavedModel in TensorFlow, and the process around it. http_app.py has the interface."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..train.artifacts import Run
 from ..train.errors import InputError, pick
@@ -58,9 +60,9 @@ class Retriever:
     def __call__(self, inputs: Any, k: int) -> dict[str, list[Any]]:
         """The best `k` items: ids, titles and scores, best first; fewer where ScaNN searched too few leaves to find so many."""
         answer = self._signature(**inputs)
-        scores, ids = answer["scores"].numpy()[0], answer["ids"].numpy()[0]
-        kept = [n for n in range(min(k, len(ids))) if scores[n] == scores[n]]  # ScaNN fills up with NaN
-        found = [ids[n] for n in kept]
+        scores, ids = answer["scores"].numpy()[0, :k], answer["ids"].numpy()[0, :k]
+        kept = np.isfinite(scores)  # ScaNN fills up with NaN
+        found = ids[kept].tolist()
         return {
             "ids": [item.decode() for item in found],
             "titles": [self._titles[item] for item in found],
@@ -74,7 +76,9 @@ def _load(folder: Path) -> Any:
     try:
         import scann  # noqa: F401  (registers the ops that a ScaNN SavedModel needs)
     except ImportError as error:
-        raise InputError("scann", expected="scann installed", given="none", do="pip install 'pocketrec[train]'") from error
+        raise InputError(
+            "scann", expected="scann installed", given="none", do="pip install 'pocketrec[train]'"
+        ) from error
     return load_signature(folder, "serving_default")
 
 
@@ -92,7 +96,10 @@ def listening(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such address"
         raise InputError(
-            "--host, --port", expected="a free address", given=f"{host}:{port} ({reason})", do="choose another, or --port 0"
+            "--host, --port",
+            expected="a free address",
+            given=f"{host}:{port} ({reason})",
+            do="choose another, or --port 0",
         ) from error
 
 
