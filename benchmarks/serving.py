@@ -94,7 +94,8 @@ def listening(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)  # type: ignore[arg-type]
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "no such address"
+        in_use = isinstance(error, OSError) and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0) if in_use else "no such address"
         raise InputError(
             "--host, --port",
             expected="a free address",

@@ -7,7 +7,7 @@ from pocketrec.benchmarks.open_loop import Sent
 from pocketrec.benchmarks.percentiles import summarize
 from pocketrec.benchmarks.queries import HeldOut
 from pocketrec.benchmarks.reference import load_reference
-from pocketrec.benchmarks.served import default_load, measure_served
+from pocketrec.benchmarks.served import measure_served
 from pocketrec.benchmarks.server_process import processors
 from pocketrec.benchmarks.subjects import latency_queries
 from pocketrec.benchmarks.tables import latency_table
@@ -30,7 +30,7 @@ def measured(run, asked, tmp_path_factory):
     data, folder = HeldOut(Run(run)), tmp_path_factory.mktemp("served")
     exact = top_k(load_reference(Run(run), data, say=lambda text: None)["scores"][asked.rows], 100)
     rows = measure_served(
-        Run(run), asked, 100, exact=exact, seconds_per_rate=0.5, rates=[20, 20_000, 30_000], rtt_ms=40, closed_samples=100,
+        Run(run), asked, 100, exact=exact, seconds_per_rate=0.5, rates=[20, 6000, 8000], rtt_ms=40, closed_samples=100,
         p99_limit_ms=1e6, folder=folder,
     )  # fmt: skip
     return rows, folder
@@ -38,10 +38,10 @@ def measured(run, asked, tmp_path_factory):
 
 def test_rates_rise_until_one_is_not_held(measured):
     rows, _ = measured
-    assert [row["offered_per_s"] for row in rows] == [None, 20, 20_000], "30,000 is not tried after 20,000 broke"
-    assert [row["n_samples"] for row in rows] == [100, 10, 10_000]
+    assert [row["offered_per_s"] for row in rows] == [None, 20, 6000], "8,000 is not tried after 6,000 broke"
+    assert [row["n_samples"] for row in rows] == [100, 10, 3000]
     assert rows[0]["breaks"] is None and rows[0]["errors"] == 0
-    assert rows[2]["breaks"] in ("rate", "errors") and rows[2]["achieved_per_s"] < 19_000
+    assert rows[2]["breaks"] in ("rate", "errors") and rows[2]["achieved_per_s"] < 5700
 
 
 def test_rows_are_those_of_latency_json(measured):
@@ -51,11 +51,11 @@ def test_rows_are_those_of_latency_json(measured):
         assert row["recall_at_k"] == 1.0 and row["is_exact"] and row["configuration"] == "brute_force"
         assert row["peak_rss_bytes"] >= row["rss_before_bytes"] > 100e6 and row["load_ms"] > 0
         assert (row["server_cpu"], row["client_cpu"]) == processors()
-    assert rows[1]["send_lag_p50_us"] is None or rows[1]["send_lag_p50_us"] >= 0
+    assert rows[0]["send_lag_p50_us"] is None and rows[2]["send_lag_p50_us"] >= 0
     assert [row["arrivals"] for row in rows] == ["closed", "poisson", "poisson"]
     assert rows[0]["http_only_p50_us"] < rows[0]["p50_us"], "an answer costs more than saying that one is there"
     labels = list(latency_table({"results": rows}).columns[0].cells)
-    assert labels == ["server/scann/http", "server/scann/http 20/s", "server/scann/http 20000/s"]
+    assert labels == ["server/scann/http", "server/scann/http 20/s", "server/scann/http 6000/s"]
 
 
 def test_figures_are_those_of_the_raw_samples_from_the_intended_sending(measured):
@@ -101,19 +101,20 @@ def test_options_without_a_served_run_are_one_line(run, pocketrec, tmp_path):
     assert "--served: expected a RUN" in refused(pocketrec("latency", "--tflite", tmp_path / "x.tflite", "--served"))
 
 
-def test_latency_of_a_run_holds_the_served_rows_when_asked_to(run, own_run, monkeypatch):
+def test_latency_of_a_run_holds_the_served_rows_when_asked_to(own_run, monkeypatch):
+    """How the stage hands over; what is handed over to is measured above."""
     from pocketrec.benchmarks import latency
 
-    monkeypatch.setattr(
-        latency, "variant_subject", lambda *rest: latency.server_subjects(Run(own_run), *rest[-1:], 100, None)[0]
-    )
-    assert default_load(5.0).rtt_ms == 5.0
-    seen = {}
-    monkeypatch.setattr(
-        latency, "measure_served", lambda run, asked, k, **rest: seen.update(rest, k=k) or [{"subject": "x"}]
-    )
+    given = {}
     monkeypatch.setattr(latency, "_interleave", lambda subjects, *rest: {subject.label: [] for subject in subjects})
-    monkeypatch.setattr(latency, "_result", lambda *rest: {"subject": "y"})
+    monkeypatch.setattr(latency, "_result", lambda *rest: {"subject": "other"})
+    monkeypatch.setattr(
+        latency, "measure_served", lambda *rest, **named: given.update(named, k=rest[2]) or [{"subject": "http"}]
+    )
     document = measure_run(Run(own_run), served=True, rtt_ms=5.0)
-    assert document["results"][-1] == {"subject": "x"} and seen["rtt_ms"] == 5.0 and seen["k"] == 100
-    assert seen["exact"].shape[1] == 100 and seen["folder"] == own_run / "reports"
+    assert [row["subject"] for row in document["results"]].count("http") == 1
+    assert given["rtt_ms"] == 5.0 and given["k"] == 100 and given["folder"] == own_run / "reports"
+    assert given["exact"].shape == (len(latency_queries(HeldOut(Run(own_run))).queries), 100)
+    given.clear()
+    measure_run(Run(own_run))
+    assert not given, "only when asked to"
