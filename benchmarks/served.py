@@ -131,7 +131,15 @@ def measure_served(
             rows.append(_row(about, sent, rate, load, folder, server))
             if rows[-1]["breaks"] in ("rate", "errors"):
                 break
+    if folder is not None:
+        _remove_others(folder / "samples", index, {folder / row["samples_file"] for row in rows})
     return rows
+
+
+def _remove_others(folder: Path, index: str, kept: set[Path]) -> None:
+    """Remove samples of rates that an earlier measurement got to and this one did not."""
+    for path in set(folder.glob(f"server-{index}-http-*.npz")) - kept:
+        path.unlink()
 
 
 def body_of(query: Query, names: Catalogue, k: int) -> bytes:

@@ -68,7 +68,7 @@ def serving_process(run: Path, index: str = "scann", cpu: int | None = None) -> 
     Raises:
         CheckFailed: it did not start; with what it said.
     """
-    command = [sys.executable, "-m", "pocketrec_cli", "serve", str(run), "--port", "0", "--index", index]
+    command = [sys.executable, "-P", "-m", "pocketrec_cli", "serve", str(run), "--port", "0", "--index", index]
     started = time.monotonic()
     with tempfile.TemporaryFile() as said:
         with on_processor(cpu):

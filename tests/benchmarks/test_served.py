@@ -28,6 +28,8 @@ def asked(run):
 def measured(run, asked, tmp_path_factory):
     """Three rates, the last of which no machine answers; (rows, folder of the samples)."""
     data, folder = HeldOut(Run(run)), tmp_path_factory.mktemp("served")
+    (folder / "samples").mkdir()
+    (folder / "samples" / "server-scann-http-9000.npz").touch()  # of an earlier measurement
     exact = top_k(load_reference(Run(run), data, say=lambda text: None)["scores"][asked.rows], 100)
     rows = measure_served(
         Run(run), asked, 100, exact=exact, seconds_per_rate=0.5, rates=[20, 6000, 8000], rtt_ms=40, closed_samples=100,
@@ -55,7 +57,7 @@ def test_rows_are_those_of_latency_json(measured):
     assert [row["arrivals"] for row in rows] == ["closed", "poisson", "poisson"]
     assert rows[0]["http_only_p50_us"] < rows[0]["p50_us"], "an answer costs more than saying that one is there"
     labels = list(latency_table({"results": rows}).columns[0].cells)
-    assert labels == ["server/scann/http", "server/scann/http 20/s", "server/scann/http 6000/s"]
+    assert labels == ["server/scann/http", "server/scann/http 20/s", "server/scann/http 6000/s, not held"]
 
 
 def test_figures_are_those_of_the_raw_samples_from_the_intended_sending(measured):
@@ -68,6 +70,11 @@ def test_figures_are_those_of_the_raw_samples_from_the_intended_sending(measured
         assert row["p50_us"] == summarize(raw["samples_ns"])["p50_us"] and row["errors"] == sent.errors
         assert (raw["sent_ns"] >= raw["intended_ns"]).all()
         assert row["achieved_per_s"] == sent.achieved_per_s(0.5 if row["offered_per_s"] else 0.0)
+
+
+def test_raw_samples_are_those_of_this_measurement_only(measured):
+    rows, folder = measured
+    assert sorted(folder.rglob("*.npz")) == sorted(folder / row["samples_file"] for row in rows)
 
 
 def test_a_networks_round_trip_is_never_in_a_percentile(measured):
