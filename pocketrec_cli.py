@@ -308,6 +308,12 @@ def latency(
     tflite: Tflite = None,
     inputs: Inputs = None,
     out: Annotated[Path | None, typer.Option(help="Where a single file's latency.json and raw samples go.")] = None,
+    served: Annotated[
+        bool, typer.Option("--served", help="Ask `pocketrec serve` over loopback too, at rising rates.")
+    ] = False,
+    rtt_ms: Annotated[
+        float | None, typer.Option(help="With --served: a network's round trip to add in a column of its own.")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -316,6 +322,7 @@ def latency(
     \b
     Examples: pocketrec latency run
               pocketrec latency run --items 10000 --items 100000 --dimension 32
+              pocketrec latency run --served --rtt-ms 50
               pocketrec latency --tflite FILE --inputs FILE.npz
     """
     from pocketrec.benchmarks import latency as stage
@@ -324,7 +331,7 @@ def latency(
     from pocketrec.train.artifacts import open_run
 
     _either(run, {"--tflite": tflite})
-    _only_with({"--items": items, "--dimension": dimension}, run)
+    _only_with({"--items": items, "--dimension": dimension, "--served": served, "--rtt-ms": rtt_ms}, run)
     common: dict[str, Any] = {
         "threads": threads or (),
         "runtimes": runtime or (),
@@ -337,7 +344,7 @@ def latency(
 
             document = measure_scaling(open_run(run), items=items, dimension=dimension, **common, say=say)
         elif run is not None:
-            document = stage.measure_run(open_run(run), **common, say=say)
+            document = stage.measure_run(open_run(run), **common, served=served, rtt_ms=rtt_ms, say=say)
         else:
             assert tflite is not None
             document = stage.measure_file(tflite, inputs=inputs, out=out, **common, say=say)
@@ -408,6 +415,36 @@ def verify(
 
 
 @app.command()
+def serve(
+    run: RunArg,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8501,
+    index: Annotated[str, typer.Option(help="scann or bruteforce.")] = "scann",
+    verbose: Verbose = False,
+) -> None:
+    """Answer POST /retrieve and GET /healthz from the run's retrieval SavedModel, until SIGTERM or Ctrl-C.
+
+    \b
+    Example: pocketrec serve run --port 8501
+    """
+    from pocketrec.benchmarks import serving
+    from pocketrec.train.artifacts import open_run
+
+    serving.require_uvicorn()
+    from pocketrec.benchmarks.http_app import make_app
+
+    opened = open_run(run)
+    with serving.listening(host, port) as listener:
+        with _working(verbose) as say:
+            say("loading the SavedModel")
+            retriever = serving.Retriever(opened, index)
+        where = f"serving {retriever.preset}, {index} at {serving.url_of(listener)}"
+        serving.run_server(
+            make_app(retriever, threads=serving.workers()), listener, ready=lambda: _print(where), log_requests=verbose
+        )
+
+
+@app.command()
 def recommend(
     where: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="A bundle, or a run.", show_default=False)],
     user: Annotated[str | None, typer.Option(help="A user id known to the models.")] = None,
@@ -469,14 +506,17 @@ def _either(run: Path | None, instead: dict[str, Path | None]) -> None:
 
 
 def _only_with(options: dict[str, Any], run: Path | None) -> None:
-    """Refuse what only a RUN can be measured with, and --dimension without --items."""
+    """Refuse what only a RUN can be measured with, and options that another one must stand beside or may not."""
     from pocketrec.train.errors import InputError
 
-    given = [name for name, value in options.items() if value]
+    given = [name for name, value in options.items() if value not in (None, False, [])]
     if given and run is None:
         raise InputError("arguments", expected=f"a RUN with {given[0]}", given="--tflite", do="leave it out")
-    if given == ["--dimension"]:
-        raise InputError("--dimension", expected="--items beside it", given="none", do="add --items N")
+    for name, beside in (("--dimension", "--items"), ("--rtt-ms", "--served")):
+        if name in given and beside not in given:
+            raise InputError(name, expected=f"{beside} beside it", given="none", do=f"add {beside}")
+    if {"--items", "--served"} <= {*given}:
+        raise InputError("--served", expected="no --items beside it", given="both", do="measure them one after another")
 
 
 def _pairs(values: dict[str, float]) -> str:

@@ -15,6 +15,8 @@ _STAGES = {
     "parity and latency statistics": ("scipy", "pip install 'pocketrec[bench]'"),
     "report": ("jinja2", "pip install 'pocketrec[bench]'"),
     "server-side ScaNN": ("scann", "pip install 'pocketrec[train]'"),
+    "serve": ("fastapi", "pip install 'pocketrec[train,serve]'"),
+    "latency --served": ("aiohttp", "pip install 'pocketrec[bench,serve]'"),
     "verify and recommend": ("ai-edge-litert", "pip install pocketrec"),
 }
 # Programs that nothing needs today's commands for, but that allow more.

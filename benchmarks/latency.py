@@ -20,6 +20,7 @@ from .query_inputs import rows_of
 from .reach import zeros_for
 from .reference import load_reference
 from .runtimes import RUNTIMES, chosen_runtimes
+from .served import default_load, measure_served
 from .subjects import Subject, latency_queries, results_a_call, server_subjects, timed, variant_subject
 
 SAMPLES, WARMUP, PROCESSES = 1000, 100, 5
@@ -34,17 +35,22 @@ def measure_run(
     runtimes: Iterable[str] = (),
     processes: int = PROCESSES,
     samples: int = SAMPLES,
+    served: bool = False,
+    rtt_ms: float | None = None,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Measure every variant and the server-side retrievers over the same queries; write reports/latency.json.
 
-    Each of `processes` rounds starts every subject once, so that a slow minute falls on all of them.
+    Each of `processes` rounds starts every subject once, so that a slow minute falls on all of them. With `served`,
+    `pocketrec serve` is asked over loopback too (see served.py; `rtt_ms` is a stated network's round trip).
 
     Raises:
-        InputError: bad counts, unknown runtime, variants missing or changed.
+        InputError: bad counts, unknown runtime, variants missing or changed, a package for serving missing.
         CheckFailed: a subject could not be measured.
     """
     counts, names = check_options(threads, runtimes, processes, samples)
+    if served:
+        default_load(rtt_ms).check()
     data, variants = HeldOut(run), run.variants_json["variants"]
     for variant in variants:
         check_unchanged(run, variant)
@@ -55,6 +61,8 @@ def measure_run(
     outcomes = _interleave(subjects, processes, samples, say)
     exact = top_k(reference["scores"][asked.rows], k)
     results = [_result(run.reports, subject, outcomes[subject.label], exact, data) for subject in subjects]
+    if served:
+        results += measure_served(run, asked, k, exact=exact, rtt_ms=rtt_ms, folder=run.reports, say=say)
     return _write(run.reports, results, sha256_file(run.converted / "variants.json"))
 
 

@@ -132,6 +132,8 @@ def latency_table(document: Mapping[str, Any]) -> Table:
         table.add_column(heading, justify="right")
     for row in document["results"]:
         name = row["subject"] if row["subject"] != "tflite" else f"{row['graph']} {row['recipe'] or ''}".strip()
+        if row.get("offered_per_s"):
+            name += f" {row['offered_per_s']:g}/s" + (", not held" if row["breaks"] else "")
         table.add_row(
             name,
             row["runtime"],
