@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..train.errors import InputError
-from .queries import Catalogue
+from .query_inputs import Catalogue
 
 Inputs = dict[str, Any]
 

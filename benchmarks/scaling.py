@@ -16,7 +16,8 @@ from .cost_model import cost_models
 from .growing import fit_mixture, grow, likeness, projection, resembles
 from .latency import PROCESSES, SAMPLES, check_options, measured_row
 from .processes import Outcome, run_worker
-from .queries import HeldOut, rows_of
+from .queries import HeldOut
+from .query_inputs import rows_of
 from .reference import load_reference
 from .scaled_subjects import Scaled, device_subjects, scann_subjects
 from .subjects import Subject, latency_queries, results_a_call

@@ -19,7 +19,7 @@ from ..train.errors import CheckFailed, InputError
 from .open_loop import ARRIVALS, Sent, breaks
 from .percentiles import percentile, summarize
 from .processes import Outcome, run_worker
-from .queries import Catalogue, Query, rows_of
+from .query_inputs import Catalogue, Query, rows_of
 from .server_process import ServerProcess, on_processor, processors, serving_process
 from .serving import require_uvicorn
 from .subjects import Asked

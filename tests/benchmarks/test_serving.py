@@ -17,7 +17,8 @@ import pytest
 from pocketrec.android_assets.asking import ask_history
 from pocketrec.benchmarks.http_app import MAX_BODY_BYTES, make_app
 from pocketrec.benchmarks.processes import run_worker
-from pocketrec.benchmarks.queries import Catalogue, HeldOut
+from pocketrec.benchmarks.queries import HeldOut
+from pocketrec.benchmarks.query_inputs import Catalogue
 from pocketrec.benchmarks.questions import Entry, Questions
 from pocketrec.benchmarks.served import _WORKER, body_of
 from pocketrec.benchmarks.server_process import serving_process

@@ -165,7 +165,8 @@ def test_exact_best_reads_blocks_as_one(monkeypatch, made):
 @pytest.mark.parametrize("name", ["two_stage", "partitioned"])
 @pytest.mark.parametrize("recipe", ["float32", "dynamic_int8"])
 def test_behind_an_encoder_history_goes_in_and_the_same_items_come_out(made, run, tmp_path, name, recipe):
-    from pocketrec.benchmarks.queries import HeldOut, feeds_for
+    from pocketrec.benchmarks.queries import HeldOut
+    from pocketrec.benchmarks.query_inputs import feeds_for
     from pocketrec.train.artifacts import open_run
 
     folder, scanned, _ = made
