@@ -27,6 +27,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..train.artifacts import kit_version
 from ..train.errors import InputError
 from .questions import Entry
 
@@ -80,7 +81,7 @@ class Answer(BaseModel):
 
 def make_app(retriever: Any, *, threads: int = 1) -> FastAPI:
     """The application over a `serving.Retriever`; TensorFlow is asked in `threads` threads, so that the event loop stays free."""
-    app = FastAPI(title="pocketrec", docs_url=None, redoc_url=None)
+    app = FastAPI(title="pocketrec", version=kit_version(), docs_url=None, redoc_url=None)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="retrieve")
 
     async def answer(inputs: Any, k: int | None, notes: list[str]) -> Answer:

@@ -20,7 +20,7 @@ import aiohttp
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from open_loop import Sent, drive, intended_times
+from open_loop import Sent, drive, intended_times, punctual_loop
 
 
 async def closed_loop(send, clients, samples):
@@ -74,7 +74,8 @@ def main(path):
     spec = json.loads(Path(path).read_text())
     with np.load(spec["inputs"]) as archive:
         bodies = archive["bodies"].tolist() if "bodies" in archive.files else []
-    sent, answers, meta = asyncio.run(measure(spec, bodies))
+    with asyncio.Runner(loop_factory=punctual_loop) as runner:
+        sent, answers, meta = runner.run(measure(spec, bodies))
     arrays = {name: getattr(sent, name) for name in ("intended_ns", "sent_ns", "done_ns", "status")}
     ids = np.array([item.encode() for answer in answers for item in answer], "S")
     offsets = np.cumsum([0, *[len(answer) for answer in answers]])

@@ -25,7 +25,7 @@ from .serving import require_uvicorn
 from .subjects import Asked
 
 _WORKER = Path(__file__).with_name("load_worker.py")
-# 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end with the first that is not answered.
+# 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end after two in a row that are not answered.
 RATES, SECONDS_PER_RATE = (200, 400, 600, 800, 1000, 1300, 1700, 2200, 3000, 4000), 2.0
 P99_LIMIT_MS = 50.0
 CONNECTIONS, CLOSED_SAMPLES, CLOSED_WARMUP, _GIVE_UP_S = 64, 1000, 100, 2.0
@@ -90,7 +90,7 @@ def measure_served(
     """Rows of latency.json for a served run: one client that waits for each answer, then open loops at rising rates.
 
     A rate is broken when a request failed, when under 95% of it was answered, or when the 99th percentile is past the limit. Rates
-    end after the first that was broken in one of the first two ways; a percentile alone may be another process's doing.
+    end after two in a row that were broken in one of the first two ways; one alone may be another process's doing.
 
     Args:
         asked: the queries; they are sent as ids with stars (pocket) or as a user id (tutorial).
@@ -129,7 +129,7 @@ def measure_served(
             say(f"served: {rate:g} requests a second")
             sent = _sent(measure.open(rate))
             rows.append(_row(about, sent, rate, load, folder, server))
-            if rows[-1]["breaks"] in ("rate", "errors"):
+            if all(row["breaks"] in ("rate", "errors") for row in rows[-2:]):
                 break
     if folder is not None:
         _remove_others(folder / "samples", index, {folder / row["samples_file"] for row in rows})

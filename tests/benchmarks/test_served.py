@@ -26,13 +26,13 @@ def asked(run):
 
 @pytest.fixture(scope="module")
 def measured(run, asked, tmp_path_factory):
-    """Three rates, the last of which no machine answers; (rows, folder of the samples)."""
+    """Rates that one processor cannot answer; (rows, folder of the samples)."""
     data, folder = HeldOut(Run(run)), tmp_path_factory.mktemp("served")
     (folder / "samples").mkdir()
     (folder / "samples" / "server-scann-http-9000.npz").touch()  # of an earlier measurement
     exact = top_k(load_reference(Run(run), data, say=lambda text: None)["scores"][asked.rows], 100)
     rows = measure_served(
-        Run(run), asked, 100, exact=exact, seconds_per_rate=0.5, rates=[20, 6000, 8000], rtt_ms=40, closed_samples=100,
+        Run(run), asked, 100, exact=exact, seconds_per_rate=0.5, rates=[6000, 7000, 8000], rtt_ms=40, closed_samples=100,
         p99_limit_ms=1e6, folder=folder,
     )  # fmt: skip
     return rows, folder
@@ -40,10 +40,10 @@ def measured(run, asked, tmp_path_factory):
 
 def test_rates_rise_until_one_is_not_held(measured):
     rows, _ = measured
-    assert [row["offered_per_s"] for row in rows] == [None, 20, 6000], "8,000 is not tried after 6,000 broke"
-    assert [row["n_samples"] for row in rows] == [100, 10, 3000]
+    assert [row["offered_per_s"] for row in rows] == [None, 6000, 7000], "8,000 is not tried after two broke"
+    assert [row["n_samples"] for row in rows] == [100, 3000, 3500]
     assert rows[0]["breaks"] is None and rows[0]["errors"] == 0
-    assert rows[2]["breaks"] in ("rate", "errors") and rows[2]["achieved_per_s"] < 5700
+    assert all(row["breaks"] in ("rate", "errors") and row["achieved_per_s"] < 5700 for row in rows[1:])
 
 
 def test_rows_are_those_of_latency_json(measured):
@@ -57,7 +57,7 @@ def test_rows_are_those_of_latency_json(measured):
     assert [row["arrivals"] for row in rows] == ["closed", "poisson", "poisson"]
     assert rows[0]["http_only_p50_us"] < rows[0]["p50_us"], "an answer costs more than saying that one is there"
     labels = list(latency_table({"results": rows}).columns[0].cells)
-    assert labels == ["server/scann/http", "server/scann/http 20/s", "server/scann/http 6000/s, not held"]
+    assert labels == ["server/scann/http", "server/scann/http 6000/s, not held", "server/scann/http 7000/s, not held"]
 
 
 def test_figures_are_those_of_the_raw_samples_from_the_intended_sending(measured):
