@@ -14,16 +14,16 @@ from ..train.metrics import top_k
 from .feeds import feeds_of_npz
 from .parity import check_unchanged
 from .percentiles import summarize
-from .processes import Outcome
+from .processes import Job, Outcome, run_forked, variant_job
 from .queries import HeldOut
 from .query_inputs import rows_of
 from .reach import zeros_for
 from .reference import load_reference
 from .runtimes import RUNTIMES, chosen_runtimes
 from .served import default_load, measure_served
-from .subjects import Subject, latency_queries, results_a_call, server_subjects, timed, variant_subject
+from .subjects import Subject, latency_queries, results_a_call, server_subjects, variant_subjects
 
-SAMPLES, WARMUP, PROCESSES = 1000, 100, 5
+SAMPLES, WARMUP, PROCESSES, THREADS = 1000, 100, 5, (1, 2)
 
 Say = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def measure_run(
         check_unchanged(run, variant)
     reference, asked = load_reference(run, data, say=say), latency_queries(data)
     k = next((k for k in map(results_a_call, variants) if k), min(100, len(data.items)))
-    subjects = [variant_subject(run, v, runtime, t, asked) for v in variants for runtime in names for t in counts]
+    subjects = variant_subjects(run, variants, names, counts, asked)
     subjects += server_subjects(run, asked, k, reference["query"][asked.rows])
     outcomes = _interleave(subjects, processes, samples, say)
     exact = top_k(reference["scores"][asked.rows], k)
@@ -99,11 +99,12 @@ def _file_subject(
 ) -> Subject:
     fields = {
         "subject": "tflite", "graph": path.stem, "recipe": None, "runtime": runtime, "target": "host", "threads": threads,
-        "batch_size": None, "n_items": None, "k": None, "is_exact": None, "size_bytes": path.stat().st_size,
+        "delegate": "xnnpack", "batch_size": None, "n_items": None, "k": None, "is_exact": None, "size_bytes": path.stat().st_size,
         "inputs": "file" if inputs else "zeros",
     }  # fmt: skip
 
-    return Subject(f"{path.stem}@{runtime}-t{threads}", fields, timed(path, feeds, runtime, threads))
+    job = variant_job(path, feeds, runtime=runtime, threads=threads)
+    return Subject.of(f"{path.stem}@{runtime}-t{threads}", fields, job)
 
 
 def check_options(
@@ -119,7 +120,8 @@ def check_options(
 def _threads(threads: Iterable[int]) -> list[int]:
     import os
 
-    counts, most = list(threads) or [1], len(os.sched_getaffinity(0))
+    most = len(os.sched_getaffinity(0))
+    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if count <= most]
     for count in counts:
         if not 1 <= count <= most:
             raise InputError(
@@ -134,14 +136,24 @@ def _positive(name: str, value: int) -> None:
 
 
 def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say) -> dict[str, list[Outcome]]:
+    """Each round starts every subject once, in a fork of a process that has imported its runtime, so that a slow minute falls on
+    all of them."""
     outcomes: dict[str, list[Outcome]] = {subject.label: [] for subject in subjects}
+    kinds: dict[str, list[tuple[Subject, Job]]] = {}
+    for subject in subjects:
+        assert subject.job is not None
+        kinds.setdefault(f"{subject.fields['runtime']} {Path(subject.job.program).stem}", []).append(
+            (subject, subject.job)
+        )
     for round_ in range(processes):
-        for subject in subjects:
-            say(f"round {round_ + 1} of {processes}: {subject.label}")
-            outcome = subject.measure(WARMUP, samples)
-            if not outcome:
-                raise CheckFailed(f"{subject.label} could not be measured: {outcome.reason}")
-            outcomes[subject.label].append(outcome)
+        for kind, members in kinds.items():
+            say(f"round {round_ + 1} of {processes}: {len(members)} subjects on {kind.split()[0]}")
+            more = {"mode": "latency", "warmup": WARMUP, "samples": samples}
+            done = run_forked([job for _, job in members], more)
+            for (subject, _), outcome in zip(members, done, strict=True):
+                if not outcome:
+                    raise CheckFailed(f"{subject.label} could not be measured: {outcome.reason}")
+                outcomes[subject.label].append(outcome)
     return outcomes
 
 
@@ -168,12 +180,21 @@ def measured_row(
         **subject.fields,
         "recall_at_k": recall,
         **summarize(samples),
+        "overhead_us": _overhead(outcomes),
         "load_ms": (first("load_ns") + first("allocate_ns")) / 1e6,
+        "allocate_ms": first("allocate_ns") / 1e6,
         "first_call_ms": first("first_call_ns") / 1e6,
         "rss_before_bytes": int(first("rss_before_bytes")),
+        "rss_after_bytes": int(first("rss_after_bytes")),
         "peak_rss_bytes": int(max(outcome.meta["peak_rss_bytes"] for outcome in outcomes)),
         "samples_file": file,
     }
+
+
+def _overhead(outcomes: list[Outcome]) -> float | None:
+    """Median of the timed loop without the model, microseconds; None where a worker has no such loop."""
+    found = [outcome.arrays["overhead_ns"] for outcome in outcomes if "overhead_ns" in outcome.arrays]
+    return float(np.median(np.concatenate(found))) / 1e3 if found else None
 
 
 def _recall(outcome: Outcome, exact: np.ndarray, data: HeldOut) -> float:

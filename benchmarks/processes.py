@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from .runtimes import RUNTIMES
 from .targets import TARGETS
 
 WORKER = Path(__file__).with_name("worker.py")
+FORKING = Path(__file__).with_name("forking_worker.py")
 _RUNNING: set[subprocess.Popen[bytes]] = set()
 
 
@@ -39,6 +40,47 @@ class Outcome:
         return not self.reason
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked to do.
+
+    Attributes:
+        program: path of the worker.
+        spec: its SPEC, without inputs and outputs.
+        inputs: arrays by name.
+        timeout_s: time limit.
+    """
+
+    program: str
+    spec: Mapping[str, Any]
+    inputs: Mapping[str, np.ndarray]
+    timeout_s: float = 120.0
+
+    def run(self, **more: Any) -> Outcome:
+        """Do it in a process of its own; `more` is added to the SPEC."""
+        return run_worker([self.program], {**self.spec, **more}, self.inputs, timeout_s=self.timeout_s)
+
+
+def variant_job(
+    model: Path,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    runtime: str,
+    delegate: bool = True,
+    threads: int = 1,
+    timeout_s: float = 120.0,
+) -> Job:
+    """Executing a .tflite file on every query of `inputs` (see worker.py for their form); see `run_variant`."""
+    spec = {
+        "model": str(model),
+        **RUNTIMES[runtime].launch(),
+        "threads": threads,
+        "mode": "outputs",
+        "delegate": delegate,
+    }
+    return Job(str(WORKER.with_name(RUNTIMES[runtime].worker)), spec, inputs, timeout_s)
+
+
 def run_variant(
     model: Path,
     inputs: Mapping[str, np.ndarray],
@@ -57,17 +99,41 @@ def run_variant(
         delegate: whether the runtime may use its default delegate, XNNPACK.
         latency: `{"warmup": n, "samples": n}` to time calls instead of keeping outputs.
     """
-    spec = {
-        "model": str(model),
-        **RUNTIMES[runtime].launch(),
-        "threads": threads,
-        "mode": "outputs",
-        "delegate": delegate,
-    }
-    if latency is not None:
-        spec |= {"mode": "latency", **latency}
-    program = str(WORKER.with_name(RUNTIMES[runtime].worker))
-    return run_worker([program], spec, inputs, timeout_s=timeout_s, target=target)
+    job = variant_job(model, inputs, runtime=runtime, delegate=delegate, threads=threads, timeout_s=timeout_s)
+    spec = {**job.spec, **({"mode": "latency", **latency} if latency is not None else {})}
+    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target)
+
+
+def run_forked(jobs: Sequence[Job], more: Mapping[str, Any]) -> list[Outcome]:
+    """Do jobs of one program one after another, each in a fork of a process that has imported what they need."""
+    with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
+        folders = [Path(scratch) / str(number) for number in range(len(jobs))]
+        known: dict[int, Path] = {}
+        for folder, job in zip(folders, jobs, strict=True):
+            folder.mkdir()
+            feeds = known.setdefault(id(job.inputs), folder / "inputs.npz")
+            if feeds.parent == folder:
+                np.savez(feeds, **job.inputs)  # type: ignore[arg-type]
+            files = {"inputs": str(feeds), "outputs": str(folder / "outputs.npz")}
+            (folder / "spec.json").write_text(json.dumps({**job.spec, **more, **files}))
+        told = [
+            {"spec": str(folder / "spec.json"), "stderr": str(folder / "stderr"), "timeout_s": job.timeout_s}
+            for folder, job in zip(folders, jobs, strict=True)
+        ]
+        spec = {"program": jobs[0].program, "jobs": told}
+        limit = sum(job.timeout_s for job in jobs)
+        done = run_worker([str(FORKING)], spec, {}, timeout_s=limit)
+        if not done:
+            return [Outcome(done.reason)] * len(jobs)
+        statuses = done.arrays["statuses"].tolist()
+        return [_forked(*each) for each in zip(folders, statuses, jobs, strict=True)]
+
+
+def _forked(folder: Path, status: int, job: Job) -> Outcome:
+    if status == -signal.SIGALRM:
+        return Outcome(f"no answer within {job.timeout_s:g} s")
+    said = folder / "stderr"
+    return _outcome(folder / "outputs.npz", status, said.read_text("utf-8", "replace") if said.is_file() else "")
 
 
 def run_worker(
@@ -99,10 +165,14 @@ def run_worker(
         code = _run(command, environment, stderr, timeout_s)
         if code is None:
             return Outcome(f"no answer within {timeout_s:g} s")
-        if code or not results.is_file():
-            return Outcome(_failure(code, stderr.read_text(encoding="utf-8", errors="replace")))
-        with np.load(results, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        return _outcome(results, code, stderr.read_text(encoding="utf-8", errors="replace"))
+
+
+def _outcome(results: Path, code: int, stderr: str) -> Outcome:
+    if code or not results.is_file():
+        return Outcome(_failure(code, stderr))
+    with np.load(results, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
     meta = json.loads(str(arrays.pop("meta")))
     return Outcome("", arrays, meta)
 

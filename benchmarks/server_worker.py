@@ -18,6 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from worker import memory
 
 
+def prepare(spec):
+    """Import what a kind needs, before a fork."""
+    import scann  # noqa: F401
+
+    if spec["kind"] == "savedmodel":
+        import tensorflow  # noqa: F401
+
+
 def load_saved_model(spec):
     import scann  # noqa: F401  (registers the ops that a ScaNN SavedModel needs)
     import tensorflow as tf
@@ -78,6 +86,7 @@ def main(path):
     started = time.perf_counter_ns()
     call(queries[0])
     meta["first_call_ns"] = time.perf_counter_ns() - started
+    meta["rss_after_bytes"] = memory("VmRSS")
     answers = [call(query) for query in queries]
     samples = np.empty(spec["samples"], np.int64)
     for i in range(-spec["warmup"], spec["samples"]):

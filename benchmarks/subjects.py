@@ -1,6 +1,6 @@
 """What latency is measured of: each variant on each runtime, and the server-side retrievers, over the same queries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..train.artifacts import Run
-from .processes import Outcome, run_variant, run_worker
+from .processes import Job, Outcome, run_variant, variant_job
 from .queries import HeldOut
 from .query_inputs import Catalogue, Query, feed, feeds_for
+from .runtimes import RUNTIMES
 
 SERVER_WORKER = Path(__file__).with_name("server_worker.py")
 _QUERIES = 128
@@ -25,11 +26,18 @@ class Subject:
         fields: the row's descriptive fields.
         measure: (warmup, samples) to a worker's outcome with `samples_ns` and, for retrievers, `ids`.
         label: short name for people and file names.
+        job: what a worker is asked, where it may be a fork.
     """
 
     label: str
     fields: Mapping[str, Any]
     measure: Callable[[int, int], Outcome]
+    job: Job | None = None
+
+    @classmethod
+    def of(cls, label: str, fields: Mapping[str, Any], job: Job) -> "Subject":
+        """A subject that a worker can measure beside others of the same worker."""
+        return cls(label, fields, lambda warmup, samples: job.run(mode="latency", warmup=warmup, samples=samples), job)
 
 
 @dataclass(frozen=True)
@@ -76,22 +84,49 @@ def timed(path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: in
     return measure
 
 
-def variant_subject(run: Run, variant: dict[str, Any], runtime: str, threads: int, asked: Asked) -> Subject:
-    """A variant on a runtime; a string ranker is called with one pair, as the tutorial's app would."""
-    graph, queries, k = variant["graph"], asked.queries, results_a_call(variant)
-    if graph == "ranker_strings":
-        queries = [replace(query, items=query.items[:1]) for query in queries]
+def variant_subjects(
+    run: Run, variants: Sequence[dict[str, Any]], runtimes: Sequence[str], threads: Sequence[int], asked: Asked
+) -> list[Subject]:
+    """Every variant on every runtime: each number of threads, without XNNPACK, and rankers with other numbers of candidates."""
+    found = []
+    for variant in variants:
+        batches = _batches(variant)
+        setups = [(count, batches[0], True) for count in threads]
+        setups += [(threads[0], batch, True) for batch in batches[1:]]
+        for runtime in runtimes:
+            without = [(threads[0], batches[0], False)] if RUNTIMES[runtime].chooses_delegate else []
+            found += [_variant_subject(run, variant, runtime, asked, *setup) for setup in [*setups, *without]]
+    return found
+
+
+def is_usual(row: Mapping[str, Any]) -> bool:
+    """Whether a row is one to show first: one thread, XNNPACK as it comes, the usual number of candidates."""
+    usual = _batches(row)[0] if row["subject"] == "tflite" and row.get("delegate") else row["batch_size"]
+    return row["threads"] in (None, 1) and row.get("delegate") != "none" and row["batch_size"] == usual
+
+
+def _batches(variant: Mapping[str, Any]) -> tuple[int, ...]:
+    """Candidates a call, the usual number first: the tutorial's app asks about one pair, ours about a screenful and more."""
+    return {"ranker": (100, 1, 10), "ranker_strings": (1, 10, 100)}.get(variant["graph"], (1,))
+
+
+def _variant_subject(
+    run: Run, variant: dict[str, Any], runtime: str, asked: Asked, threads: int, batch: int, delegate: bool
+) -> Subject:
+    graph, k = variant["graph"], results_a_call(variant)
+    queries = [replace(query, items=query.items[:batch]) for query in asked.queries]
     feeds = feeds_for([port["name"] for port in variant["inputs"]], queries, asked.catalogue)
-    ranked = len(queries[0].items) if {"items", "movie_title"} & set(feeds) else 1
     if "seen" in feeds:  # the servers' indexes have no mask
         feeds["seen"] = np.zeros_like(feeds["seen"])
     fields = {
         "subject": "tflite", "graph": graph, "recipe": variant["recipe"], "runtime": runtime, "target": "host", "threads": threads,
-        "batch_size": ranked, "n_items": asked.n_items, "k": k,
+        "delegate": "xnnpack" if delegate else "none", "batch_size": batch, "n_items": asked.n_items, "k": k,
         "is_exact": variant["recipe"] == "float32" if k else None, "size_bytes": variant["size_bytes"],
     }  # fmt: skip
-    label = f"{graph}-{variant['recipe']}@{runtime}-t{threads}"
-    return Subject(label, fields, timed(run.converted / variant["file"], feeds, runtime, threads))
+    other = f"-b{batch}" if batch != _batches(variant)[0] else ""
+    label = f"{graph}-{variant['recipe']}@{runtime}-t{threads}{other}{'' if delegate else '-none'}"
+    job = variant_job(run.converted / variant["file"], feeds, runtime=runtime, threads=threads, delegate=delegate)
+    return Subject.of(label, fields, job)
 
 
 def server_subjects(run: Run, asked: Asked, k: int, vectors: np.ndarray) -> list[Subject]:
@@ -131,10 +166,9 @@ def _server_subject(
 ) -> Subject:
     row = {
         **fields, "graph": None, "recipe": None, "runtime": "native" if spec["kind"] == "scann_native" else "tf-2.18.1",
-        "target": "host", "threads": None, "batch_size": 1, "n_items": n_items, "k": spec["k"], "size_bytes": None,
+        "target": "host", "threads": None, "delegate": None, "batch_size": 1, "n_items": n_items, "k": spec["k"],
+        "size_bytes": None,
     }  # fmt: skip
 
-    def measure(warmup: int, samples: int) -> Outcome:
-        return run_worker([str(SERVER_WORKER)], {**spec, "warmup": warmup, "samples": samples}, inputs, timeout_s=180)
-
-    return Subject(f"{fields['subject'].replace('/', '-')}-{fields['configuration'].split(',')[0]}", row, measure)
+    label = f"{fields['subject'].replace('/', '-')}-{fields['configuration'].split(',')[0]}"
+    return Subject.of(label, row, Job(str(SERVER_WORKER), spec, inputs, timeout_s=180))

@@ -1,6 +1,13 @@
 import numpy as np
 import pytest
-from pocketrec.benchmarks.percentiles import interval, order_statistic_ranks, percentile, summarize
+from pocketrec.benchmarks.percentiles import (
+    early_stopping,
+    interval,
+    order_statistic_ranks,
+    percentile,
+    spread,
+    summarize,
+)
 
 
 @pytest.mark.parametrize(("q", "ranks"), [(0.5, (469, 532)), (0.9, (881, 920)), (0.99, (983, 998))])
@@ -31,3 +38,13 @@ def test_summary_is_in_microseconds_and_counts_processes():
     summary = summarize(np.array([[1000] * 500, [3000] * 500]))
     assert (summary["n_samples"], summary["n_processes"], summary["p90_us"]) == (1000, 2, 3.0)
     assert summary["p50_us_by_process"] == [1.0, 3.0]
+
+
+def test_early_stopping_is_mlperfs_rank():
+    assert early_stopping(np.arange(1, 1025)[::-1], 0.9) == 945
+    assert early_stopping(np.arange(1, 24577), 0.9) > 0.9 * 24576
+    assert early_stopping(np.arange(20), 0.9) is None
+
+
+def test_spread_is_the_widest_gap_of_processes_over_their_median():
+    assert spread([10.0, 11.0, 12.0]) == pytest.approx(2 / 11) and spread([3.0]) == 0.0

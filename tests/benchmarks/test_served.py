@@ -105,7 +105,9 @@ def test_bad_numbers_are_refused_before_a_server_is_started(run, asked, options,
 def test_options_without_a_served_run_are_one_line(run, pocketrec, tmp_path):
     assert "--rtt-ms: expected --served beside it" in refused(pocketrec("latency", run, "--rtt-ms", 50))
     assert "--rtt-ms: expected 0 or more" in refused(pocketrec("latency", run, "--served", "--rtt-ms", -1))
-    assert "expected a RUN with --served" in refused(pocketrec("latency", "--tflite", tmp_path / "x.tflite", "--served"))
+    assert "expected a RUN with --served" in refused(
+        pocketrec("latency", "--tflite", tmp_path / "x.tflite", "--served")
+    )
 
 
 def test_latency_of_a_run_holds_the_served_rows_when_asked_to(own_run, monkeypatch):
