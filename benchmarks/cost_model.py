@@ -37,6 +37,8 @@ def fit_cost(bytes_moved: np.ndarray, through_heap: np.ndarray, time_us: np.ndar
 def cost_models(results: Sequence[Mapping[str, Any]], read_gb_s: Mapping[int, float]) -> list[dict[str, Any]]:
     """One model for each runtime and number of threads that was measured on two sizes and more, with its residuals.
 
+    A form's time is the median of the process that was quickest: other work on the machine only ever adds.
+
     Args:
         results: rows of latency.json.
         read_gb_s: by size of the catalogue, how fast plain reading is there.
@@ -48,7 +50,7 @@ def cost_models(results: Sequence[Mapping[str, Any]], read_gb_s: Mapping[int, fl
     """
     groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
     for row in results:
-        if row.get("form") in _BESIDE and row["p50_us"] is not None:
+        if row.get("form") in _BESIDE:
             groups.setdefault((row["runtime"], row["threads"]), []).append(row)
     return [_model(*key, rows, read_gb_s) for key, rows in groups.items() if len(rows) >= _LEAST_ROWS]
 
@@ -68,16 +70,16 @@ def _model(
     runtime: str, threads: int, rows: Sequence[Mapping[str, Any]], read_gb_s: Mapping[int, float]
 ) -> dict[str, Any]:
     moved, heaped = (np.array([count(row) for row in rows], np.float64) for count in (bytes_moved, through_heap))
-    time = np.array([row["p50_us"] for row in rows])
+    time = np.array([min(row["p50_us_by_process"]) for row in rows])  # the process least disturbed
     fixed, a_byte, a_score = fit_cost(moved, heaped, time)
     fitted = fixed + a_byte * moved + a_score * heaped
     residuals = []
     for i, row in enumerate(rows):
-        plain = read_gb_s[row["n_items"]] * 1e3 * row["p50_us"]  # bytes that plain reading would have read meanwhile
+        plain = read_gb_s[row["n_items"]] * 1e3 * time[i]  # bytes that plain reading would have read meanwhile
         residuals.append(
             {
                 "form": row["form"], "n_items": row["n_items"], "bytes_moved": int(moved[i]), "through_heap": int(heaped[i]),
-                "p50_us": row["p50_us"], "fitted_us": float(fitted[i]), "residual": float(time[i] / fitted[i] - 1),
+                "p50_us": float(time[i]), "fitted_us": float(fitted[i]), "residual": float(time[i] / fitted[i] - 1),
                 "moved_of_reading": float(moved[i] / plain),
                 "rows_of_reading": float(row["n_items"] * row["dimension"] / plain),
             }

@@ -120,7 +120,7 @@ FORMS = {
     "full_scan_float32": Form("every row in float32, one heap", "float32", True, None, _full_scan_float32),
     "full_scan": Form("every row in int8, one heap", "dynamic_int8", False, 0, _full_scan),
     "two_stage": Form(
-        "every row in int8, a heap over blocks and one within", "dynamic_int8", False, 10_000, _two_stage
+        "every row in int8, a heap over blocks and one within", "dynamic_int8", False, 10_000, _two_stage, _blocks
     ),
     "partitioned": Form("rows of the best cells in int8", "dynamic_int8", False, 20_000, _partitioned, _cells),
 }

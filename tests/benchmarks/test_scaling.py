@@ -55,7 +55,11 @@ def test_growth_and_costs_stand_beside_the_results(swept):
     assert [(row["n_items"], row["resembles"]) for row in document["growth"]] == [(2000, True), (5000, True)]
     assert all(row["read_gb_s"] > 0 and row["scanned_bytes"] == 32 * row["n_items"] for row in document["growth"])
     assert {model["runtime"] for model in document["cost_model"]} == {"tflite-runtime-2.14.0", "litert-2.3.0"}
-    assert all(len(model["residuals"]) == 4 for model in document["cost_model"])
+    for model in document["cost_model"]:
+        heaped = {(row["form"], row["n_items"]): row["through_heap"] for row in model["residuals"]}
+        # 5,000 scores in blocks of 4: 1,250 maxima and 100 blocks.
+        assert heaped == {("full_scan", 2000): 2000, ("full_scan", 5000): 5000, ("two_stage", 2000): 1200,
+                          ("two_stage", 5000): 1650}  # fmt: skip
     assert "partitioned" in done.out and "residuals" in done.out
 
 
