@@ -10,6 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from .editing import Types
 from .operators import GraphEditor
 from .rounding import LEVELS8, affine
+from .shapes import known_shape
 
 # Fewer weights than this stay float32: their bytes are nothing, and the converter keeps to the same bound.
 LEAST_WEIGHTS = 1024
@@ -80,17 +81,18 @@ class Dense:
         weights = self.weights(int(op.inputs[1]), more)
         if more:
             if source not in self.padded:
-                width = int(self.editor.tensor(source).shape[-1])
-                self.padded[source] = self.editor.resized(source, width + more, Types.FLOAT32)
+                width = int(self.editor.tensor(weights).shape[1])
+                self.padded[source] = self.editor.resized(source, width, Types.FLOAT32)
                 made.append(self.editor.pad_last(source, self.padded[source], more))
             op.inputs = [self.padded[source], *op.inputs[1:]]
         return made, weights
 
     def lacks(self, op: Any) -> int:
         """Columns to whole groups of `WHOLE_COLUMNS`; none where the input is not as wide as the weights."""
-        shape, weights = self.editor.tensor(int(op.inputs[0])).shape, self.editor.constant(int(op.inputs[1]))
+        shape, weights = known_shape(self.editor, int(op.inputs[0])), self.editor.constant(int(op.inputs[1]))
         assert weights is not None
-        is_plain = shape is not None and len(shape) and int(shape[-1]) == weights.shape[1]
+        # A width that a lookup made unknown is the weights', or two queries would lie in one row.
+        is_plain = bool(shape) and shape[-1] in (weights.shape[1], -1)
         return -weights.shape[1] % WHOLE_COLUMNS if is_plain else 0
 
 
