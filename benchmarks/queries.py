@@ -103,14 +103,13 @@ class HeldOut:
 
     @cached_property
     def representative(self) -> list[Query]:
-        """Queries to measure activations on: users spread over all, asked with their training history about its last fifth.
-
-        Nothing that was held out is in them.
+        """Queries to measure activations on: users spread over all, asked with their training history about its last fifth, and the
+        edges, since ranges that somebody new falls out of are no ranges. Nothing that was held out is in them.
         """
         users = np.flatnonzero(np.diff(self.history.offsets) > 0)
         affordable = max(LEAST_REPRESENTATIVE, min(REPRESENTATIVE, MOST_SCORES // len(self.items)))
         chosen = users[np.linspace(0, len(users) - 1, min(affordable, len(users))).astype(int)]
-        return [self._from_training(int(user)) for user in chosen]
+        return [*(self._from_training(int(user)) for user in chosen), *self.edges.values()]
 
     def _from_training(self, user: int) -> Query:
         items, stars = self.history.items_of(user), self.history.ratings_of(user)

@@ -130,7 +130,7 @@ def test_a_missed_gate_shows_both_lists_in_json_terminal_and_junit(own_run, pock
     gates = "[retriever.int4_rows]\ntop_k_overlap = 0.999\nmax_diff_of_range = 0.1\nreason = 'a test'\n"
     (tmp_path / "gates.toml").write_text(gates)
     done = pocketrec("parity", own_run, "--runtime", "litert-2.3.0", "--gates", tmp_path / "gates.toml")
-    assert done.code == 1 and "FAIL" in done.out and "top_k_overlap 0.96" in done.out
+    assert done.code == 1 and "✗" in done.out and "top_k_overlap 0.96" in done.out
     assert "0 of 2 passed: 1 variant, 1 runtime, 1 processor, 941 queries and 8 edge cases each" in done.out
     document = json.loads((own_run / "reports" / "parity.json").read_text())
     shown = document["results"][0]["first_difference"]

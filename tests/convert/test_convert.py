@@ -150,7 +150,8 @@ def test_query_encoder_and_candidates_make_the_retriever(run):
 
 def test_representative_queries_hold_nothing_that_was_held_out(run):
     data = HeldOut(Run(run))
-    for query in data.representative:
+    assert data.representative[-len(data.edges) :] == list(data.edges.values())
+    for query in data.representative[: -len(data.edges)]:
         mine = data.history.items_of(query.user)
         assert np.isin(query.items, mine).all() and np.isin(query.seen, mine).all()
         assert not np.intersect1d(query.items, data.truth.items_of(query.user)).size
