@@ -326,6 +326,7 @@ def latency(
               pocketrec latency --tflite FILE --inputs FILE.npz
     """
     from pocketrec.benchmarks import latency as stage
+    from pocketrec.benchmarks.conditions import noise
     from pocketrec.benchmarks.scaling_tables import scaling_tables
     from pocketrec.benchmarks.tables import latency_table
     from pocketrec.train.artifacts import open_run
@@ -348,7 +349,8 @@ def latency(
         else:
             assert tflite is not None
             document = stage.measure_file(tflite, inputs=inputs, out=out, **common, say=say)
-    _print_json(document) if as_json else _print(*(scaling_tables(document) if items else [latency_table(document)]))
+    shown = [*(scaling_tables(document) if items else [latency_table(document)]), *noise(document)]
+    _print_json(document) if as_json else _print(*shown)
 
 
 @app.command()

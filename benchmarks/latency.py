@@ -11,6 +11,7 @@ from ..train.artifacts import LATENCY_SCHEMA, Run, kit_version, require_empty, s
 from ..train.errors import CheckFailed, InputError
 from ..train.host import describe_host
 from ..train.metrics import top_k
+from .conditions import describe_conditions, load_average
 from .feeds import feeds_of_npz
 from .parity import check_unchanged
 from .percentiles import summarize
@@ -58,12 +59,13 @@ def measure_run(
     k = next((k for k in map(results_a_call, variants) if k), min(100, len(data.items)))
     subjects = variant_subjects(run, variants, names, counts, asked)
     subjects += server_subjects(run, asked, k, reference["query"][asked.rows])
+    load_before = load_average()
     outcomes = _interleave(subjects, processes, samples, say)
     exact = top_k(reference["scores"][asked.rows], k)
     results = [_result(run.reports, subject, outcomes[subject.label], exact, data) for subject in subjects]
     if served:
         results += measure_served(run, asked, k, exact=exact, rtt_ms=rtt_ms, folder=run.reports, say=say)
-    return _write(run.reports, results, sha256_file(run.converted / "variants.json"))
+    return _write(run.reports, results, sha256_file(run.converted / "variants.json"), load_before)
 
 
 def measure_file(
@@ -89,9 +91,10 @@ def measure_file(
         require_empty(out)
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs") if inputs else zeros_for(file)
     subjects = [_file_subject(path, feeds, name, count, inputs) for name in names for count in counts]
+    load_before = load_average()
     outcomes = _interleave(subjects, processes, samples, say)
     results = [_result(out, subject, outcomes[subject.label], None, None) for subject in subjects]
-    return _write(out, results, sha256_file(path))
+    return _write(out, results, sha256_file(path), load_before)
 
 
 def _file_subject(
@@ -207,12 +210,15 @@ def _recall(outcome: Outcome, exact: np.ndarray, data: HeldOut) -> float:
     )
 
 
-def _write(folder: Path | None, results: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
+def _write(
+    folder: Path | None, results: list[dict[str, Any]], made_from: str, load_before: list[float]
+) -> dict[str, Any]:
     document = {
         "schema": LATENCY_SCHEMA,
         "kit_version": kit_version(),
         "made_from_sha256": made_from,
         "host": describe_host(),
+        "conditions": describe_conditions(load_before, results),
         "results": results,
     }
     if folder is not None:

@@ -14,6 +14,7 @@ from ..train.errors import CheckFailed, InputError
 from ..train.host import describe_host
 from .cost_model import cost_models
 from .growing import fit_mixture, grow, likeness, projection, resembles
+from .conditions import describe_conditions, load_average
 from .latency import PROCESSES, SAMPLES, check_options, measured_row
 from .processes import Outcome, run_worker
 from .queries import HeldOut
@@ -63,7 +64,8 @@ def measure_scaling(
             not fit.
         CheckFailed: a subject could not be measured.
     """
-    counts, names = check_options(threads, runtimes, processes, samples)
+    counts, names = check_options(list(threads) or [1], runtimes, processes, samples)
+    load_before = load_average()
     data, trained = HeldOut(run), np.load(run.trained / "candidates.npy")
     k = next((k for k in map(results_a_call, run.variants_json["variants"]) if k), min(100, len(data.items)))
     width = trained.shape[1] if dimension is None else dimension
@@ -87,7 +89,7 @@ def measure_scaling(
             rows, speed = _measure(run.reports, scaled, subjects, processes, samples, say)
             results += rows
             growth.append({"n_items": n_items, "seed": seed, "resembles": resembles(alike), **alike, **speed})
-    return _write(run, results, growth)
+    return _write(run, results, growth, load_before)
 
 
 def check_sizes(items: Iterable[int], n_trained: int, k: int, dimension: int) -> list[int]:
@@ -167,13 +169,16 @@ def recall_at_k(found: Sequence[np.ndarray], exact: np.ndarray, scaled: Scaled) 
     return hits / exact.size
 
 
-def _write(run: Run, results: list[dict[str, Any]], growth: list[dict[str, Any]]) -> dict[str, Any]:
+def _write(
+    run: Run, results: list[dict[str, Any]], growth: list[dict[str, Any]], load_before: list[float]
+) -> dict[str, Any]:
     made_from, host = sha256_file(run.converted / "variants.json"), describe_host()
     document = {
         "schema": LATENCY_SCHEMA,
         "kit_version": kit_version(),
         "made_from_sha256": made_from,
         "host": host,
+        "conditions": describe_conditions(load_before, results),
         "results": _own_catalogue(run.reports / "latency.json", made_from, host) + results,
         "growth": growth,
         "cost_model": cost_models(results, {row["n_items"]: row["read_gb_s"] for row in growth}),

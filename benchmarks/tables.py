@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .differences import side_by_side
+from .subjects import is_usual
 
 _STYLE = {
     "right": "green",
@@ -126,11 +127,16 @@ def _extent(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def latency_table(document: Mapping[str, Any]) -> Table:
-    """Latency results, one row a subject; times in microseconds, a percentile the sample cannot support as a dash."""
+    """Latency results, one row a subject as it is usually run; times in microseconds, a percentile the sample cannot support as a
+    dash."""
+    usual = [row for row in document["results"] if is_usual(row)] or document["results"]
+    more = len(document["results"]) - len(usual)
     table = Table("what", "runtime", title="Latency, one call at a time, microseconds")
+    if more:
+        table.caption = f"{more} more rows in latency.json: other threads and numbers of candidates, without XNNPACK"
     for heading in ("threads", "batch", "recall@k", "p50", "p90", "p99", "load ms", "first ms", "peak MB"):
         table.add_column(heading, justify="right")
-    for row in document["results"]:
+    for row in usual:
         name = row["subject"] if row["subject"] != "tflite" else f"{row['graph']} {row['recipe'] or ''}".strip()
         if row.get("offered_per_s"):
             name += f" {row['offered_per_s']:g}/s" + (", not held" if row["breaks"] else "")

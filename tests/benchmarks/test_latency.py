@@ -2,7 +2,10 @@ import json
 
 import numpy as np
 import pytest
+from pocketrec.benchmarks.conditions import describe_conditions, noise
 from pocketrec.benchmarks.percentiles import summarize
+from pocketrec.benchmarks.processes import Job, run_forked
+from pocketrec.benchmarks.subjects import is_usual
 from pocketrec.convert.recipes import RECIPES
 
 from tests.conftest import refused
@@ -22,13 +25,18 @@ def results(run):
 def test_every_variant_and_the_servers_were_measured(results):
     assert all(set(row) >= FIELDS for row in results)
     subjects = [row["subject"] for row in results]
-    assert subjects.count("tflite") == 4 * len(RECIPES) * 2 and subjects.count("server/scann/savedmodel") == 2
+    # Threads 1 and 2 and without XNNPACK; rankers with 1 and 10 candidates too.
+    assert subjects.count("tflite") == (4 * 3 + 2) * len(RECIPES) * 2 and subjects.count("server/scann/savedmodel") == 2
+    assert sum(is_usual(row) for row in results) == 4 * len(RECIPES) * 2 + 4
     assert set(subjects) == {"tflite", "server/bruteforce/savedmodel", "server/scann/savedmodel", "server/scann/native"}
 
 
 def test_batch_is_the_number_of_candidates_where_a_graph_takes_any(results):
     batches = {(row["graph"], row["batch_size"]) for row in results if row["subject"] == "tflite"}
-    assert batches == {("ranker", 100), ("query_encoder", 1), ("retriever", 1), ("recommender", 1)}
+    ranked = {("ranker", 1), ("ranker", 10), ("ranker", 100)}
+    assert batches == {*ranked, ("query_encoder", 1), ("retriever", 1), ("recommender", 1)}
+    usual = {(row["graph"], row["batch_size"]) for row in results if row["subject"] == "tflite" and is_usual(row)}
+    assert ranked & usual == {("ranker", 100)}
 
 
 def test_every_retriever_declares_recall_against_exact(results):
@@ -59,7 +67,7 @@ def test_any_file_can_be_timed(tutorial_run, pocketrec, tmp_path):
     done = pocketrec("latency", "--tflite", file, "--processes", 2, "--samples", 20, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     rows = json.loads((tmp_path / "out" / "latency.json").read_text())["results"]
-    assert [row["n_samples"] for row in rows] == [40, 40]
+    assert [(row["n_samples"], row["threads"]) for row in rows] == [(40, 1), (40, 2)] * 2
     assert all(row["p99_us"] is None and row["p50_us"] > 0 and row["inputs"] == "zeros" for row in rows)
 
 
@@ -75,3 +83,51 @@ def test_any_file_can_be_timed(tutorial_run, pocketrec, tmp_path):
 )
 def test_bad_arguments_are_one_line(run, pocketrec, arguments, said):
     assert said in refused(pocketrec("latency", run, *arguments))
+
+
+def test_cold_start_and_overhead_stand_apart_from_the_percentiles(results):
+    for row in (row for row in results if row["subject"] == "tflite"):
+        assert 0 < row["overhead_us"] < row["p50_us"] and 0 < row["allocate_ms"] <= row["load_ms"]
+        assert row["rss_before_bytes"] < row["rss_after_bytes"] <= row["peak_rss_bytes"]
+        assert row["ci95_p90_us"][0] <= row["p90_us"] <= row["ci95_p90_us"][1]
+        assert row["p90_early_stopping_us"] >= row["p90_us"] and row["delegate"] in ("xnnpack", "none")
+
+
+def test_conditions_are_recorded(run):
+    found = json.loads((run / "reports" / "latency.json").read_text())["conditions"]
+    assert set(found) == {"affinity", "load_average", "governor", "typical_spread", "noisy", "warnings"}
+    assert found["affinity"] and len(found["load_average"]) == 3 and found["noisy"] == bool(found["warnings"])
+
+
+def test_a_noisy_machine_is_said():
+    quiet = describe_conditions([0.0, 0.0, 0.0], [{"spread": 0.02, "n_processes": 5}])
+    assert not quiet["noisy"] and noise({"conditions": quiet}) == []
+    loud = describe_conditions(
+        [9999.0, 0.0, 0.0], [{"spread": 0.4, "n_processes": 5}, {"spread": 9.0, "n_processes": 1}]
+    )
+    (line,) = noise({"conditions": loud})
+    assert "lie 40% apart" in line and "9999 processes were running" in line
+
+
+def test_forks_answer_as_processes_do_and_a_crash_hits_one_job_only(tmp_path):
+    (tmp_path / "worker.py").write_text(
+        "import json, os, sys, time, numpy as np\n"
+        "def prepare(spec): pass\n"
+        "def main(path):\n"
+        "    spec = json.loads(open(path).read())\n"
+        "    if spec['how'] == 'crash': print('on the way down', file=sys.stderr, flush=True); os.abort()\n"
+        "    if spec['how'] == 'hang': time.sleep(60)\n"
+        "    if spec['how'] == 'refuse': raise SystemExit('inputs: expected others')\n"
+        "    if spec['how'] == 'raise': raise ValueError('no such thing')\n"
+        "    given = np.load(spec['inputs'])['x'] * spec['factor']\n"
+        "    np.savez(open(spec['outputs'], 'wb'), meta=np.array('{}'), x=given, pid=np.array(os.getpid()))\n"
+    )
+    x = {"x": np.arange(3)}
+    jobs = [
+        Job(str(tmp_path / "worker.py"), {"how": how}, x, 3.0) for how in ("", "crash", "hang", "refuse", "raise", "")
+    ]
+    good, crash, hang, refuse, thrown, again = run_forked(jobs, {"factor": 2})
+    assert good.arrays["x"].tolist() == again.arrays["x"].tolist() == [0, 2, 4]
+    assert good.arrays["pid"] != again.arrays["pid"]
+    assert crash.reason == "signal 6: on the way down" and hang.reason == "no answer within 3 s"
+    assert refuse.reason == "exit status 1: inputs: expected others" and "ValueError: no such thing" in thrown.reason
