@@ -12,9 +12,9 @@ from ..convert.scanned import exact_best
 from ..train.artifacts import LATENCY_SCHEMA, Run, kit_version, sha256_file, write_json
 from ..train.errors import CheckFailed, InputError
 from ..train.host import describe_host
+from .conditions import describe_conditions, load_average
 from .cost_model import cost_models
 from .growing import fit_mixture, grow, likeness, projection, resembles
-from .conditions import describe_conditions, load_average
 from .latency import PROCESSES, SAMPLES, check_options, measured_row
 from .processes import Outcome, run_worker
 from .queries import HeldOut
