@@ -80,18 +80,20 @@ class _Retrieval:
         return specs
 
     def best(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
-        """Scores float32[k] and ids int32[k], best first; what is masked scores `MASKED`."""
+        """Scores float32[k] and ids int32[k], best first; what is masked scores `MASKED`, or near it where genres mask it."""
         from ..train.tf import tf
 
         query = self.encoder.function(**{name: inputs[name] for name in self.encoder.specs})["query"]
         scores = tf.reshape(tf.matmul(query, tf.constant(self.table), transpose_b=True), [-1])[: self.n_items]
-        masked = inputs["seen"]
         if self.sets is not None:
-            masked = tf.logical_or(masked, self._outside(inputs["genres"]))
-        return tf.math.top_k(tf.where(masked, MASKED, scores), self.k)
+            scores += self._penalty(inputs["genres"])
+        return tf.math.top_k(tf.where(inputs["seen"], MASKED, scores), self.k)
 
-    def _outside(self, genres: Any) -> Any:
-        """bool[n_items]: whether an item has none of the genres asked for; none asked for lets all pass."""
+    def _penalty(self, genres: Any) -> Any:
+        """float32[n_items]: `MASKED` for an item that has none of the genres asked for, else 0; none asked for lets all pass.
+
+        Added, it costs 3 us less at 1,682 items than comparing and joining masks: those operators are never delegated.
+        """
         from ..train.tf import tf
 
         assert self.sets is not None
@@ -99,7 +101,7 @@ class _Retrieval:
         # Positive only where genres are asked for and the set has none of them: each of its own outweighs all the others.
         weights = tf.constant(1.0 - 2.0 * marks.shape[1] * marks)
         counted = tf.reshape(tf.matmul(tf.reshape(genres, [1, -1]), weights, transpose_b=True), [-1])
-        return tf.gather(counted, tf.constant(set_of)) > 0.5
+        return tf.gather(tf.where(counted > 0.5, MASKED, 0.0), tf.constant(set_of))
 
 
 def _genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
