@@ -4,11 +4,18 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: demo test quality lint types lock clean
+.PHONY: demo test bench quality lint types lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
 	$(BIN)/pocketrec demo --out $(RUN)
+
+# The whole report: latency with a served run, catalogues up to a million items. About 15 minutes; makes the run where there is none.
+bench: $(STAMP)
+	test -f $(RUN)/reports/parity.json || $(BIN)/pocketrec demo --out $(RUN)
+	$(BIN)/pocketrec latency $(RUN) --served
+	$(BIN)/pocketrec latency $(RUN) --items 10000 --items 100000 --items 1000000
+	$(BIN)/pocketrec report $(RUN)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
