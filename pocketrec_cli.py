@@ -354,16 +354,33 @@ def latency(
 
 
 @app.command()
-def report(run: RunArg) -> None:
+def report(
+    run: RunArg,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="RUN2", help="An earlier run: mark what got slower, larger or worse.")
+    ] = None,
+    fail_on: Annotated[
+        str | None, typer.Option("--fail-on", help="`regression`: exit 1 when anything got worse than the baseline.")
+    ] = None,
+) -> None:
     """Write reports/report.html, report.md and junit.xml from the JSON beside them.
 
     \b
-    Example: pocketrec report run
+    Examples: pocketrec report run
+              pocketrec report run --baseline last/run --fail-on regression
     """
     from pocketrec.benchmarks.report import write_report
     from pocketrec.train.artifacts import open_run
+    from pocketrec.train.errors import CheckFailed, InputError, pick
 
-    _print(*(f"wrote {path}" for path in write_report(open_run(run))))
+    if fail_on is not None:
+        pick("--fail-on", fail_on, ["regression"])
+        if baseline is None:
+            raise InputError("--fail-on", expected="--baseline beside it", given="none", do="add --baseline RUN2")
+    written, compared = write_report(open_run(run), baseline=open_run(baseline) if baseline else None)
+    _print(*(compared.lines() if compared else ()), *(f"wrote {path}" for path in written))
+    if fail_on and compared and compared.worse:
+        raise CheckFailed(f"{len(compared.worse)} regressions against {baseline}")
 
 
 @app.command()

@@ -1,0 +1,122 @@
+"""The chart of cold starts, from latency.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .charts import BAR, BAR2, Size, Spec, draw
+from .figures import Figure
+from .formats import significant
+from .subject_kinds import name_of, own_catalogue
+
+Row = Mapping[str, Any]
+
+
+def cold_start(results: list[Row]) -> Figure | None:
+    """Load, allocation (where it was told apart) and the first call, stacked; phones and servers on scales of their own."""
+    rows = [row for row in own_catalogue(results) if row.get("load_ms") is not None]
+    if not rows:
+        return None
+    told = any(row.get("allocate_ms") is not None for row in rows)
+    parts = []
+    for row in rows:
+        allocate = row.get("allocate_ms") or 0.0
+        for order, (part, ms) in enumerate(
+            (("load", row["load_ms"] - allocate), ("allocate", allocate), ("first call", row["first_call_ms"]))
+        ):
+            parts.append(
+                {
+                    "part": part,
+                    "order": order,
+                    "ms": ms,
+                    "name": name_of(row),
+                    "place": _place(row),
+                    "said": f"{name_of(row)}, {row['runtime']}, {part}: {significant(ms)} ms",
+                }
+            )
+    if not told:
+        parts = [part for part in parts if part["part"] != "allocate"]
+    domain = ["load", "allocate", "first call"] if told else ["load", "first call"]
+    colours = [BAR, "#c9d1da", BAR2] if told else [BAR, BAR2]
+
+    def spec(size: Size) -> Spec:
+        places = list(dict.fromkeys(part["place"] for part in parts))
+        panels = [
+            _cold_panel(place, [p for p in parts if p["place"] == place], size, domain, colours) for place in places
+        ]
+        return {
+            "concat": panels,
+            "columns": size.columns(2),
+            "resolve": {"scale": {"x": "independent", "y": "independent"}},
+        }
+
+    table = [
+        [
+            name_of(r),
+            r["runtime"],
+            f"{significant(r['load_ms'])} ms",
+            f"{significant(r.get('allocate_ms'))}{' ms' if r.get('allocate_ms') is not None else ''}",
+            f"{significant(r['first_call_ms'])} ms",
+            f"{significant(r['peak_rss_bytes'] / 1e6)} MB",
+        ]
+        for r in rows
+    ]
+    return Figure(
+        "cold",
+        "Cold start",
+        _cold_said(rows, told),
+        "latency.json: results[].load_ms, allocate_ms, first_call_ms",
+        ("subject", "runtime", "load, with allocation", "of it allocation", "first call", "peak memory"),
+        table,
+        draw("cold", spec),
+    )
+
+
+def _place(row: Row) -> str:
+    if row["subject"] == "tflite":
+        return row["runtime"]
+    return "server process, until it answers" if row.get("covers") == "served" else "server libraries"
+
+
+def _cold_panel(place: str, parts: list[Any], size: Size, domain: list[str], colours: list[str]) -> Spec:
+    width = size.width // 2 - 215 if size.is_wide else size.width - 200
+    return {
+        "title": place,
+        "width": width,
+        "height": {"step": 15},
+        "data": {"values": parts},
+        "mark": {"type": "bar", "height": 9},
+        "encoding": {
+            "y": {
+                "field": "name",
+                "type": "nominal",
+                "sort": None,
+                "axis": {"title": None, "labelLimit": 190, "minExtent": 186, "domain": False, "ticks": False},
+            },
+            "x": {
+                "field": "ms",
+                "type": "quantitative",
+                "stack": True,
+                "axis": {"title": "ms", "tickCount": 5 if size.is_wide else 3},
+            },
+            "color": {"field": "part", "type": "nominal", "scale": {"domain": domain, "range": colours}},
+            "order": {"field": "order"},
+            "description": {"field": "said"},
+        },
+    }
+
+
+def _cold_said(rows: list[Row], told: bool) -> str:
+    total = lambda row: row["load_ms"] + row["first_call_ms"]  # noqa: E731
+    said = []
+    for words, chosen in (
+        ("Phone variants", [r for r in rows if r["subject"] == "tflite"]),
+        ("servers", [r for r in rows if r["subject"] != "tflite"]),
+    ):
+        if chosen:
+            least, most = (f(map(total, chosen)) for f in (min, max))
+            said.append(f"{words} have answered their first call after {significant(least)} to {significant(most)} ms")
+    return (
+        "; ".join(said)
+        + "."
+        + ("" if told else " Loading includes allocating tensors; this latency.json does not tell them apart.")
+    )

@@ -1,0 +1,75 @@
+"""What may ship, and how close each result of parity.json came to its gate: pure functions of the JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .gates import LIMITS
+
+Row = Mapping[str, Any]
+
+
+def allowance_used(row: Row) -> dict[str, float]:
+    """By limit, the share of what the gate allows that the result took: 0 is equal to the SavedModel, 1 the gate itself.
+
+    A limit from above allows its own value; one from below (shares and correlations, at most 1) allows 1 minus it. A gain counts
+    as 0. Measures that could not be computed are left out. Edges have no share: their bound is not in the JSON.
+    """
+    used = {}
+    for name, bound in row["tolerance"].items():
+        metric, below = LIMITS.get(name, (None, True))
+        value = row["metrics"].get(metric) if metric else None
+        if value is None:
+            continue
+        spent, allowed = (value, bound) if below else (1 - value, 1 - bound)
+        used[name] = max(0.0, spent) / allowed if allowed > 0 else (0.0 if spent <= 0 else float("inf"))
+    return used
+
+
+def worst_measure(row: Row) -> tuple[str, float] | None:
+    """The limit that came closest to its gate, and its share; None where nothing was compared."""
+    used = allowance_used(row)
+    return max(used.items(), key=lambda item: item[1]) if used else None
+
+
+def choices(variants: Sequence[Row], parity: Row) -> list[dict[str, Any]]:
+    """For each graph what may ship: `graph`, `best` (a variant or None: the smallest that passed wherever it ran), `passed` and
+    `asked` (its cells), `closest` (the share of its gate it used, with the measure), and `refused`: every smaller variant, why."""
+    return [_choice(graph, variants, parity["results"]) for graph in dict.fromkeys(v["graph"] for v in variants)]
+
+
+def _choice(graph: str, variants: Sequence[Row], results: Sequence[Row]) -> dict[str, Any]:
+    refused, found = [], {"graph": graph, "best": None, "passed": 0, "asked": 0, "closest": None}
+    for variant in sorted((v for v in variants if v["graph"] == graph), key=lambda v: v["size_bytes"]):
+        rows = [r for r in results if (r["graph"], r["recipe"]) == (graph, variant["recipe"])]
+        if reason := _refusal(rows):
+            refused.append({"recipe": variant["recipe"], "size_bytes": variant["size_bytes"], "reason": reason})
+            continue
+        passed = [row for row in rows if row["status"] == "pass"]
+        closest = max((w for w in map(worst_measure, passed) if w), key=lambda w: w[1], default=None)
+        found |= {"best": variant, "passed": len(passed), "asked": len(rows), "closest": closest}
+        break
+    return {**found, "refused": refused}
+
+
+def _refusal(rows: Sequence[Row]) -> str:
+    """Why a variant may not ship; '' where it may."""
+    bad = [row for row in rows if row["status"] in ("fail", "error")]
+    if bad:
+        return f"{where(bad[0])}: {bad[0]['reason']}" + (f" (and {len(bad) - 1} more cells)" if len(bad) > 1 else "")
+    return "" if any(row["status"] == "pass" for row in rows) else "it was compared nowhere"
+
+
+def where(row: Row) -> str:
+    """A cell's place: runtime, processor, and whether XNNPACK was kept out."""
+    return f"{row['runtime']}, {row['target']}" + (", no XNNPACK" if row.get("delegate") == "none" else "")
+
+
+def verdict(variants: Sequence[Row], parity: Row) -> str:
+    """One sentence: for each graph, the smallest variant that passed wherever it ran."""
+    parts = [
+        f"{c['graph']}: {c['best']['recipe']}, {c['best']['size_bytes']:,} bytes"
+        if c["best"]
+        else f"{c['graph']}: none may ship"
+        for c in choices(variants, parity)
+    ]
+    return f"Smallest variants that passed every gate. {'; '.join(parts)}."
