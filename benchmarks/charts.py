@@ -75,7 +75,7 @@ def _svg(spec: Spec, prefix: str) -> str:
     svg = vl_convert.vegalite_to_svg({**spec, "config": _config()}, vl_version=_VEGA_LITE)
     svg = re.sub(r'(id="|url\(#)', rf"\g<1>{prefix}-", svg)
     svg = _PLACES.sub(lambda found: re.sub(r"(?<=\d\.\d)\d+", "", found[0]), svg)  # a tenth of a pixel is enough
-    return svg.replace("<svg ", '<svg role="img" aria-hidden="true" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-labelledby="caption-{prefix[:-2]}" ', 1)
 
 
 def _config() -> Spec:

@@ -55,7 +55,9 @@ def distributions(results: list[Row], folder: Path) -> Figure | None:
     Raises:
         InputError: a file of samples is truncated.
     """
-    found = [(row, read_samples(folder, row)) for row in with_delegate(own_catalogue(results))]
+    everything = [(row, read_samples(folder, row)) for row in results]  # those that are not drawn may be truncated too
+    drawn = with_delegate(own_catalogue(results))
+    found = [(row, samples) for row, samples in everything if any(row is one for one in drawn)]
     read = [(row, samples) for row, samples in found if samples is not None and len(samples)]
     if not read:
         return None

@@ -117,11 +117,11 @@ def _items_spec(size: Size, rows: list[Any], reading: list[Any], fitted: list[An
         "scale": {"domain": forms, "range": [_DASHES[i % len(_DASHES)] for i in range(len(forms))]},
         "legend": {
             "orient": "bottom",
-            "columns": 2,
+            "columns": size.columns(2),
             "symbolStrokeColor": SOFT,
             "symbolType": "stroke",
             "symbolSize": 300,
-            "labelLimit": 125,
+            "labelLimit": 220,
         },
     }
     detail = {"field": "line"}

@@ -29,6 +29,8 @@ def test_wheel_holds_the_stages_and_nothing_else(wheel):
         "benchmarks/gates.toml",
         "benchmarks/RESULT_SPEC.md",
         "benchmarks/templates/report.html.j2",
+        "benchmarks/templates/report.css",
+        "benchmarks/templates/report.js",
         "benchmarks/browser/page.html",
         "benchmarks/browser/page.js",
         "android_assets/README.md",
