@@ -14,7 +14,7 @@ from .subject_kinds import KINDS
 
 Spec = dict[str, Any]
 
-# Ink, soft ink, grid, axis, and what marks a limit: light, dark.
+# Ink, soft ink, grid, axis, what marks a limit, and bars: light, dark.
 THEME = {
     "ink": ("#1c2128", "#e6e8eb"),
     "soft": ("#57606a", "#9aa5b1"),
@@ -23,8 +23,9 @@ THEME = {
     "limit": ("#c01c28", "#ff7b72"),
     "bar": ("#8896a8", "#71808f"),
     "bar2": ("#d6a13c", "#c99a45"),
+    "bar3": ("#c3ccd6", "#4a5662"),
 }
-INK, SOFT, GRID, AXIS, LIMIT, BAR, BAR2 = (light for light, _ in THEME.values())
+INK, SOFT, GRID, AXIS, LIMIT, BAR, BAR2, BAR3 = (light for light, _ in THEME.values())
 WIDE, NARROW = 980, 340
 _VEGA_LITE = "6.4"
 _PLACES = re.compile(r' (?:d|transform|x|y|x2|y2|width|height)="[^"]*"')

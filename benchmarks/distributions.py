@@ -11,7 +11,7 @@ from ..train.errors import InputError
 from .charts import INK, Size, Spec, draw, kind_colour, microseconds, present
 from .figures import Figure, span
 from .formats import duration, significant
-from .subject_kinds import kind_of, name_of, own_catalogue, with_delegate
+from .subject_kinds import kind_of, name_of, usual
 
 Row = Mapping[str, Any]
 _BEYOND = 5  # calls that lie beyond the outermost box on either side, at least
@@ -56,7 +56,7 @@ def distributions(results: list[Row], folder: Path) -> Figure | None:
         InputError: a file of samples is truncated.
     """
     everything = [(row, read_samples(folder, row)) for row in results]  # those that are not drawn may be truncated too
-    drawn = with_delegate(own_catalogue(results))
+    drawn = usual(results)
     found = [(row, samples) for row, samples in everything if any(row is one for one in drawn)]
     read = [(row, samples) for row, samples in found if samples is not None and len(samples)]
     if not read:

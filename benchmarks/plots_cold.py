@@ -3,17 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .charts import BAR, BAR2, Size, Spec, draw
+from .charts import BAR, BAR2, BAR3, Size, Spec, draw
 from .figures import Figure
 from .formats import significant
 from .subject_kinds import name_of, own_catalogue
+from .subjects import is_usual
 
 Row = Mapping[str, Any]
 
 
 def cold_start(results: list[Row]) -> Figure | None:
     """Load, allocation (where it was told apart) and the first call, stacked; phones and servers on scales of their own."""
-    rows = [row for row in own_catalogue(results) if row.get("load_ms") is not None]
+    rows = [
+        row
+        for row in own_catalogue(results)
+        if row.get("load_ms") is not None and (is_usual(row) or row.get("delegate") == "none")
+    ]
     if not rows:
         return None
     told = any(row.get("allocate_ms") is not None for row in rows)
@@ -28,7 +33,7 @@ def cold_start(results: list[Row]) -> Figure | None:
                     "part": part,
                     "order": order,
                     "ms": ms,
-                    "name": name_of(row),
+                    "name": name_of({**row, "delegate": None}),
                     "place": _place(row),
                     "said": f"{name_of(row)}, {row['runtime']}, {part}: {significant(ms)} ms",
                 }
@@ -36,12 +41,18 @@ def cold_start(results: list[Row]) -> Figure | None:
     if not told:
         parts = [part for part in parts if part["part"] != "allocate"]
     domain = ["load", "allocate", "first call"] if told else ["load", "first call"]
-    colours = [BAR, "#c9d1da", BAR2] if told else [BAR, BAR2]
+    colours = [BAR, BAR3, BAR2] if told else [BAR, BAR2]
 
     def spec(size: Size) -> Spec:
         places = list(dict.fromkeys(part["place"] for part in parts))
+        longest = {place: max(_total(row) for row in rows if _place(row) == place) for place in places}
+        phones = max((longest[_place(row)] for row in rows if row["subject"] == "tflite"), default=0.0)
+        most = {
+            place: longest[place] if place.startswith("server") else phones for place in places
+        }  # phones share a scale
         panels = [
-            _cold_panel(place, [p for p in parts if p["place"] == place], size, domain, colours) for place in places
+            _cold_panel(place, [p for p in parts if p["place"] == place], most[place], size, domain, colours)
+            for place in places
         ]
         return {
             "concat": panels,
@@ -71,13 +82,17 @@ def cold_start(results: list[Row]) -> Figure | None:
     )
 
 
+def _total(row: Row) -> float:
+    return row["load_ms"] + row["first_call_ms"]
+
+
 def _place(row: Row) -> str:
     if row["subject"] == "tflite":
-        return row["runtime"]
+        return row["runtime"] + (", no XNNPACK" if row.get("delegate") == "none" else "")
     return "server process, until it answers" if row.get("covers") == "served" else "server libraries"
 
 
-def _cold_panel(place: str, parts: list[Any], size: Size, domain: list[str], colours: list[str]) -> Spec:
+def _cold_panel(place: str, parts: list[Any], most: float, size: Size, domain: list[str], colours: list[str]) -> Spec:
     width = size.width // 2 - 215 if size.is_wide else size.width - 200
     return {
         "title": place,
@@ -96,6 +111,7 @@ def _cold_panel(place: str, parts: list[Any], size: Size, domain: list[str], col
                 "field": "ms",
                 "type": "quantitative",
                 "stack": True,
+                "scale": {"domain": [0, most], "nice": False},
                 "axis": {"title": "ms", "tickCount": 5 if size.is_wide else 3},
             },
             "color": {"field": "part", "type": "nominal", "scale": {"domain": domain, "range": colours}},
@@ -106,14 +122,13 @@ def _cold_panel(place: str, parts: list[Any], size: Size, domain: list[str], col
 
 
 def _cold_said(rows: list[Row], told: bool) -> str:
-    total = lambda row: row["load_ms"] + row["first_call_ms"]  # noqa: E731
     said = []
     for words, chosen in (
         ("Phone variants", [r for r in rows if r["subject"] == "tflite"]),
         ("servers", [r for r in rows if r["subject"] != "tflite"]),
     ):
         if chosen:
-            least, most = (f(map(total, chosen)) for f in (min, max))
+            least, most = (f(map(_total, chosen)) for f in (min, max))
             said.append(f"{words} have answered their first call after {significant(least)} to {significant(most)} ms")
     return (
         "; ".join(said)

@@ -7,7 +7,7 @@ from typing import Any
 from .charts import SOFT, Size, Spec, draw, kind_colour, microseconds, present
 from .figures import Figure, span
 from .formats import duration, significant
-from .subject_kinds import kind_of, name_of, own_catalogue, with_delegate
+from .subject_kinds import kind_of, name_of, usual
 
 Row = Mapping[str, Any]
 _RECALLS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
@@ -25,7 +25,7 @@ def latency_recall(results: list[Row]) -> Figure | None:
             "said": f"{name_of(r)}, {r['runtime']}: {duration(r['p50_us'])} at recall {r['recall_at_k']:.3f}",
             "row": r,
         }
-        for r in with_delegate(own_catalogue(results))
+        for r in usual(results)
         if r["recall_at_k"] is not None and r["p50_us"]
     ]
     if not rows:

@@ -178,6 +178,9 @@ def _latency(now: Documents, before: Documents, warn: Callable[[str], None]) -> 
             missing = before.name if before.latency is None else now.name
             warn(f"latency is not compared: {missing} has no reports/latency.json")
         return
+    for document in (now, before):
+        if seen := document.latency and document.latency.get("conditions", {}).get("warnings"):
+            warn(f"{document.name} was measured on a noisy machine: {'; '.join(seen)}")
     units = [(1.0, 1.0, 1.0)] * 2
     differing = host_differences(now.latency["host"], before.latency["host"])
     if differing:

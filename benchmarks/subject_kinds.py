@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .subjects import is_usual
+
 Row = Mapping[str, Any]
 
 
@@ -49,6 +51,8 @@ def name_of(row: Row) -> str:
         parts.append(f"at {row['offered_per_s']:g}/s")
     if (row.get("threads") or 1) > 1:
         parts.append(f"{row['threads']} threads")
+    elif row.get("delegate") != "none" and not is_usual(row):
+        parts.append(f"{row['batch_size']} candidates")
     if row.get("delegate") == "none":
         parts.append("no XNNPACK")
     return " ".join(filter(None, parts))
@@ -59,6 +63,7 @@ def own_catalogue(results: list[Row]) -> list[Row]:
     return [row for row in results if "form" not in row and not row.get("offered_per_s")]
 
 
-def with_delegate(results: list[Row]) -> list[Row]:
-    """Rows as an app would run them: those without XNNPACK are there for their cold start."""
-    return [row for row in results if row.get("delegate") != "none"]
+def usual(results: list[Row]) -> list[Row]:
+    """Rows of the run's own catalogue as subjects are usually run: one thread, XNNPACK as it comes, the usual candidates."""
+    rows = own_catalogue(results)
+    return [row for row in rows if is_usual(row)] or rows
