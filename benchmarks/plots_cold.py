@@ -45,11 +45,9 @@ def cold_start(results: list[Row]) -> Figure | None:
 
     def spec(size: Size) -> Spec:
         places = list(dict.fromkeys(part["place"] for part in parts))
-        longest = {place: max(_total(row) for row in rows if _place(row) == place) for place in places}
-        phones = max((longest[_place(row)] for row in rows if row["subject"] == "tflite"), default=0.0)
-        most = {
-            place: longest[place] if place.startswith("server") else phones for place in places
-        }  # phones share a scale
+        most = {place: _axis_end([row for row in rows if _place(row) == place]) for place in places}
+        phones = [end for place, end in most.items() if not place.startswith("server")]
+        most |= {place: max(phones) for place in places if not place.startswith("server")}  # on one scale
         panels = [
             _cold_panel(place, [p for p in parts if p["place"] == place], most[place], size, domain, colours)
             for place in places
@@ -86,6 +84,12 @@ def _total(row: Row) -> float:
     return row["load_ms"] + row["first_call_ms"]
 
 
+def _axis_end(rows: list[Row]) -> float:
+    """The longest, but no more than four times the middle one: one slow disk must not flatten all others."""
+    totals = sorted(map(_total, rows))
+    return min(totals[-1], 4 * totals[len(totals) // 2])
+
+
 def _place(row: Row) -> str:
     if row["subject"] == "tflite":
         return row["runtime"] + (", no XNNPACK" if row.get("delegate") == "none" else "")
@@ -93,32 +97,33 @@ def _place(row: Row) -> str:
 
 
 def _cold_panel(place: str, parts: list[Any], most: float, size: Size, domain: list[str], colours: list[str]) -> Spec:
-    width = size.width // 2 - 215 if size.is_wide else size.width - 200
-    return {
-        "title": place,
-        "width": width,
-        "height": {"step": 15},
+    """Bars of one place up to `most` milliseconds; what is longer is cut there, with its length written on it."""
+    totals: dict[str, float] = {}
+    for part in parts:
+        totals[part["name"]] = totals.get(part["name"], 0.0) + part["ms"]
+    beyond = [{"name": name, "at": most, "text": f"{significant(ms)} ms →"} for name, ms in totals.items() if ms > most]
+    axis = {"title": None, "labelLimit": 190, "minExtent": 186, "domain": False, "ticks": False}
+    y = {"field": "name", "type": "nominal", "sort": list(totals), "axis": axis}
+    scale = {"domain": [0, most], "nice": False}
+    x = {"type": "quantitative", "scale": scale, "axis": {"title": "ms", "tickCount": 5 if size.is_wide else 3}}
+    bars = {
         "data": {"values": parts},
-        "mark": {"type": "bar", "height": 9},
+        "mark": {"type": "bar", "height": 9, "clip": True},
         "encoding": {
-            "y": {
-                "field": "name",
-                "type": "nominal",
-                "sort": None,
-                "axis": {"title": None, "labelLimit": 190, "minExtent": 186, "domain": False, "ticks": False},
-            },
-            "x": {
-                "field": "ms",
-                "type": "quantitative",
-                "stack": True,
-                "scale": {"domain": [0, most], "nice": False},
-                "axis": {"title": "ms", "tickCount": 5 if size.is_wide else 3},
-            },
+            "y": y,
+            "x": {**x, "field": "ms", "stack": True},
             "color": {"field": "part", "type": "nominal", "scale": {"domain": domain, "range": colours}},
             "order": {"field": "order"},
             "description": {"field": "said"},
         },
     }
+    cut = {
+        "data": {"values": beyond},
+        "mark": {"type": "text", "align": "right", "dx": -3},
+        "encoding": {"y": y, "x": {**x, "field": "at"}, "text": {"field": "text"}},
+    }
+    width = size.width // 2 - 215 if size.is_wide else size.width - 200
+    return {"title": place, "width": width, "height": {"step": 15}, "layer": [bars, *([cut] if beyond else [])]}
 
 
 def _cold_said(rows: list[Row], told: bool) -> str:

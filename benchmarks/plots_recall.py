@@ -70,7 +70,7 @@ def latency_recall(results: list[Row]) -> Figure | None:
                     "mark": {"type": "point", "filled": True, "size": 75, "opacity": 0.85, "stroke": None},
                     "encoding": {"color": colour, "shape": shape, "description": {"field": "said"}},
                 },
-                *(_beside(labelled) if size.is_wide else ()),
+                *(_beside(labelled, math.sqrt(low * high)) if size.is_wide else ()),
             ],
         }
 
@@ -94,28 +94,24 @@ def latency_recall(results: list[Row]) -> Figure | None:
     )
 
 
-def _beside(labelled: list[dict[str, Any]]) -> list[Spec]:
-    """Labels of the servers' points, neighbours of like recall on different sides."""
+def _beside(labelled: list[dict[str, Any]], middle: float) -> list[Spec]:
+    """Labels of the servers' points, neighbours of like recall on different sides, none of them out of the chart.
+
+    Args:
+        middle: microseconds in the middle of the axis.
+    """
     by_recall: dict[float, list[dict[str, Any]]] = {}
     for row in sorted(labelled, key=lambda r: r["p50"]):
         by_recall.setdefault(round(row["recall"], 2), []).append(row)
-    sides = (
-        ("left", -14),
-        ("right", 0),
-        ("left", 0),
-        ("right", -14),
-    )  # the last to the right never runs out of the chart
-    return [
-        {
-            "data": {"values": [row]},
-            "mark": {"type": "text", "align": side, "dx": 9 if side == "left" else -9, "dy": dy},
-            "encoding": {"text": {"field": "name"}},
-        }
-        for rows in by_recall.values()
-        for row, (side, dy) in zip(
-            rows, [*sides[: len(rows) - 1][:3], sides[3]] if len(rows) > 1 else sides, strict=False
-        )
-    ]
+    layers = []
+    for rows in by_recall.values():
+        sides = [("left", 6, -14), ("right", -9, 0), ("left", 9, 0), ("right", 6, -14)]
+        if len(rows) <= len(sides):
+            sides = [*sides[: len(rows) - 1], sides[-1] if rows[-1]["p50"] > middle else sides[0]]
+        for row, (side, dx, dy) in zip(rows, sides, strict=False):
+            mark = {"type": "text", "align": side, "dx": dx, "dy": dy}
+            layers.append({"data": {"values": [row]}, "mark": mark, "encoding": {"text": {"field": "name"}}})
+    return layers
 
 
 def _fastest_said(rows: list[Row]) -> str:
