@@ -25,7 +25,7 @@ def describe_conditions(load_before: list[float], rows: Iterable[dict[str, Any]]
         rows: measured rows; those of several processes tell how far these lie apart.
     """
     affinity = sorted(os.sched_getaffinity(0))
-    spreads = [row["spread"] for row in rows if row["n_processes"] > 1]
+    spreads = [row["spread"] for row in rows if row.get("n_processes", 1) > 1]
     typical = float(np.median(spreads)) if spreads else 0.0
     warnings = []
     if typical > QUIET_SPREAD:
