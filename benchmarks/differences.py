@@ -1,7 +1,7 @@
 """The first user who would see something else, with both lists side by side."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,15 @@ def first_difference(
 ) -> dict[str, Any]:
     """The first query that differs, as JSON: `user`, and `reference` and `variant`, each up to ten {title, score}, best first."""
     row = answers.differing(gate.limits.get("max_abs_diff") if gate else None)
-    best, expected, ids, scores = answers.sides(row)
     user = queries[row].user
-    return {
-        "user": data.users[user] if 0 <= user < len(data.users) else None,
-        "reference": _listed(best, expected, titles_of(data)),
-        "variant": _listed(ids, scores, titles_of(data)),
-    }
+    known = data.users[user] if 0 <= user < len(data.users) else None
+    return {"user": known, **both_lists(answers, row, titles_of(data).__getitem__)}
+
+
+def both_lists(answers: Lists | Ratings, row: int, title_of: Callable[[int], str]) -> dict[str, Any]:
+    """`reference` and `variant` of one query, as JSON."""
+    best, expected, ids, scores = answers.sides(row)
+    return {"reference": _listed(best, expected, title_of), "variant": _listed(ids, scores, title_of)}
 
 
 def titles_of(data: HeldOut) -> list[str]:
@@ -33,9 +35,9 @@ def titles_of(data: HeldOut) -> list[str]:
     return [row["title"] for row in rows] if len(rows) == len(data.items) else data.items
 
 
-def _listed(ids: np.ndarray, scores: np.ndarray, titles: Sequence[str]) -> list[dict[str, Any]]:
+def _listed(ids: np.ndarray, scores: np.ndarray, title_of: Callable[[int], str]) -> list[dict[str, Any]]:
     return [
-        {"title": titles[item], "score": round(float(score), 4) if np.isfinite(score) else None}
+        {"title": title_of(item), "score": round(float(score), 4) if np.isfinite(score) else None}
         for item, score in zip(ids[:SHOWN].tolist(), scores[:SHOWN].tolist(), strict=True)
     ]
 

@@ -20,7 +20,8 @@ from ..train.artifacts import (
 )
 from ..train.errors import InputError
 from ..train.host import describe_host
-from .answers import SHOWN, Lists, Ratings, lists_of, ratings_of
+from .answers import Lists, Ratings, lists_of, ratings_of
+from .differences import both_lists
 from .feeds import feeds_of_npz
 from .gates import FOREIGN, Gate, read_gates
 from .measures import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined
@@ -206,17 +207,6 @@ def _flat(rows: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([row.reshape(-1) for row in rows])
 
 
-def _shown(items: np.ndarray, values: np.ndarray) -> list[dict[str, Any]]:
-    pairs = zip(items[:SHOWN].tolist(), values[:SHOWN].tolist(), strict=True)
-    return [{"title": str(item), "score": round(score, 4) if np.isfinite(score) else None} for item, score in pairs]
-
-
 def _first(answers: Lists | Ratings) -> dict[str, Any]:
     row = answers.differing(None)
-    best, expected, ids, scores = answers.sides(row)
-    return {
-        "user": None,
-        "query": f"row {row} of the inputs",
-        "reference": _shown(best, expected),
-        "variant": _shown(ids, scores),
-    }
+    return {"user": None, "query": f"row {row} of the inputs", **both_lists(answers, row, str)}

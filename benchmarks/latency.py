@@ -17,12 +17,11 @@ from .parity import check_unchanged
 from .percentiles import summarize
 from .processes import Job, Outcome, run_forked, variant_job
 from .queries import HeldOut
-from .query_inputs import rows_of
 from .reach import zeros_for
 from .reference import load_reference
 from .runtimes import RUNTIMES, chosen_runtimes
 from .served import default_load, measure_served
-from .subjects import Subject, latency_queries, results_a_call, server_subjects, variant_subjects
+from .subjects import Subject, latency_queries, recall_of, results_a_call, server_subjects, variant_subjects
 
 SAMPLES, WARMUP, PROCESSES, THREADS = 1000, 100, 5, (1, 2)
 
@@ -164,7 +163,9 @@ def _result(
     folder: Path | None, subject: Subject, outcomes: list[Outcome], exact: np.ndarray | None, data: HeldOut | None
 ) -> dict[str, Any]:
     recall = (
-        _recall(outcomes[0], exact, data) if exact is not None and data is not None and subject.fields["k"] else None
+        recall_of(outcomes[0], exact, data.items)
+        if exact is not None and data is not None and subject.fields["k"]
+        else None
     )
     return measured_row(folder, subject, outcomes, recall)
 
@@ -198,16 +199,6 @@ def _overhead(outcomes: list[Outcome]) -> float | None:
     """Median of the timed loop without the model, microseconds; None where a worker has no such loop."""
     found = [outcome.arrays["overhead_ns"] for outcome in outcomes if "overhead_ns" in outcome.arrays]
     return float(np.median(np.concatenate(found))) / 1e3 if found else None
-
-
-def _recall(outcome: Outcome, exact: np.ndarray, data: HeldOut) -> float:
-    rows = rows_of(outcome.arrays, "ids")
-    if rows[0].dtype.kind == "S":
-        index = {item.encode(): number for number, item in enumerate(data.items)}
-        rows = [np.array([index.get(title, -1) for title in row.tolist()]) for row in rows]
-    return float(
-        np.mean([len(np.intersect1d(found, wanted)) / len(wanted) for found, wanted in zip(rows, exact, strict=True)])
-    )
 
 
 def _write(

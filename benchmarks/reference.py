@@ -14,7 +14,7 @@ from ..train.errors import InputError
 from ..train.metrics import top_k
 from .losses import thirds
 from .queries import HeldOut
-from .query_inputs import Catalogue, Query, feed
+from .query_inputs import Catalogue, Query, feed, part
 
 _FILE = "reference.npz"
 # Answers to the edge queries carry this before their names.
@@ -134,8 +134,9 @@ def load_reference(
             )
         return stored
     say("asking the SavedModels every held-out query (once; stored)")
-    edges = _ask(run, data, list(data.edges.values()))
-    answers = _ask(run, data, data.queries) | {EDGE + name: array for name, array in edges.items()}
+    everything, asked = _ask(run, data, [*data.queries, *data.edges.values()]), len(data.queries)
+    edges = part(everything, asked)
+    answers = part(everything, 0, asked) | {EDGE + name: array for name, array in edges.items()}
     write_npz(path, **answers, made_from=np.array(json.dumps(made_from)))
     return answers
 

@@ -12,8 +12,8 @@ from ..convert.scanned import Scanned, exact_best, placing_and_choosing
 from ..convert.scanning import FORMS
 from ..train.errors import CheckFailed
 from ..train.scann_settings import scann_settings
-from .processes import Outcome, run_worker
-from .subjects import SERVER_WORKER, Subject, timed
+from .processes import Outcome, run_worker, variant_job
+from .subjects import SERVER_WORKER, Subject
 
 _SCANN_WORKER = Path(__file__).with_name("scann_worker.py")
 _BUILD_S, _MEASURE_S = 900, 300
@@ -78,7 +78,8 @@ def _timed(path: Path, queries: np.ndarray, runtime: str, threads: int) -> Calla
     """What times a file, on as many different queries as samples are asked for: workers answer each once more beside."""
 
     def measure(warmup: int, samples: int) -> Outcome:
-        return timed(path, {"query": queries[:samples, None, :]}, runtime, threads)(warmup, samples)
+        job = variant_job(path, {"query": queries[:samples, None, :]}, runtime=runtime, threads=threads)
+        return job.run(mode="latency", warmup=warmup, samples=samples)
 
     return measure
 

@@ -19,10 +19,10 @@ from ..train.errors import CheckFailed, InputError
 from .open_loop import ARRIVALS, Sent, breaks
 from .percentiles import percentile, summarize
 from .processes import Outcome, run_worker
-from .query_inputs import Catalogue, Query, rows_of
+from .query_inputs import Catalogue, Query
 from .server_process import ServerProcess, on_processor, processors, serving_process
 from .serving import require_uvicorn
-from .subjects import Asked
+from .subjects import Asked, recall_of
 
 _WORKER = Path(__file__).with_name("load_worker.py")
 # 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end after two in a row that are not answered.
@@ -118,7 +118,7 @@ def measure_served(
         outcome, floor = measure.closed(), measure.health()
         about = _about(run, asked, k, index, server, client_cpu, load)
         about |= {
-            "recall_at_k": _recall(outcome, asked.catalogue.items, exact),
+            "recall_at_k": None if exact is None else recall_of(outcome, exact, asked.catalogue.items),
             "first_call_ms": outcome.meta["first_call_ns"] / 1e6,
         }
         sent = _sent(outcome)
@@ -226,11 +226,3 @@ def _row(
         "send_lag_p99_us": percentile(sent.lag_ns / 1e3, 0.99) if rate else None,
         "breaks": breaks(sent, per_s=rate, window_s=window, p99_limit_ns=limit) if rate else None, "http_only_p50_us": None,
     }  # fmt: skip
-
-
-def _recall(outcome: Outcome, items: Sequence[str], exact: np.ndarray | None) -> float | None:
-    if exact is None:
-        return None
-    index = {item.encode(): number for number, item in enumerate(items)}
-    rows = [[index[item] for item in row.tolist()] for row in rows_of(outcome.arrays, "ids")]
-    return float(np.mean([len(np.intersect1d(row, best)) / len(best) for row, best in zip(rows, exact, strict=True)]))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..train.artifacts import Run
-from .processes import Job, Outcome, run_variant, variant_job
+from .processes import Job, Outcome, variant_job
 from .queries import HeldOut
-from .query_inputs import Catalogue, Query, feed, feeds_for
+from .query_inputs import Catalogue, Query, feed, feeds_for, rows_of
 from .runtimes import RUNTIMES
 
 SERVER_WORKER = Path(__file__).with_name("server_worker.py")
@@ -74,14 +74,15 @@ def results_a_call(variant: Mapping[str, Any]) -> int | None:
     return next((port["shape"][0] for port in variant["outputs"] if port["name"] == "ids"), None)
 
 
-def timed(path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: int) -> Callable[[int, int], Outcome]:
-    """What times a .tflite file: (warmup, samples) to an outcome."""
-
-    def measure(warmup: int, samples: int) -> Outcome:
-        counts = {"warmup": warmup, "samples": samples}
-        return run_variant(path, feeds, runtime=runtime, threads=threads, latency=counts)
-
-    return measure
+def recall_of(outcome: Outcome, exact: np.ndarray, items: Sequence[str]) -> float:
+    """Share of `exact` int64[n_queries, k] among the ids of an outcome, mean over queries; titles are looked up among `items`."""
+    rows = rows_of(outcome.arrays, "ids")
+    if rows[0].dtype.kind == "S":
+        index = {item.encode(): number for number, item in enumerate(items)}
+        rows = [np.array([index.get(title, -1) for title in row.tolist()]) for row in rows]
+    return float(
+        np.mean([len(np.intersect1d(found, wanted)) / len(wanted) for found, wanted in zip(rows, exact, strict=True)])
+    )
 
 
 def variant_subjects(
