@@ -150,6 +150,12 @@ def convert(
     k: Annotated[
         int | None, typer.Option("--k", help="Results of the retriever. Default: 100, or the catalogue if smaller.")
     ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            help="How the dynamic_int8 retriever searches: full_scan, two_stage or partitioned. Default: by the catalogue's size."
+        ),
+    ] = None,
     saved_model: SavedModel = None,
     signature: Signature = None,
     compare: Annotated[
@@ -170,6 +176,7 @@ def convert(
     \b
     Examples: pocketrec convert run
               pocketrec convert run --compare
+              pocketrec convert run --graph retriever --form partitioned
               pocketrec convert --saved-model DIR --signature serving_default --representative FILE.npz --out converted
     """
     from pocketrec.benchmarks.reach import bench_for, bench_of
@@ -183,11 +190,13 @@ def convert(
         raise InputError(
             "--compare", expected="a RUN, whose held-out users are asked", given="a SavedModel", do="leave it out"
         )
+    if form is not None and run is None:
+        raise InputError("--form", expected="a RUN, whose retriever has forms", given="a SavedModel", do="leave it out")
     with _working(verbose) as say:
         if run is not None:
             opened = open_run(run)
             document = stage.convert_run(
-                opened, bench_for(opened), graphs=graph or (), recipes=recipe or (), k=k, say=say
+                opened, bench_for(opened), graphs=graph or (), recipes=recipe or (), k=k, form=form, say=say
             )
         else:
             assert saved_model is not None and out is not None

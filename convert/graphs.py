@@ -67,7 +67,7 @@ class _Retrieval:
         # With the row of the unknown id the table is the one an encoder of histories looks films up in, and is stored once.
         self.table = np.concatenate([candidates, np.zeros_like(candidates[:1])])
         self.encoder = load_signature(run.saved_model("query"), "query_encoder")
-        self.sets = _genre_sets(run)
+        self.sets = genre_sets(run)
 
     def specs(self) -> dict[str, Any]:
         """Inputs by name: the encoder's, `seen`, and `genres` where items have any."""
@@ -104,7 +104,7 @@ class _Retrieval:
         return tf.gather(tf.where(counted > 0.5, MASKED, 0.0), tf.constant(set_of))
 
 
-def _genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
+def genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
     """The catalogue's distinct sets of genres, float32[n_sets, n_genres], and each item's set, int32[n_items]."""
     path = run.trained / "vocabularies" / "genres.txt"
     if not path.is_file():

@@ -48,10 +48,11 @@ class GraphEditor(Editor):
         return self.resized(found.output, width, tensor_type, scale=scale)
 
     def gather(self, table: int, ids: int, output: int) -> Any:
-        """Rows of int8, int16 or float32 by id."""
+        """Rows of int8, int16, bool, uint8, int32 or float32 by id."""
         options = schema.GatherOptionsT()
         options.axis = 0
-        version = {schema.TensorType.INT8: 2, schema.TensorType.INT16: 4}.get(self.tensor(table).type, 1)
+        versions = {schema.TensorType.INT8: 2, schema.TensorType.BOOL: 3, schema.TensorType.INT16: 4}
+        version = versions.get(self.tensor(table).type, 1)
         return self.op("GATHER", version, [table, ids], [output], options)
 
     def dequantize(self, source: int, output: int) -> Any:

@@ -41,6 +41,7 @@ class Scanned:
         k: results a query.
         recall: share of the exact best k that retrieval by cells is set up to find, on representative queries.
         seed: of k-means and of the turn.
+        masked: bool[m, n], what may not be returned to each query; nothing is masked where it is None.
     """
 
     items: np.ndarray
@@ -48,6 +49,7 @@ class Scanned:
     k: int
     recall: float = 0.96
     seed: int = 0
+    masked: np.ndarray | None = None
 
     @cached_property
     def coded(self) -> Coded:
@@ -71,33 +73,44 @@ class Scanned:
 
     @cached_property
     def cells_read(self) -> int:
-        """The fewest cells with which the other quarter of the queries finds `recall` of its exact best k."""
+        """The fewest cells with which the other quarter of the queries finds `recall` of its exact best k, and with which no
+        representative query could lack items, wherever its masked ones lie."""
         _, queries = placing_and_choosing(self.queries)
-        exact = exact_best(self.items, queries, self.k)
+        masked = None if self.masked is None else placing_and_choosing(self.masked)[1]
+        exact = exact_best(self.items, queries, self.k, masked)
         n_cells, size = self.partition.members.shape
-        fillers = n_cells * size - len(self.items)
-        low = high = min(n_cells, -(-(self.k + fillers) // size))  # with fewer, an answer could lack items
-        while high < n_cells and self._recall(queries, exact, high) < self.recall:  # few are cheap to try, many are not
-            low, high = high + 1, min(n_cells, 2 * high)
+        lost = n_cells * size - len(self.items)
+        if self.masked is not None:
+            lost += int(self.masked.sum(axis=1).max())
+        low = high = min(n_cells, -(-(self.k + lost) // size))
+        while high < n_cells and self._recall(queries, exact, masked, high) < self.recall:
+            low, high = high + 1, min(n_cells, 2 * high)  # few are cheap to try, many are not
         while low < high:
             middle = (low + high) // 2
-            if self._recall(queries, exact, middle) >= self.recall:
+            if self._recall(queries, exact, masked, middle) >= self.recall:
                 high = middle
             else:
                 low = middle + 1
         return low
 
-    def _recall(self, queries: np.ndarray, exact: np.ndarray, n_read: int) -> float:
+    def _recall(self, queries: np.ndarray, exact: np.ndarray, masked: np.ndarray | None, n_read: int) -> float:
+        found = wanted = 0
+        for row, query in enumerate(queries):
+            hidden = None if masked is None else masked[row]
+            best = exact[row] if hidden is None else exact[row][~hidden[exact[row]]]
+            found += len(np.intersect1d(self._read(query, hidden, n_read), best))
+            wanted += len(best)
+        return found / max(1, wanted)
+
+    def _read(self, query: np.ndarray, hidden: np.ndarray | None, n_read: int) -> np.ndarray:
+        """Ids of the best k of so many cells, as a device finds them."""
         coded, (members, representatives) = self.coded, (self.partition.members, self.partition.representatives)
-        found = 0
-        for query, wanted in zip(queries, exact, strict=True):
-            read = np.argpartition(-(representatives @ query), n_read - 1)[:n_read]
-            ids = members[read].reshape(-1)
-            ids = ids[ids >= 0]
-            scores = coded.codes[ids].astype(np.float32) @ (query @ coded.turn)
-            best = ids[np.argpartition(-scores, self.k - 1)[: self.k]] if len(ids) > self.k else ids
-            found += len(np.intersect1d(best, wanted))
-        return found / exact.size
+        ids = members[np.argpartition(-(representatives @ query), n_read - 1)[:n_read]].reshape(-1)
+        ids = ids[ids >= 0]
+        if hidden is not None:
+            ids = ids[~hidden[ids]]
+        scores = coded.codes[ids].astype(np.float32) @ (query @ coded.turn)
+        return ids[np.argpartition(-scores, self.k - 1)[: self.k]] if len(ids) > self.k else ids
 
 
 def placing_and_choosing(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,12 +120,15 @@ def placing_and_choosing(queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (queries[placing] if placing.any() else queries), queries[~placing][:_MOST_QUERIES]
 
 
-def exact_best(items: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """int64[m, k], ids of the largest inner products in float32, best first; reads the items in blocks."""
+def exact_best(items: np.ndarray, queries: np.ndarray, k: int, masked: np.ndarray | None = None) -> np.ndarray:
+    """int64[m, k], ids of the largest inner products in float32, best first, masked ones (bool[m, n]) last; reads the items in
+    blocks."""
     ids = np.empty((len(queries), 0), np.int64)
     scores = np.empty((len(queries), 0), np.float32)
     for start in range(0, len(items), _BLOCK):
         block = queries @ np.asarray(items[start : start + _BLOCK]).T
+        if masked is not None:
+            block[masked[:, start : start + _BLOCK]] = -np.inf
         scores = np.concatenate([scores, block], axis=1)
         ids = np.concatenate([ids, np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)], axis=1)
         if scores.shape[1] > k:

@@ -1,22 +1,27 @@
 """Forms of on-device retrieval: `query` float32[1, d] to `ids` int32[k] and `scores` float32[k], best first.
 
 Built-in operators only, of versions that TensorFlow Lite 2.14 knows. A query encoder stands before it, in a file of its own, so
-that a catalogue can be replaced without the model, or in the same file: then its inputs take the place of `query`. Nothing is
-masked: who leaves seen items out asks for so many more.
+that a catalogue can be replaced without the model, or in the same file: then its inputs take the place of `query`. With masks
+it is a retriever, whose inputs, outputs and masked scores are those of graphs.py; without, who leaves seen items out asks for
+so many more.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 from .graphs import MASKED
+from .masks import Hiding, Masks
 from .scanned import Scanned
 from .sketch import Sketch
 
 # Scores whose maximum stands for them in the first stage of a two-stage top k: 64 float32 are four cache lines.
 _BLOCK = 64
 _BLOCKS_A_RESULT = 8
+# Scores of places that hold no item, below masked ones: what comes back is always somebody's id.
+_NOTHING = 2 * MASKED
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Form:
         recipe: how its rows are stored.
         is_exact: whether every item is scored at full precision.
         from_items: catalogues of this size and more are best served by it, or by a later entry; None where it is for comparison.
-        build: makes the file's bytes, behind an encoder's where one is given.
+        build: (scanned, encoder's bytes, masks) to the file's bytes; the last two may be left out.
         settings: what was chosen for a catalogue, for the record.
     """
 
@@ -40,24 +45,36 @@ class Form:
     settings: Callable[[Scanned], dict[str, int]] = lambda scanned: {}
 
 
-def _full_scan_float32(scanned: Scanned, encoder: bytes | None = None) -> bytes:
+def _full_scan_float32(scanned: Scanned, encoder: bytes | None = None, masks: Masks | None = None) -> bytes:
     sketch = Sketch(encoder)
     query = sketch.given("query", [1, scanned.items.shape[1]])
-    scores = sketch.products(query, sketch.add_constant(np.ascontiguousarray(scanned.items, np.float32), "items"))
-    best, ids = sketch.best(sketch.reshaped(scores, [len(scanned.items)]), scanned.k)
+    items = sketch.add_constant(np.ascontiguousarray(scanned.items, np.float32), "items")
+    best, ids = sketch.best(_all_scores(sketch, query, items, masks), scanned.k)
     return sketch.finish(ids=ids, scores=best)
+
+
+def _all_scores(sketch: Sketch, query: int, items: int, masks: Masks | None) -> int:
+    """float32[n_items] of every row, `MASKED` where one is hidden."""
+    n_items = sketch.shape(items)[0]
+    scores = sketch.reshaped(sketch.products(query, items), [n_items])
+    return scores if masks is None else sketch.where(Hiding(sketch, masks, n_items).all(), MASKED, scores)
 
 
 def _turned(sketch: Sketch, scanned: Scanned) -> int:
     """The query in the space of the coded rows."""
     query = sketch.given("query", [1, scanned.items.shape[1]])
-    return sketch.products(query, sketch.add_constant(np.ascontiguousarray(scanned.coded.turn.T), "turn"))
+    return sketch.products(query, sketch.halves(np.ascontiguousarray(scanned.coded.turn.T), "turn"))
 
 
-def _full_scan(scanned: Scanned, encoder: bytes | None = None) -> bytes:
-    sketch, coded = Sketch(encoder), scanned.coded
-    scores = sketch.products(_turned(sketch, scanned), sketch.add_constant(coded.codes, "items", scale=coded.scale))
-    best, ids = sketch.best(sketch.reshaped(scores, [len(coded.codes)]), scanned.k)
+def _coded_scores(sketch: Sketch, scanned: Scanned, masks: Masks | None) -> int:
+    coded = scanned.coded
+    items = sketch.add_constant(coded.codes, "items", scale=coded.scale)
+    return _all_scores(sketch, _turned(sketch, scanned), items, masks)
+
+
+def _full_scan(scanned: Scanned, encoder: bytes | None = None, masks: Masks | None = None) -> bytes:
+    sketch = Sketch(encoder)
+    best, ids = sketch.best(_coded_scores(sketch, scanned, masks), scanned.k)
     return sketch.finish(ids=ids, scores=best)
 
 
@@ -69,17 +86,15 @@ def block_size(n_items: int, k: int) -> int:
     return size
 
 
-def _two_stage(scanned: Scanned, encoder: bytes | None = None) -> bytes:
+def _two_stage(scanned: Scanned, encoder: bytes | None = None, masks: Masks | None = None) -> bytes:
     """The best k lie in the k blocks with the largest maxima, so a heap over maxima and one over k blocks find them exactly."""
-    sketch, coded, k = Sketch(encoder), scanned.coded, scanned.k
-    n, size = len(coded.codes), block_size(len(coded.codes), k)
+    sketch, k = Sketch(encoder), scanned.k
+    n, size = len(scanned.items), block_size(len(scanned.items), scanned.k)
     n_blocks = -(-n // size)
-    codes, bias = coded.codes, -1
-    if n_blocks * size > n:
-        codes = np.concatenate([codes, np.zeros((n_blocks * size - n, codes.shape[1]), np.int8)])
-        bias = sketch.add_constant(np.where(np.arange(len(codes)) < n, 0, MASKED).astype(np.float32))
-    items = sketch.add_constant(codes, "items", scale=coded.scale)
-    blocks = sketch.reshaped(sketch.products(_turned(sketch, scanned), items, bias), [n_blocks, size])
+    scores = _coded_scores(sketch, scanned, masks)
+    if missing := n_blocks * size - n:
+        scores = sketch.joined(scores, sketch.add_constant(np.full(missing, _NOTHING, np.float32)))
+    blocks = sketch.reshaped(scores, [n_blocks, size])
     _, chosen = sketch.best(sketch.row_maxima(blocks), k)
     best, place = sketch.best(sketch.reshaped(sketch.rows(blocks, chosen), [k * size]), k)
     firsts = sketch.times(sketch.reshaped(chosen, [k, 1]), sketch.add_constant(np.array(size, np.int32)))
@@ -87,23 +102,29 @@ def _two_stage(scanned: Scanned, encoder: bytes | None = None) -> bytes:
     return sketch.finish(ids=sketch.rows(sketch.reshaped(ids, [k * size]), place), scores=best)
 
 
-def _partitioned(scanned: Scanned, encoder: bytes | None = None) -> bytes:
-    """Score the cells, copy the best of them, score what they hold."""
+def _partitioned(scanned: Scanned, encoder: bytes | None = None, masks: Masks | None = None) -> bytes:
+    """Score the cells, copy the best of them that have a genre asked for, score what they hold. Masks are read for those items
+    alone."""
     sketch, coded, partition, read = Sketch(encoder), scanned.coded, scanned.partition, scanned.cells_read
-    (n_cells, size), d = partition.members.shape, coded.codes.shape[1]
+    members, (n_cells, size), d = partition.members, partition.members.shape, coded.codes.shape[1]
     query = _turned(sketch, scanned)
-    representatives = sketch.add_constant(np.ascontiguousarray(partition.representatives @ coded.turn), "cells")
-    _, chosen = sketch.best(sketch.reshaped(sketch.products(query, representatives), [n_cells]), read)
-    rows = np.where(partition.members[:, :, None] < 0, np.int8(0), coded.codes[partition.members]).astype(np.int8)
-    table = sketch.add_constant(rows.reshape(n_cells, size * d), "items", scale=coded.scale)
-    codes = sketch.reshaped(sketch.rows(table, chosen), [read * size, d])
-    bias = -1
-    if (partition.members < 0).any():
-        missing = np.where(partition.members < 0, MASKED, 0).astype(np.float32)
-        bias = sketch.reshaped(sketch.rows(sketch.add_constant(missing), chosen), [read * size])
-    scores = sketch.reshaped(sketch.products(query, codes, bias), [read * size])
+    hiding = Hiding(sketch, masks, len(coded.codes)) if masks else None
+    representatives = sketch.halves(np.ascontiguousarray(partition.representatives @ coded.turn), "cells")
+    promise = sketch.reshaped(sketch.products(query, representatives), [n_cells])
+    if hiding and (barren := hiding.cells(members)) is not None:
+        promise = sketch.where(barren, MASKED, promise)
+    _, chosen = sketch.best(promise, read)
+    rows = coded.codes[np.maximum(members, 0)].reshape(n_cells, size * d)
+    codes = sketch.rows(sketch.add_constant(rows, "items", scale=coded.scale), chosen)
+    ids = sketch.rows(sketch.add_constant(np.maximum(members, 0), "ids"), chosen)
+    ids = sketch.reshaped(ids, [read * size])
+    scores = sketch.reshaped(sketch.products(query, sketch.reshaped(codes, [read * size, d])), [read * size])
+    hidden = [hiding.among(members, chosen, ids)] if hiding else []
+    if (members < 0).any():
+        hidden.append(sketch.reshaped(sketch.rows(sketch.add_constant(members < 0), chosen), [read * size]))
+    if hidden:
+        scores = sketch.where(reduce(sketch.either, hidden), MASKED, scores)
     best, place = sketch.best(scores, scanned.k)
-    ids = sketch.reshaped(sketch.rows(sketch.add_constant(partition.members, "ids"), chosen), [read * size])
     return sketch.finish(ids=sketch.rows(ids, place), scores=best)
 
 

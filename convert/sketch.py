@@ -34,9 +34,21 @@ class Sketch(GraphEditor):
             raise InputError(
                 "base", expected=f"an output {name} {list(shape)}", given=found, do="continue another file"
             )
-        index = self.add_tensor(shape, Types.FLOAT32, name)
+        return self.input(name, shape, Types.FLOAT32)
+
+    def input(self, name: str, shape: Sequence[int], tensor_type: int) -> int:
+        """A new input, after those there are."""
+        index = self.add_tensor(shape, tensor_type, name)
         self.graph.inputs = [*self.graph.inputs, index]
+        for signature in self.model.signatureDefs:
+            signature.inputs = [*signature.inputs, _port(name, index)]
         return index
+
+    def halves(self, values: np.ndarray, name: str = "") -> int:
+        """A constant kept in float16, widened once when a runtime first meets it."""
+        wide = self.add_tensor(values.shape, Types.FLOAT32)
+        self.ops.append(self.dequantize(self.add_constant(values.astype(np.float16), name), wide))
+        return wide
 
     def finish(self, **outputs: int) -> bytes:
         """The file's bytes, with the outputs given by name."""
@@ -107,6 +119,40 @@ class Sketch(GraphEditor):
         """int32 or float32 products with a scalar."""
         output = self.add_tensor(self.shape(source), self.tensor(source).type)
         self._place("MUL", 1, [source, factor], [output], schema.MulOptionsT())
+        return output
+
+    def joined(self, left: int, right: int) -> int:
+        """Two vectors one after the other."""
+        output = self.add_tensor([self.shape(left)[0] + self.shape(right)[0]], self.tensor(left).type)
+        self.ops.append(self.concatenate([left, right], output))
+        return output
+
+    def above(self, source: int, threshold: float) -> int:
+        """bool of float32."""
+        output, bound = self.add_tensor(self.shape(source), Types.BOOL), np.array(threshold, np.float32)
+        self._place("GREATER", 1, [source, self.add_constant(bound)], [output], schema.GreaterOptionsT())
+        return output
+
+    def either(self, left: int, right: int) -> int:
+        """bool of two of one shape."""
+        output = self.add_tensor(self.shape(left), Types.BOOL)
+        self._place("LOGICAL_OR", 1, [left, right], [output], schema.LogicalOrOptionsT())
+        return output
+
+    def wide_ids(self, source: int) -> int:
+        """int32 of uint8."""
+        output, options = self.add_tensor(self.shape(source), Types.INT32), schema.CastOptionsT()
+        options.inDataType, options.outDataType = Types.UINT8, Types.INT32
+        self._place("CAST", 1, [source], [output], options)
+        return output
+
+    def where(self, condition: int, value: float, source: int) -> int:
+        """float32[n], `value` where bool[n] holds. The value is filled in: with a lone number SELECT_V2's kernels broadcast."""
+        shape = self.shape(source)
+        filled, output = self.add_tensor(shape, Types.FLOAT32), self.add_tensor(shape, Types.FLOAT32)
+        constants = [self.add_constant(np.array(shape, np.int32)), self.add_constant(np.array(value, np.float32))]
+        self._place("FILL", 1, constants, [filled], schema.FillOptionsT())
+        self._place("SELECT_V2", 1, [condition, filled, source], [output], schema.SelectV2OptionsT())
         return output
 
     def _place(self, name: str, version: int, inputs: Sequence[int], outputs: Sequence[int], options: Any) -> None:

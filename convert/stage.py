@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from .graphs import DEFAULT_K, GRAPHS, Options
 from .inspection import find_traps
 from .quantizer import apply_recipe, prepare
 from .recipes import RECIPES
+from .retrieving import ENCODER, FULL_SCAN, RECIPE, RETRIEVER, chosen_form, draw_retriever
 from .tflite_file import read_tflite
 
 Feeds = Mapping[str, np.ndarray]
@@ -53,6 +56,7 @@ def convert_run(
     graphs: Iterable[str] = (),
     recipes: Iterable[str] = (),
     k: int | None = None,
+    form: str | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Convert a run's graphs under recipes and write RUN/converted whole, or not at all.
@@ -61,13 +65,14 @@ def convert_run(
         graphs: keys of `GRAPHS` that the preset offers; all of those when empty.
         recipes: keys of `RECIPES`; all when empty.
         k: results of a retriever; at most the catalogue, by default 100 or the catalogue if smaller.
+        form: a name of `retrieving.CHOICES`, how the `dynamic_int8` retriever searches; by the size of the catalogue when None.
         say: called with a line before each conversion.
 
     Returns:
         The document written to variants.json.
 
     Raises:
-        InputError: unknown graph or recipe, or `k` out of range.
+        InputError: unknown graph, recipe or form, a form without its retriever, or `k` out of range.
         CheckFailed: a quantized file kept float32 tables, or a file does not run on every runtime that is installed.
     """
     chosen_recipes = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
@@ -75,14 +80,21 @@ def convert_run(
     offered = [name for name in GRAPHS if name in record["graphs"]]
     chosen_graphs = [pick("--graph", name, offered) for name in graphs] or offered
     options = Options(k=_check_k(k, record["data"]["n_items"]))
+    form = chosen_form(form, chosen_graphs, chosen_recipes, record["data"]["n_items"])
     rows = []
     with atomic_dir(run.converted) as folder:
         for graph in chosen_graphs:
             say(f"converting {graph}")
             source = [sha256_tree(run.saved_model(name)) for name in GRAPHS[graph].saved_models]
             made_from = sha256_bytes("\n".join(source).encode())
-            for row in _variants(_float32(run, graph, options), folder, graph, chosen_recipes, made_from, bench):
+            drawn = {}
+            if graph == RETRIEVER and form != FULL_SCAN:
+                drawn[RECIPE] = partial(_drawn, run, form, options, folder, bench)
+            made = partial(_float32, run, graph, options)
+            for row in _variants(made, folder, graph, chosen_recipes, made_from, bench, drawn):
                 _refuse(row)
+                if graph == RETRIEVER:
+                    row = {**row, "form": row["form"] or FULL_SCAN, "settings": row["settings"] or {}}
                 rows.append(row)
         document = _document(rows, sha256_file(run.trained / "run.json"))
         write_json(folder / "variants.json", document)
@@ -95,6 +107,20 @@ def _float32(run: Run, graph: str, options: Options) -> bytes:
     return convert_function(*GRAPHS[graph].build(run, options))
 
 
+def _drawn(run: Run, form: str, options: Options, folder: Path, bench: Bench) -> tuple[bytes, dict[str, Any]]:
+    """A retriever in another form than the converter gives it, behind the query encoder as converted: bytes, and its settings."""
+    prepared = prepare(_float32(run, ENCODER, options))
+    encoder = apply_recipe(prepared, RECIPES[RECIPE], _flows(prepared, folder, bench, [RECIPE]))
+    path = folder / "encoder.tflite"
+    path.write_bytes(encoder)
+    assert bench.representative is not None
+    feeds = bench.representative(read_tflite(path).ports()[0])
+    queries = bench.execute(path, feeds)["query"]
+    path.unlink()
+    masked = bench.representative([{"name": "seen"}])["seen"]
+    return draw_retriever(run, form, options.k, encoder, queries.reshape(len(masked), -1), masked)
+
+
 def _check_k(k: int | None, n_items: int) -> int:
     if k is None:
         return min(DEFAULT_K, n_items)
@@ -104,15 +130,31 @@ def _check_k(k: int | None, n_items: int) -> int:
 
 
 def _variants(
-    data: bytes, folder: Path, graph: str, recipes: Sequence[str], source_sha256: str, bench: Bench
+    made: Callable[[], bytes],
+    folder: Path,
+    graph: str,
+    recipes: Sequence[str],
+    source_sha256: str,
+    bench: Bench,
+    drawn: Mapping[str, Callable[[], tuple[bytes, dict[str, Any]]]] = MappingProxyType({}),
 ) -> Iterable[dict[str, Any]]:
-    """Write a graph under each recipe and try each file out; yields the rows of variants.json."""
-    prepared = prepare(data)
-    flows = _flows(prepared, folder, bench, recipes)
+    """Write a graph under each recipe and try each file out; yields the rows of variants.json.
+
+    Args:
+        made: the converter's float32 bytes.
+        drawn: by recipe, what makes the file in its place, and says in which form.
+    """
+    converted = [name for name in recipes if name not in drawn]
+    prepared = prepare(made()) if converted else b""
+    flows = _flows(prepared, folder, bench, converted) if converted else None
     for recipe in recipes:
-        path = folder / f"{graph}-{recipe}.tflite"
-        path.write_bytes(apply_recipe(prepared, RECIPES[recipe], flows))
-        yield _row(path, graph, recipe, source_sha256, bench)
+        path, form = folder / f"{graph}-{recipe}.tflite", {}
+        if recipe in drawn:
+            data, form = drawn[recipe]()
+        else:
+            data = apply_recipe(prepared, RECIPES[recipe], flows)
+        path.write_bytes(data)
+        yield _row(path, graph, recipe, source_sha256, bench) | form
 
 
 def _flows(prepared: bytes, folder: Path, bench: Bench, recipes: Sequence[str]) -> Flows | None:
@@ -143,6 +185,8 @@ def _row(path: Path, graph: str, recipe: str, source_sha256: str, bench: Bench) 
     return {
         "graph": graph,
         "recipe": recipe,
+        "form": None,
+        "settings": None,
         "file": path.name,
         "size_bytes": file.size_bytes,
         "sha256": sha256_file(path),
@@ -205,7 +249,7 @@ def convert_foreign(
     data = convert_function(loaded.owner, loaded.function, signature=name, allow_select_tf_ops=allow_select_tf_ops)
     source = sha256_tree(saved_model)
     with atomic_dir(out) as folder:
-        document = _document(list(_variants(data, folder, name, named or possible, source, bench)), source)
+        document = _document(list(_variants(lambda: data, folder, name, named or possible, source, bench)), source)
         write_json(folder / "variants.json", document)
     return document
 
