@@ -38,12 +38,12 @@ class Hiding:
         if masks.sets is not None:
             n_genres = masks.sets.shape[1]
             self.genres = sketch.reshaped(sketch.input("genres", [n_genres], Types.FLOAT32), [1, n_genres])
-            self.outside = self._none_of(masks.sets)
+            self.outside = self._none_of(masks.sets, "genre_sets")
 
-    def _none_of(self, marks: np.ndarray) -> int:
+    def _none_of(self, marks: np.ndarray, name: str) -> int:
         """bool[n] of marks float32[n, g]: whether genres are asked for and a row has none of them. Weights as in graphs.py, whole
         numbers, exact in halves."""
-        weights = self.sketch.halves((1 - 2 * marks.shape[1] * marks).astype(np.float32), "genres")
+        weights = self.sketch.halves((1 - 2 * marks.shape[1] * marks).astype(np.float32), name)
         counted = self.sketch.products(self.genres, weights)
         return self.sketch.above(self.sketch.reshaped(counted, [len(marks)]), 0.5)
 
@@ -52,7 +52,7 @@ class Hiding:
         if self.masks.sets is None or self.masks.set_of is None:
             return None
         sets = self.masks.sets[self.masks.set_of[np.maximum(members, 0)]]
-        return self._none_of(np.where((members >= 0)[:, :, None], sets, 0).max(axis=1))
+        return self._none_of(np.where((members >= 0)[:, :, None], sets, 0).max(axis=1), "genre_cells")
 
     def all(self) -> int:
         """bool[n_items]."""

@@ -8,8 +8,6 @@ import numpy as np
 from .cells import Partition, divide, moment_of, number_of_cells
 from .rounding import LEVELS8, fed_forward
 
-# Share of elements that keep their value under the one scale of all rows; the largest few are cut to it.
-_KEPT = 0.9999
 _BLOCK, _SAMPLE = 50_000, 100_000
 # One query in so many chooses how many cells are read; the others place and represent the cells.
 _CHOOSING = 4
@@ -54,11 +52,12 @@ class Scanned:
     @cached_property
     def coded(self) -> Coded:
         """Rows turned at random, so that no column is larger than others and one scale fits all, then rounded with each
-        error corrected for the queries (`rounding.fed_forward`)."""
+        error corrected for the queries (`rounding.fed_forward`). The largest element sets the scale: rows that a smaller one
+        would cut are the most popular, which most lists hold."""
         n, d = self.items.shape
         turn = np.linalg.qr(np.random.default_rng(self.seed).normal(size=(d, d)))[0].astype(np.float32)
         sample = np.asarray(self.items[:: -(-n // _SAMPLE)]) @ turn
-        scale = np.float32(np.quantile(np.abs(sample), _KEPT) / LEVELS8) or np.float32(1)
+        scale = np.float32(np.abs(sample).max() / LEVELS8) or np.float32(1)
         moment, codes = moment_of(self.queries @ turn), np.empty((n, d), np.int8)
         for start in range(0, n, _BLOCK):
             wide = (self.items[start : start + _BLOCK] @ turn).astype(np.float64) / scale
