@@ -80,7 +80,8 @@ class Scanned:
         n_cells, size = self.partition.members.shape
         lost = n_cells * size - len(self.items)
         if self.masked is not None:
-            lost += int(self.masked.sum(axis=1).max())
+            counts = self.masked.sum(axis=1)
+            lost += int(counts[counts <= len(self.items) - self.k].max(initial=0))  # others have no k to lack
         low = high = min(n_cells, -(-(self.k + lost) // size))
         while high < n_cells and self._recall(queries, exact, masked, high) < self.recall:
             low, high = high + 1, min(n_cells, 2 * high)  # few are cheap to try, many are not

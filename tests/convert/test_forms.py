@@ -65,6 +65,7 @@ def test_forms_have_the_retrievers_ports_and_say_what_they_are(runs, form):
     (row,), (scan,) = (runs[name].variants_json["variants"] for name in (form, "full_scan"))
     by_name = lambda ports: sorted(ports, key=lambda port: port["name"])  # noqa: E731
     assert by_name(row["inputs"]) == by_name(scan["inputs"]) and by_name(row["outputs"]) == by_name(scan["outputs"])
+    assert row["settings"].get("cells_read", 0) < row["settings"].get("n_cells", 1) * 0.6
     assert row["form"] == form and all(value > 0 for value in row["settings"].values()) and row["settings"]
     assert row["runs_on"] == list(RUNTIMES) and not row["traps"]
     assert tuple(map(int, row["min_runtime"].split("."))) <= (2, 14, 0)
@@ -156,6 +157,9 @@ def test_masks_make_more_cells_be_read(runs):
     free, busy = Scanned(items, queries, 20), Scanned(items, queries, 20, masked=masked)
     assert busy.cells_read > free.cells_read
     assert busy.cells_read * busy.partition.members.shape[1] >= 20 + 150
+    masked[0] = True
+    everything = Scanned(items, queries, 20, masked=masked)
+    assert everything.cells_read <= busy.cells_read + 1, "who has seen everything can be given nothing"
 
 
 def test_size_decides_where_nobody_does():
