@@ -111,7 +111,7 @@ def test_candidates_are_exact_in_float32_and_a_quarter_of_it_in_int8(run, layout
 
 def test_candidates_that_miss_a_retrievers_gate_are_not_bundled(run, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "stored_rows", lambda vectors, recipe: (np.rint(vectors).astype(np.int8), 1.0))
-    with pytest.raises(CheckFailed, match="split layout may not be bundled: .*top_k_overlap"):
+    with pytest.raises(CheckFailed, match=r"split layout may not be bundled: .*top_k_overlap"):
         write_bundle(Run(run), tmp_path / "b", Wish(layout="split"))
     assert not (tmp_path / "b").exists()
 
@@ -329,7 +329,7 @@ def test_another_keys_signature_under_our_id_is_refused(run, tmp_path, keys):
     write_bundle(Run(run), tmp_path / "b", Wish(sign_key=keys / "ours.pem"))
     forged = read_private_key(keys / "theirs.pem").sign((tmp_path / "b" / "manifest.json").read_bytes())
     (tmp_path / "b" / "manifest.sig").write_bytes(forged)
-    with pytest.raises(CheckFailed, match="was not signed by ours.pub.pem"):
+    with pytest.raises(CheckFailed, match=r"was not signed by ours\.pub\.pem"):
         verify_bundle(tmp_path / "b", keys=[keys / "ours.pub.pem"])
 
 
