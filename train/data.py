@@ -59,7 +59,7 @@ class Ratings:
         return digest.hexdigest()
 
 
-def by_popularity(train: Ratings, *others: Ratings) -> tuple[Ratings, ...]:
+def by_popularity(train: Ratings, test: Ratings) -> tuple[Ratings, Ratings]:
     """The same interactions over items in the order of how often `train` rates them, most first; equal ones keep their order.
 
     A runtime's top k keeps a heap of the best so far: where likely items come first, most of the others end at one comparison
@@ -70,7 +70,7 @@ def by_popularity(train: Ratings, *others: Ratings) -> tuple[Ratings, ...]:
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
     names = {name: [getattr(train, name)[i] for i in order] for name in ("items", "titles", "genres")}
-    return tuple(replace(part, item=rank[part.item], **names) for part in (train, *others))
+    return replace(train, item=rank[train.item], **names), replace(test, item=rank[test.item], **names)
 
 
 def vocabulary_of(tokens: np.ndarray) -> tuple[list[str], np.ndarray]:
