@@ -29,11 +29,10 @@ from .choosing import choose, required_places, results_of
 from .contract import contract_sha256, model_rows
 from .golden import make_golden, to_text
 from .layouts import LAYOUTS, chosen_layout
+from .manifest import BUNDLE_SCHEMA, MOST_VERSION
 from .packing import set_times
 from .signing import key_id, read_private_key
 
-BUNDLE_SCHEMA = "pocketrec.bundle/1"
-MOST_VERSION = 2**31 - 1
 _TOP = 10
 # Films of the short golden history.
 _FEW = 3
