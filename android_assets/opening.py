@@ -33,34 +33,38 @@ def unpacked(where: Path, trust: Trust = lambda message, signature: None) -> Ite
     if where.is_dir():
         yield where
         return
-    with _opened(where) as stream, tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
-        folder = Path(scratch) / "bundle"
-        folder.mkdir()
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(_opened(where))
         try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pocketrec-"))) / "bundle"
+            folder.mkdir()
             _unpack(stream, folder, trust)
         except OSError as error:
             raise InputError(
-                "bundle", expected="room to unpack it", given=f"{error.strerror} in {scratch}", do="set TMPDIR to another place"
-            ) from error  # fmt: skip
+                "bundle", expected="room to unpack it", given=error.strerror or error, do="set TMPDIR to another place"
+            ) from error
         yield folder
 
 
 @contextlib.contextmanager
 def _opened(where: Path) -> Iterator[IO[bytes]]:
-    given = "no such file or directory"
-    with contextlib.suppress(OSError, ValueError):  # a name may hold what no name can
-        if where.is_file():
-            with where.open("rb") as stream:
-                is_packed = is_zip(stream)
-            given = "neither"
-            if is_packed or where.suffix == ".zip":
-                given = ""
-    if given:
-        raise InputError(
-            "bundle", expected="a bundle's directory or zip", given=f"{where} ({given})", do="run `pocketrec bundle RUN --out DIR`"
-        )  # fmt: skip
-    with where.open("rb") as stream:
-        yield stream
+    try:
+        found = where.open("rb") if where.is_file() else None
+    except OSError as error:
+        given, found = error.strerror, None
+    else:
+        given = "neither" if found or where.exists() else "no such file or directory"
+    if found:
+        with found:
+            if is_zip(found) or where.suffix == ".zip":
+                yield found
+                return
+    raise InputError(
+        "bundle",
+        expected="a bundle's directory or zip",
+        given=f"{where} ({given})",
+        do="run `pocketrec bundle RUN --out DIR`",
+    )
 
 
 def read_plain(path: Path, most: int) -> bytes | None:
@@ -69,8 +73,11 @@ def read_plain(path: Path, most: int) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb") as stream:
-        return stream.read(most + 1) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        return stream.read(most + 1)
 
 
 def _unpack(stream: IO[bytes], folder: Path, trust: Trust) -> None:

@@ -141,10 +141,11 @@ def _printable(name: str) -> str:
 def _check_file(folder: Path, row: Mapping[str, Any]) -> None:
     """Hash a file that was looked at already: still a regular one, and no more of it read than declared."""
     handle = os.open(folder / row["path"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise CheckFailed(f"{row['path']}: a link or device, not a file")
     with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise CheckFailed(f"{row['path']}: a link or device, not a file")
         if status.st_size != row["bytes"]:
             raise CheckFailed(f"{row['path']}: {status.st_size} bytes, the manifest says {row['bytes']}")
         if hashlib.file_digest(stream, "sha256").hexdigest() != row["sha256"]:

@@ -89,7 +89,9 @@ def read_entries(stream: IO[bytes], most: int) -> list[Entry]:
             what = "overlap" if row.offset < at else "leave bytes between them"
             raise CheckFailed(f"zip: entries {what} at {_shown(row.name)}")
         if row.when != rows[0].when:
-            raise CheckFailed(f"zip: {_shown(row.name)} has another time than the rest")
+            raise CheckFailed(
+                f"zip: {_shown(row.name)} has another time than the rest; pack the bundle with `pocketrec bundle --zip`"
+            )
         places[row.name] = _data_start(stream, row)
         at = places[row.name] + row.packed
     if at != start:
