@@ -29,11 +29,10 @@ from .choosing import choose, required_places, results_of
 from .contract import contract_sha256, model_rows
 from .golden import make_golden, to_text
 from .layouts import LAYOUTS, chosen_layout
+from .manifest import BUNDLE_SCHEMA, MOST_VERSION
 from .packing import set_times
 from .signing import key_id, read_private_key
 
-BUNDLE_SCHEMA = "pocketrec.bundle/1"
-MOST_VERSION = 2**31 - 1
 _TOP = 10
 # Films of the short golden history.
 _FEW = 3
@@ -281,7 +280,8 @@ def add_golden(draft: Draft, data: HeldOut, tolerances: Mapping[str, float], tol
     preferences alone."""
     loaded = Loaded(draft.folder, draft.manifest)
     whole = [replace(query, items=query.items[:_TOP]) for query in data.queries[:: max(1, len(data.queries) // 2)][:2]]
-    queries = [replace(query, preferences=sorted(query.preferences)) for query in _asked(loaded, whole)]
+    known = loaded.catalogue.preferences  # none where models are keyed by user
+    queries = [replace(query, preferences=sorted({*query.preferences} & {*known})) for query in _asked(loaded, whole)]
     golden = make_golden(loaded, queries, whole, tolerances, tolerance, min(_TOP, loaded.most))
     draft.made("golden.json", "golden").write_text(to_text(golden), encoding="utf-8")
 
