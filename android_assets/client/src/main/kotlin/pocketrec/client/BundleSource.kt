@@ -81,7 +81,12 @@ public class ZipSource(
     file: File,
 ) : BundleSource,
     Closeable {
-    private val zip = ZipFile(file)
+    private val zip =
+        try {
+            ZipFile(file)
+        } catch (error: IOException) {
+            refuse(ErrorCode.IO, "$file: ${error.message}", error)
+        }
     private val names = readNames()
 
     private fun readNames(): List<String> {

@@ -20,6 +20,7 @@ internal class LoadedModel(
     private val maskSize = entry.inputs.find { it.name == "seen" }?.shape?.single() ?: 0
     private val unknownItem = entry.rows["items"]?.minus(1) ?: Int.MAX_VALUE
     private val unknownUser = entry.rows["users"]?.minus(1) ?: Int.MAX_VALUE
+    private val failedToRun = "${entry.file}: failed to run" // made once: a call allocates nothing
     private var history: ByteBuffer? = null
     private var stars: ByteBuffer? = null
     private var seen: ByteBuffer? = null
@@ -120,7 +121,7 @@ internal class LoadedModel(
     }
 
     fun run() {
-        running("${entry.file}: failed to run") { model.run() }
+        running(failedToRun) { model.run() }
     }
 
     override fun close() {

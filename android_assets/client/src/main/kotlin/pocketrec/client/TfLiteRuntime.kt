@@ -30,6 +30,7 @@ private class TfLiteModel(
     override val outputs = interpreter.getSignatureOutputs(key).map { port(it, interpreter.getOutputTensorFromSignature(it, key)) }
     private val given = HashMap<String, Any>()
     private val got = HashMap<String, Any>()
+    private var buffers = emptyArray<Buffer>()
 
     init {
         allocate(1)
@@ -43,6 +44,7 @@ private class TfLiteModel(
     private fun allocate(n: Int) {
         for (port in inputs) given[port.name] = direct(port, n)
         for (port in outputs) got[port.name] = direct(port, n)
+        buffers = (given.values + got.values).map { it as Buffer }.toTypedArray()
     }
 
     private fun direct(
@@ -69,13 +71,8 @@ private class TfLiteModel(
     }
 
     override fun run() {
-        rewind(given)
-        rewind(got)
+        for (buffer in buffers) buffer.clear()
         interpreter.runSignature(given, got, key)
-    }
-
-    private fun rewind(buffers: Map<String, Any>) {
-        for (buffer in buffers.values) (buffer as Buffer).clear()
     }
 
     override fun close(): Unit = interpreter.close()

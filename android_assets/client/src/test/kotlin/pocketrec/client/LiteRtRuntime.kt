@@ -168,9 +168,12 @@ private fun pointer(call: (PointerByReference) -> Int): Pointer {
 private class Slot(
     val name: String,
     val type: Memory,
+    declared: Port,
 ) {
     val rank = type.getInt(4) and 0x7f
-    val port = Port(name, ELEMENT_TYPES.getValue(type.getInt(0)), (0 until rank).map { type.getInt(8L + 4 * it) })
+
+    // LiteRT reports a free dimension as 1; which are free stands in the file only.
+    val port = Port(name, ELEMENT_TYPES.getValue(type.getInt(0)), List(rank) { if (declared.shape[it] < 0) -1 else type.getInt(8L + 4 * it) })
     lateinit var own: ByteBuffer
     var tensor: Pointer? = null
 }
@@ -180,14 +183,15 @@ private class LiteRtModel(
     private val environment: Pointer,
     private val file: ByteBuffer, // must outlive the model
 ) : Model {
+    private val declared = TfliteFile(file).let { it.inputs to it.outputs }
     private val model = pointer { api.LiteRtCreateModelFromBuffer(environment, Native.getDirectBufferPointer(file), file.remaining().toLong(), it) }
     private val options = pointer { api.LiteRtCreateOptions(it) }.also { check(api.LiteRtSetOptionsHardwareAccelerators(it, CPU)) }
     private val compiled = pointer { api.LiteRtCreateCompiledModel(environment, model, options, it) }
     private val signature = pointer { api.LiteRtGetModelSignature(model, 0, it) }
     private val ins =
-        slots(api::LiteRtGetNumSignatureInputs, api::LiteRtGetSignatureInputName, api::LiteRtGetSignatureInputTensorByIndex)
+        slots(declared.first, api::LiteRtGetNumSignatureInputs, api::LiteRtGetSignatureInputName, api::LiteRtGetSignatureInputTensorByIndex)
     private val outs =
-        slots(api::LiteRtGetNumSignatureOutputs, api::LiteRtGetSignatureOutputName, api::LiteRtGetSignatureOutputTensorByIndex)
+        slots(declared.second, api::LiteRtGetNumSignatureOutputs, api::LiteRtGetSignatureOutputName, api::LiteRtGetSignatureOutputTensorByIndex)
     private val inPointers = Memory(8L * ins.size)
     private val outPointers = Memory(8L * outs.size)
     private val address = PointerByReference()
@@ -200,6 +204,7 @@ private class LiteRtModel(
     }
 
     private fun slots(
+        ports: List<Port>,
         count: (Pointer, Pointer) -> Int,
         name: (Pointer, Long, PointerByReference) -> Int,
         tensor: (Pointer, Long, PointerByReference) -> Int,
@@ -209,7 +214,8 @@ private class LiteRtModel(
         return (0 until n.getLong(0)).map { i ->
             val type = Memory(512).also { it.clear() }
             check(api.LiteRtGetRankedTensorType(pointer { tensor(signature, i, it) }, type))
-            Slot(pointer { name(signature, i, it) }.getString(0), type)
+            val found = pointer { name(signature, i, it) }.getString(0)
+            Slot(found, type, ports.first { it.name == found })
         }
     }
 
