@@ -65,7 +65,10 @@ public class BundleStore
                 atStep("begin")
                 val next = VerifiedBundle.peek(update)
                 val base = baseFor(next)
-                if (base != null) Compatibility.checkVersion(base.second.manifest, next, allowDowngrade)
+                if (base != null) {
+                    Compatibility.checkVersion(base.second.manifest, next, allowDowngrade)
+                    Compatibility.checkBase(base.second.manifest, next)
+                }
                 val verified = VerifiedBundle.open(withBase(update, next, base?.first), trustedKeys)
                 if (base != null) Compatibility.checkCatalogue(base.second, verified)
                 val place = files.write(verified, atStep)

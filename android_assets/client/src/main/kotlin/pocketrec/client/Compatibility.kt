@@ -16,16 +16,29 @@ internal object Compatibility {
         }
     }
 
-    /** That an update of the catalogue alone was made for this base. The files of `next` must have been read with those it takes from it. */
+    /** That an update of the catalogue alone was made for this base, as far as the manifests tell. */
+    fun checkBase(
+        base: Manifest,
+        next: Manifest,
+    ) {
+        val update = next.update ?: return
+        if (update.baseVersion != base.version) fail("made for version ${update.baseVersion}, installed is ${base.version}")
+        if (base.layout != Layout.SPLIT || next.layout != Layout.SPLIT) {
+            fail("only a catalogue apart from its model (layout split) can be updated alone")
+        }
+        for (path in update.fromBase) {
+            if (path !in base.paths || base.file(path).sha256 != next.file(path).sha256) fail("made for another $path")
+        }
+    }
+
+    /** The same, as far as the files tell; those of `next` are read with those that it takes from the base. */
     fun checkCatalogue(
         base: VerifiedBundle,
         next: VerifiedBundle,
     ) {
-        val update = next.manifest.update ?: return
-        if (update.baseVersion != base.manifest.version) fail("made for version ${update.baseVersion}, installed is ${base.manifest.version}")
-        val old = base.manifest.candidates
-        val new = next.manifest.candidates
-        if (old == null || new == null) fail("only a catalogue apart from its model (layout split) can be updated alone")
+        if (next.manifest.update == null) return
+        val old = base.manifest.candidates ?: return
+        val new = next.manifest.candidates ?: return
         if (old.d != new.d) fail("its vectors have ${new.d} dimensions, the encoder's ${old.d}")
         if (encoder(base) != encoder(next)) fail("made for another encoder")
         val names = base.vocabularies.keys

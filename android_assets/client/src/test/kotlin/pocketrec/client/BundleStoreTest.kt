@@ -109,8 +109,32 @@ class BundleStoreTest {
         refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(2, base = 1, items = 45).write(File(temp, "early"))) }
         install(written(2))
         refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(3, base = 1, items = 45).write(File(temp, "base"))) }
-        refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(3, base = 2, items = 45) { ids = ids.take(38) + List(7) { "n$it" } }.write(File(temp, "lineage"))) }
+        refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(3, base = 2, items = 45) { ids = ids.take(38) + List(7) { "n$it" } }.write(File(temp, "encoder"))) }
         assertEquals(2, openVersion())
+    }
+
+    @Test
+    fun `a catalogue whose ids would change their meaning is refused`() {
+        fun made(
+            version: Int,
+            ids: List<String>,
+        ) = SyntheticBundle(Layout.SPLIT, version, signer, ids = ids, known = 30)
+        val ids = List(40) { "m$it" }
+        install(made(2, ids).write(File(temp, "base")))
+        val update = mapOf("base_version" to 2, "from_base" to listOf("models/query_encoder.tflite"))
+        // Unknown to the encoder, so that nothing but the lineage of the vocabulary tells.
+        for (changed in listOf(ids.take(35) + "other" + ids.drop(36), ids.dropLast(1))) {
+            val error = refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(made(3, changed).apply { this.update = update }.write(File(temp, "lineage"))) }
+            assertEquals(true, "vocabulary" in error.message!!)
+        }
+        assertEquals(3, install(made(3, ids + "new").apply { this.update = update }.write(File(temp, "longer"))))
+    }
+
+    @Test
+    fun `a full bundle may bring other vocabularies`() {
+        install(written(2))
+        install(SyntheticBundle(Layout.CASCADE, 3, signer, ids = List(20) { "x$it" }).write(File(temp, "full")))
+        assertEquals(3, openVersion())
     }
 
     @Test
@@ -123,7 +147,7 @@ class BundleStoreTest {
             }
         refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(own.write(File(temp, "encoder"))) }
         install(written(2, Layout.PAIR))
-        refused(ErrorCode.FILE_MISSING) { install(catalogue(3, base = 2, items = 45).write(File(temp, "pair"))) }
+        refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(3, base = 2, items = 45).write(File(temp, "pair"))) }
         assertEquals(2, openVersion())
     }
 

@@ -90,6 +90,14 @@ private interface LiteRt : Library {
         count: Long,
     ): Int
 
+    fun LiteRtGetCompiledModelOutputTensorLayouts(
+        compiled: Pointer,
+        signature: Long,
+        count: Long,
+        layouts: Pointer,
+        isAllocationUpdated: Boolean,
+    ): Int
+
     fun LiteRtGetCompiledModelInputBufferRequirements(
         compiled: Pointer,
         signature: Long,
@@ -244,6 +252,8 @@ private class LiteRtModel(
             val dims = IntArray(slot.rank) { if (slot.port.shape[it] < 0) n else slot.port.shape[it] }
             check(api.LiteRtCompiledModelResizeInputTensor(compiled, 0, i.toLong(), dims, dims.size.toLong()))
         }
+        // Asking for the layouts of the outputs is what makes LiteRT allocate anew; requirements are refused before.
+        check(api.LiteRtGetCompiledModelOutputTensorLayouts(compiled, 0, outs.size.toLong(), Memory(128L * outs.size), true))
         allocate(n)
     }
 
