@@ -50,8 +50,9 @@ def demo(
     parity(out, verbose=verbose)
     latency(out, processes=3, verbose=verbose)
     report(out)
-    bundle(out, verbose=verbose)
-    verify(out / "bundle")
+    keygen(out / "demo-key.pem")
+    bundle(out, sign=out / "demo-key.pem", verbose=verbose)
+    verify(out / "bundle", key=[out / "demo-key.pub.pem"])
     recommend(out / "bundle", history=["Speed (1994)=5", "Contact (1997)=4"], prefer=["Sci-Fi"], top=5)
     _print(f"\ndone in {time.monotonic() - started:.0f} s; next: open {out / 'reports' / 'report.html'}")
 
@@ -400,8 +401,24 @@ def bundle(
     auto: Annotated[
         bool, typer.Option("--auto", help="The smallest variant of each graph that passed every gate.")
     ] = False,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            help="cascade (one model), pair (retriever, ranker) or split (encoder, catalogue apart). Default: the first converted."
+        ),
+    ] = None,
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option(help="Runtime it must have passed on; may be repeated. Default: both that apps ship."),
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Processor it must have passed on; may be repeated. Default: host.")
+    ] = None,
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Ed25519 private key (PEM) to sign the manifest with.")
+    ] = None,
+    packed: Annotated[
+        Path | None, typer.Option("--zip", metavar="FILE", help="Write it as one zip too, models stored and aligned.")
     ] = None,
     version: Annotated[int, typer.Option(help="Version of the bundle, a whole number that rises.")] = 1,
     verbose: Verbose = False,
@@ -409,36 +426,69 @@ def bundle(
     """Write the bundle an app loads: models, vocabularies, titles, golden vectors, manifest.
 
     \b
-    Example: pocketrec bundle run --out bundle --recipe dynamic_int8
+    Examples: pocketrec bundle run --out bundle --recipe dynamic_int8
+              pocketrec bundle run --out bundle --auto --target arm64/cortex-a53 --sign key.pem --zip bundle.zip
     """
-    from pocketrec.android_assets.bundle import write_bundle
+    from pocketrec.android_assets.bundle import Wish, write_bundle
+    from pocketrec.android_assets.packing import require_no_file, write_zip
     from pocketrec.train.artifacts import open_run
 
     folder = out or run / "bundle"
+    if packed is not None:
+        require_no_file(packed)
+    wish = Wish(recipe, auto, layout, runtime or (), target or (), sign, version)
     with _working(verbose):
-        manifest = write_bundle(open_run(run), folder, recipe=recipe, auto=auto, sign_key=sign, version=version)
-    for refused in manifest.get("refused", []):
-        _print(f"passed over {refused['graph']} {refused['recipe']}: {refused['reason']}")
+        manifest, refused = write_bundle(open_run(run), folder, wish)
+        if packed is not None:
+            write_zip(folder, packed)
+    for row in refused:
+        _print(f"passed over {row['graph']} {row['recipe']}, {row['size_bytes']:,} bytes: {row['reason']}")
     models = ", ".join(f"{model['graph']} {model['recipe']}" for model in manifest["models"])
-    size = sum(file["bytes"] for file in manifest["files"])
-    _print(f"bundled {models}: {len(manifest['files'])} files, {size:,} bytes in {folder}")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    signed = f", signed by key {manifest['key_id']}" if manifest["key_id"] else ""
+    _print(f"bundled {models}: {len(manifest['files'])} files, {size:,} bytes in {folder}{signed}")
+    if packed is not None:
+        _print(f"wrote {packed}, {packed.stat().st_size:,} bytes")
+
+
+@app.command()
+def keygen(
+    out: Annotated[Path, typer.Option(metavar="KEY", help="Private key to create (PEM, readable by you only).")],
+) -> None:
+    """Make an Ed25519 key to sign bundles with; its public key, for apps and for verify --key, is written beside it.
+
+    \b
+    Example: pocketrec keygen --out key.pem
+    """
+    from pocketrec.android_assets.signing import make_keys
+
+    public_key, name = make_keys(out)
+    _print(f"wrote {out}, which signs, and {public_key}, which checks: key {name}")
+
+
+Keys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PUBLIC_KEY",
+        help="Ed25519 public key (PEM) that may have signed; may be repeated. Refuses unsigned bundles.",
+    ),
+]
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A bundle.", show_default=False)],
-    key: Annotated[
-        Path | None, typer.Option(metavar="PUBLIC_KEY", help="Ed25519 public key (PEM); refuses unsigned bundles.")
-    ] = None,
+    where: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, folder or zip.", show_default=False)],
+    key: Keys = None,
 ) -> None:
-    """Re-hash everything in a bundle and replay its golden vectors; exit 1 when anything differs.
+    """Re-hash everything in a bundle, check that it fits together and replay its golden vectors; exit 1 when anything differs.
 
     \b
-    Example: pocketrec verify bundle
+    Examples: pocketrec verify bundle
+              pocketrec verify bundle.zip --key key.pub.pem
     """
     from pocketrec.android_assets.verify import verify_bundle
 
-    manifest = verify_bundle(folder, key=key, say=_print)
+    manifest = verify_bundle(where, keys=key or (), say=_print)
     _print(f"verified {manifest['name']} version {manifest['version']}")
 
 
@@ -485,6 +535,7 @@ def recommend(
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave unknown titles out instead of stopping.")
     ] = False,
+    key: Keys = None,
     verbose: Verbose = False,
 ) -> None:
     """Print recommendations: from a bundle as the phone would, from a run as the server would.
@@ -504,12 +555,14 @@ def recommend(
             genre=genre or (),
             top=top,
             skip_unknown=skip_unknown,
+            keys=key or (),
         )
     from rich.table import Table
 
     table = Table("", "title", "genres", "score", "stars", title=f"For user {user}" if user else "For this history")
     for place, item in enumerate(found.items, start=1):
-        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", f"{item.stars:.2f}")
+        stars = "–" if item.stars is None else f"{item.stars:.2f}"
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
     _print(*(f"note: {note}" for note in found.notes), table)
 
 

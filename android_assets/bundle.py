@@ -1,76 +1,151 @@
-"""Writing a bundle: the models of one recipe with everything an app needs to use and to check them."""
+"""Writing a bundle: the models of one layout with everything an app needs to use and to check them."""
 
 import json
+import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..benchmarks.gates import read_gates
 from ..benchmarks.parity import check_unchanged
+from ..benchmarks.processes import run_variant
 from ..benchmarks.queries import HeldOut
-from ..benchmarks.query_inputs import feeds_for, rows_of
+from ..benchmarks.query_inputs import Query, part
+from ..benchmarks.reference import load_reference, references
+from ..convert.graphs import DEFAULT_K, STARS_WEIGHT
 from ..convert.recipes import DEFAULT_RECIPE, RECIPES
+from ..convert.tflite_file import read_tflite
+from ..convert.vocabularies import known_by
 from ..train.artifacts import PARITY_SCHEMA, Run, atomic_dir, kit_version, read_json, require_empty, sha256_file
 from ..train.errors import CheckFailed, InputError, pick
-from .golden import GOLDEN_SCHEMA, make_vectors
-from .signing import sign
+from .answering import Loaded
+from .candidates import JUDGED_AS, judge_rows, require_passed, stored_rows, write_rows
+from .choosing import choose, required_places, results_of
+from .contract import contract_sha256, model_rows
+from .golden import make_golden, to_text
+from .layouts import LAYOUTS, chosen_layout
+from .packing import set_times
+from .signing import key_id, read_private_key
 
 BUNDLE_SCHEMA = "pocketrec.bundle/1"
-# What an app that keys by ids needs; string lookup would ship the vocabulary a second time.
-BUNDLED_GRAPHS = ("ranker", "retriever")
-_GOLDEN_QUERIES = 2
+MOST_VERSION = 2**31 - 1
+_TOP = 10
+# Films of the short golden history.
+_FEW = 3
 
 
-def write_bundle(
-    run: Run,
-    out: Path,
-    *,
-    recipe: str | None = None,
-    auto: bool = False,
-    sign_key: Path | None = None,
-    version: int = 1,
-) -> dict[str, Any]:
-    """Write a bundle of a run's id-keyed graphs.
+@dataclass(frozen=True)
+class Wish:
+    """What a bundle shall be.
 
-    Args:
-        recipe: a key of `RECIPES`; `dynamic_int8` by default.
-        auto: for each graph, the smallest variant that passed every gate; not together with `recipe`.
+    Attributes:
+        recipe: a key of `RECIPES`; `dynamic_int8` when None and not `auto`.
+        auto: the smallest variant of each graph that passed every gate wherever it must.
+        layout: a key of `LAYOUTS`; the first that was converted when None.
+        runtimes, targets: where a variant must have passed; what apps ship, on this machine, when empty.
         sign_key: Ed25519 private key (PEM) to sign the manifest with.
         version: whole number that rises with every release.
+    """
+
+    recipe: str | None = None
+    auto: bool = False
+    layout: str | None = None
+    runtimes: Sequence[str] = ()
+    targets: Sequence[str] = ()
+    sign_key: Path | None = None
+    version: int = 1
+
+    def check(self) -> None:
+        """Raises:
+        InputError: options that exclude each other, a version out of range, an unreadable key.
+        """
+        if self.recipe is not None and self.auto:
+            raise InputError("--recipe", expected="either --recipe or --auto", given="both", do="leave one out")
+        if self.recipe is not None:
+            pick("--recipe", self.recipe, RECIPES)
+        check_version(self.version)
+        if self.sign_key is not None:
+            read_private_key(self.sign_key)
+
+
+def check_version(version: int) -> None:
+    """Raises:
+    InputError: not a positive int32, which every client can hold.
+    """
+    if not 1 <= version <= MOST_VERSION:
+        raise InputError("--version", expected=f"1 or more, up to {MOST_VERSION}", given=version, do="choose another")
+
+
+@dataclass
+class Draft:
+    """A bundle that is being written: the folder, and what its manifest will say."""
+
+    folder: Path
+    manifest: dict[str, Any] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+
+    def copy(self, source: Path, name: str, role: str) -> Path:
+        """Take a file in."""
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, self.folder / name)
+        return self.made(name, role)
+
+    def made(self, name: str, role: str) -> Path:
+        """Count a file in that lies in the folder."""
+        self.roles[name] = role
+        return self.folder / name
+
+    def entries(self) -> list[dict[str, Any]]:
+        """`files` of the manifest."""
+        sized = [(name, role, self.folder / name) for name, role in sorted(self.roles.items())]
+        return [
+            {"path": name, "role": role, "sha256": sha256_file(path), "bytes": path.stat().st_size}
+            for name, role, path in sized
+        ]
+
+
+def write_bundle(run: Run, out: Path, wish: Wish | None = None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Write a bundle of a run. The same run and wish give the same bytes.
 
     Returns:
-        The manifest; with `auto`, its `refused` lists each smaller variant and why it was passed over.
+        The manifest; and with `auto` each smaller variant that was refused, and why.
 
     Raises:
-        InputError: unknown recipe, `out` not empty, parity never run, or run on other files.
-        CheckFailed: a wanted variant missed a gate.
+        InputError: an option that is no good, `out` not empty, parity never run, or run on other files.
+        CheckFailed: a wanted variant missed a gate, or never ran where it must.
     """
+    wish = wish or Wish()
     require_empty(out)
-    if recipe is not None and auto:
-        raise InputError("--recipe", expected="either --recipe or --auto", given="both", do="leave one out")
-    if version < 1:
-        raise InputError("--version", expected="1 or more", given=version, do="choose another")
-    parity = _current_parity(run)
-    variants, refused = _choose(run, parity, recipe and pick("--recipe", recipe, RECIPES), auto)
-    for variant in variants:
+    wish.check()
+    parity = current_parity(run)
+    required = required_places(wish.runtimes, wish.targets)
+    recipe = None if wish.auto else wish.recipe or DEFAULT_RECIPE
+    variants = run.variants_json["variants"]
+    layout = chosen_layout(wish.layout, {v["graph"] for v in variants if recipe in (None, v["recipe"])})
+    chosen, refused = [], []
+    for graph in LAYOUTS[layout].graphs:
+        variant, passed_over = choose(variants, parity["results"], graph, recipe, required)
         check_unchanged(run, variant)
+        chosen.append(variant)
+        refused += passed_over
     with atomic_dir(out) as folder:
-        manifest = _fill(run, folder, variants, parity, version)
-        if auto:
-            manifest["refused"] = refused
-        if sign_key is not None:
-            manifest["signature"] = "manifest.sig"
-        text = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
-        if sign_key is not None:
-            (folder / "manifest.sig").write_bytes(sign(text, sign_key))
-        (folder / "manifest.json").write_bytes(text)
-        for path in folder.rglob("*"):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-    return manifest
+        draft = Draft(folder)
+        _fill(draft, run, layout, chosen, parity, wish.version, sorted({runtime for runtime, _ in required}))
+        seal(draft, wish.sign_key)
+    return draft.manifest, refused
 
 
-def _current_parity(run: Run) -> dict[str, Any]:
+def current_parity(run: Run) -> dict[str, Any]:
+    """parity.json of the variants as they are now.
+
+    Raises:
+        InputError: there is none, or one of others.
+    """
     parity = read_json(run.reports / "parity.json", PARITY_SCHEMA)
     if parity.get("made_from_sha256") != sha256_file(run.converted / "variants.json"):
         raise InputError(
@@ -82,127 +157,163 @@ def _current_parity(run: Run) -> dict[str, Any]:
     return parity
 
 
-def _results_of(parity: dict[str, Any], variant: dict[str, Any]) -> list[dict[str, Any]]:
-    return [r for r in parity["results"] if (r["graph"], r["recipe"]) == (variant["graph"], variant["recipe"])]
+def seal(draft: Draft, sign_key: Path | None) -> None:
+    """Write manifest and signature, last; names, modes and times as they stay."""
+    key = read_private_key(sign_key) if sign_key else None
+    manifest, folder = draft.manifest, draft.folder
+    manifest["files"] = draft.entries()
+    manifest["contract"] = contract_sha256(folder, manifest)
+    manifest["key_id"] = key_id(key.public_key()) if key else None
+    manifest["signature"] = "manifest.sig" if key else None
+    write_manifest(folder, manifest, key)
 
 
-def _why_not(parity: dict[str, Any], variant: dict[str, Any]) -> str:
-    ran = [row for row in _results_of(parity, variant) if row["status"] != "skipped"]
-    bad = [f"{row['status']} on {row['runtime']}: {row['reason']}" for row in ran if row["status"] != "pass"]
-    return "; ".join(bad) if ran else "parity never ran it"
-
-
-def _choose(
-    run: Run, parity: dict[str, Any], recipe: str | None, auto: bool
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    variants, chosen, refused = run.variants_json["variants"], [], []
-    for graph in BUNDLED_GRAPHS:
-        wanted = recipe or DEFAULT_RECIPE
-        of_graph = sorted(
-            (v for v in variants if v["graph"] == graph and (auto or v["recipe"] == wanted)),
-            key=lambda v: v["size_bytes"],
-        )
-        for variant in of_graph:
-            reason = _why_not(parity, variant)
-            if not reason:
-                chosen.append(variant)
-                break
-            if not auto:
-                raise CheckFailed(f"{graph} {wanted} may not be bundled: {reason}")
-            refused.append({"graph": graph, "recipe": variant["recipe"], "reason": reason})
-    if len(chosen) < len(BUNDLED_GRAPHS):
-        missing = sorted(set(BUNDLED_GRAPHS) - {variant["graph"] for variant in chosen})
-        why = "; ".join(f"{row['graph']} {row['recipe']}: {row['reason']}" for row in refused) or "not converted"
-        raise CheckFailed(f"no variant of {', '.join(missing)} may be bundled ({why})")
-    return chosen, refused
+def write_manifest(folder: Path, manifest: Mapping[str, Any], key: Any) -> None:
+    """manifest.json, and with a private key manifest.sig; modes and times of everything."""
+    text = (json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    if key is not None:
+        (folder / "manifest.sig").write_bytes(key.sign(text))
+    (folder / "manifest.json").write_bytes(text)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    if (epoch := os.environ.get("SOURCE_DATE_EPOCH")) is not None:
+        set_times(folder, epoch)
 
 
 def _fill(
-    run: Run, folder: Path, variants: list[dict[str, Any]], parity: dict[str, Any], version: int
-) -> dict[str, Any]:
-    record = run.run_json
-    roles: dict[str, str] = {}
+    draft: Draft, run: Run, layout: str, variants: Sequence[dict[str, Any]], parity: Mapping[str, Any], version: int,
+    runtimes: Sequence[str],
+) -> None:  # fmt: skip
+    record, data = run.run_json, HeldOut(run)
     for variant in variants:
-        _copy(run.converted / variant["file"], folder, f"models/{variant['file']}", "model", roles)
-    vocabularies = [_vocabulary(run, folder, name, roles) for name in _vocabulary_names(variants)]
-    _copy(run.trained / "items.json", folder, "items.json", "items", roles)
-    data = HeldOut(run)
-    vectors = [vector for variant in variants for vector in _golden(data, folder, variant, parity)]
-    golden = json.dumps({"schema": GOLDEN_SCHEMA, "vectors": vectors}, indent=1, ensure_ascii=False) + "\n"
-    (folder / "golden.json").write_text(golden, encoding="utf-8")
-    roles["golden.json"] = "golden"
-    return {
+        draft.copy(run.converted / variant["file"], f"models/{variant['file']}", "model")
+    draft.copy(run.trained / "items.json", "items.json", "items")
+    k = [port["shape"][0] for variant in variants for port in variant["outputs"] if port["name"] == "ids"]
+    ranks = any(port["name"] == "rating" for variant in variants for port in variant["outputs"])
+    draft.manifest |= {
         "schema": BUNDLE_SCHEMA,
         "kit_version": kit_version(),
         "name": re.sub(r"[^a-z0-9.]+", "-", f"{record['data']['name']}-{record['preset']}".lower()),
         "version": version,
         "made_from_sha256": sha256_file(run.trained / "run.json"),
-        "files": [_entry(folder, path, role) for path, role in sorted(roles.items())],
-        "models": [_model(variant) for variant in variants],
-        "vocabularies": vocabularies,
+        "layout": layout,
+        "files": [],
+        "models": [_model(draft.folder, variant) for variant in variants],
+        "vocabularies": [_vocabulary(draft, run, name) for name in _vocabulary_names(run, layout, variants)],
         "items": "items.json",
+        "candidates": None,
         "window": record["window"],
         "rating_range": record["data"]["rating_range"],
+        "stars_weight": STARS_WEIGHT if ranks and "recommender" in record["graphs"] else None,
+        "k": k[0] if k else min(DEFAULT_K, len(data.items)),
         "golden": "golden.json",
-        "parity": _summary(parity, variants),
+        "parity": [row for variant in variants for row in _summary(parity["results"], variant)],
+        "contract": None,
+        "key_id": None,
         "signature": None,
+        "update": None,
     }
+    tolerances = {variant["graph"]: _tolerance(parity, variant) for variant in variants}
+    tolerance = sum(tolerances.values())
+    if LAYOUTS[layout].has_candidates:
+        judged = add_candidates(draft, run, data, variants[0], runtimes)
+        tolerance = max(1e-5, 2 * max(row["metrics"]["max_abs_diff"] for row in judged))
+    add_golden(draft, data, tolerances, tolerance)
 
 
-def _copy(source: Path, folder: Path, name: str, role: str, roles: dict[str, str]) -> None:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, folder / name)
-    roles[name] = role
+def _vocabulary_names(run: Run, layout: str, variants: Iterable[Mapping[str, Any]]) -> list[str]:
+    needed = {name for variant in variants for name in known_by([*variant["inputs"], *variant["outputs"]])} | {"items"}
+    if LAYOUTS[layout].has_candidates and (run.trained / "vocabularies" / "genres.txt").is_file():
+        needed.add("genres")  # the client narrows lists itself
+    return [name for name in ("items", "preferences", "genres", "users") if name in needed]
 
 
-def _vocabulary_names(variants: Iterable[dict[str, Any]]) -> list[str]:
-    inputs = {port["name"] for variant in variants for port in variant["inputs"]}
-    needed = {
-        "items": True,
-        "preferences": "preferences" in inputs,
-        "genres": "genres" in inputs,
-        "users": "user" in inputs,
-    }
-    return [name for name, used in needed.items() if used]
-
-
-def _vocabulary(run: Run, folder: Path, name: str, roles: dict[str, str]) -> dict[str, Any]:
+def _vocabulary(draft: Draft, run: Run, name: str) -> dict[str, Any]:
     file = f"vocabularies/{name}.txt"
-    _copy(run.trained / file, folder, file, "vocabulary", roles)
-    size = (folder / file).read_bytes().count(b"\n")
+    size = draft.copy(run.trained / file, file, "vocabulary").read_bytes().count(b"\n")
     return {"name": name, "file": file, "size": size, "oov_index": size}
 
 
-def _entry(folder: Path, path: str, role: str) -> dict[str, Any]:
-    return {"path": path, "role": role, "sha256": sha256_file(folder / path), "bytes": (folder / path).stat().st_size}
-
-
-def _model(variant: dict[str, Any]) -> dict[str, Any]:
+def _model(folder: Path, variant: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: variant[key] for key in ("graph", "recipe", "inputs", "outputs", "min_runtime")}
-    return {**kept, "file": f"models/{variant['file']}"}
+    file = f"models/{variant['file']}"
+    try:
+        rows = model_rows(read_tflite(folder / file))
+    except CheckFailed as error:
+        raise InputError(
+            variant["file"], expected="a model that names its vocabularies", given="none", do="run `pocketrec convert RUN`"
+        ) from error  # fmt: skip
+    return {**kept, "file": file, "rows": rows}
 
 
-def _golden(data: HeldOut, folder: Path, variant: dict[str, Any], parity: dict[str, Any]) -> list[dict[str, Any]]:
-    queries = data.queries[:: max(1, len(data.queries) // _GOLDEN_QUERIES)][:_GOLDEN_QUERIES]
-    names = [port["name"] for port in variant["inputs"]]
-    feeds = feeds_for(names, queries, data.catalogue)
-    rows = [{name: rows_of(feeds, name)[row] for name in names} for row in range(len(queries))]
-    return make_vectors(
-        folder / f"models/{variant['file']}", f"models/{variant['file']}", rows, _tolerance(parity, variant)
-    )
+def add_candidates(
+    draft: Draft, run: Run, data: HeldOut, encoder: Mapping[str, Any], runtimes: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Store the run's candidates beside an encoder, and add what its lists are worth on each runtime to the parity summary.
+
+    Raises:
+        CheckFailed: they miss the gate of a retriever of the same recipe.
+    """
+    vectors = np.load(run.trained / "candidates.npy")
+    rows, scale = stored_rows(vectors, encoder["recipe"])
+    write_rows(draft.made("candidates.npy", "candidates"), rows)
+    draft.manifest["candidates"] = {
+        "file": "candidates.npy", "dtype": rows.dtype.name, "shape": list(rows.shape), "scale": scale,
+    }  # fmt: skip
+    users, _ = references(load_reference(run, data, say=lambda text: None), data)
+    gate = read_gates().get((JUDGED_AS, encoder["recipe"]))
+    feeds = part(data.feeds(port["name"] for port in encoder["inputs"]), 0, len(data.queries))
+    judged = []
+    for runtime in runtimes:
+        outcome = run_variant(run.converted / encoder["file"], feeds, runtime=runtime)
+        if not outcome:
+            raise CheckFailed(f"{encoder['file']} does not run on {runtime}: {outcome.reason}")
+        queries = outcome.arrays["query"].reshape(len(data.queries), -1)
+        row = {"graph": "query_encoder+candidates", "recipe": encoder["recipe"], "runtime": runtime, "target": "host"}
+        judged.append(row | judge_rows(queries, rows, scale, users, gate))
+    require_passed(judged)
+    draft.manifest["parity"] += [_kept(row) for row in judged]
+    return judged
 
 
-def _tolerance(parity: dict[str, Any], variant: dict[str, Any]) -> float:
+def add_golden(draft: Draft, data: HeldOut, tolerances: Mapping[str, float], tolerance: float) -> None:
+    """Write golden.json: two held-out users as tensors; end to end one of them, a short history narrowed to a genre, and
+    preferences alone."""
+    loaded = Loaded(draft.folder, draft.manifest)
+    whole = [replace(query, items=query.items[:_TOP]) for query in data.queries[:: max(1, len(data.queries) // 2)][:2]]
+    queries = [replace(query, preferences=sorted(query.preferences)) for query in _asked(loaded, whole)]
+    golden = make_golden(loaded, queries, whole, tolerances, tolerance, min(_TOP, loaded.most))
+    draft.made("golden.json", "golden").write_text(to_text(golden), encoding="utf-8")
+
+
+def _asked(loaded: Loaded, whole: Sequence[Query]) -> list[Query]:
+    first, last = whole[0], whole[-1]
+    genres = loaded.catalogue.genres[:1]
+    short = replace(last, seen=last.seen[-_FEW:], stars=last.stars[-_FEW:], genres=genres)
+    nothing = replace(last, seen=last.seen[:0], stars=last.stars[:0], preferences=loaded.catalogue.preferences[-1:])
+    return [first, short, nothing] if loaded.catalogue.preferences else [first, short]
+
+
+def _tolerance(parity: Mapping[str, Any], variant: Mapping[str, Any]) -> float:
     """Twice the largest difference that parity saw on any runtime, and never less than float32 rounding."""
-    seen = [row["metrics"]["max_abs_diff"] for row in _results_of(parity, variant)]
+    rows = [row["metrics"] for row in results_of(parity["results"], variant)]
+    seen = [row.get(name) for row in rows for name in ("max_abs_diff", "rating_max_abs_diff")]
     return max(1e-5, 2 * max(value for value in seen if value is not None))
 
 
-def _summary(parity: dict[str, Any], variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    kept = ("max_abs_diff", "top_k_overlap", "top1_agreement", "quality_metric", "quality_reference", "quality_variant")
-    return [
-        {key: row[key] for key in ("graph", "recipe", "runtime", "target", "status", "n_queries")}
-        | {key: row["metrics"].get(key) for key in kept}
-        for variant in variants
-        for row in _results_of(parity, variant)
-    ]
+def _summary(results: Sequence[Mapping[str, Any]], variant: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [_kept(row) for row in results_of(results, variant)]
+
+
+def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
+    measures = (
+        "max_abs_diff",
+        "top_k_overlap",
+        "top1_agreement",
+        "quality_metric",
+        "quality_reference",
+        "quality_variant",
+    )
+    return {key: row[key] for key in ("graph", "recipe", "runtime", "target", "status", "n_queries")} | {
+        key: row["metrics"].get(key) for key in measures
+    }

@@ -1,24 +1,26 @@
-"""Golden vectors: a few real queries with their answers, small enough to ship and to replay in any language.
+"""Golden vectors and queries: real questions with their answers, small enough to ship and to replay in any language.
 
-A tensor is `{"dtype", "shape", "base64"}` with little-endian values in row-major order, or `{"dtype": "string", "shape",
-"values"}`.
+Vectors are a model's tensors; a tensor is `{"dtype", "shape", "base64"}` with little-endian values in row-major order, or
+`{"dtype": "string", "shape", "values"}`. Queries are asked in ids and tokens and answered in ids, through everything that
+an app does: they fail where a vocabulary and a model have parted.
 """
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..benchmarks.processes import run_variant
-from ..benchmarks.runtimes import any_phone_runtime
+from ..benchmarks.query_inputs import Query
 from ..convert.graphs import MASKED_BELOW
 from ..train.errors import CheckFailed
+from .answering import Arrays, Found, Loaded
 
 GOLDEN_SCHEMA = "pocketrec.golden/1"
 # Ids may change places among scores closer than the tolerance; this share of them must still be the same set.
 LEAST_OVERLAP = 0.9
+_DTYPES = {"float32", "float16", "int32", "int64", "int16", "int8", "uint8", "bool"}
 
 
 def encode(array: np.ndarray) -> dict[str, Any]:
@@ -39,49 +41,157 @@ def decode(tensor: Mapping[str, Any]) -> np.ndarray:
     try:
         if tensor["dtype"] == "string":
             return np.array([value.encode() for value in tensor["values"]]).reshape(tensor["shape"])
+        if tensor["dtype"] not in _DTYPES:
+            raise ValueError(f"dtype {tensor['dtype']!r}")
         dtype = np.dtype(tensor["dtype"]).newbyteorder("<")
         flat = np.frombuffer(base64.b64decode(tensor["base64"], validate=True), dtype)
         return flat.reshape(tensor["shape"]).astype(dtype.newbyteorder("="))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise CheckFailed(f"golden vectors: a malformed tensor ({error})") from error
 
 
-def make_vectors(
-    model: Path, name: str, queries: list[dict[str, np.ndarray]], tolerance: float
-) -> list[dict[str, Any]]:
-    """Answers of `model` on an installed phone runtime, one vector a query.
+def make_golden(
+    loaded: Loaded, queries: Sequence[Query], tensors: Sequence[Query], tolerances: Mapping[str, float], tolerance: float, top: int
+) -> dict[str, Any]:  # fmt: skip
+    """golden.json of a bundle: each of its models' answers to queries, and the bundle's own.
 
     Args:
-        name: the model's path inside the bundle.
-        tolerance: largest difference of a float output that a device may show.
+        queries: asked end to end.
+        tensors: those whose inputs to each model and outputs are kept as tensors.
+        tolerances: by graph, the largest difference of a float output that a device may show.
+        tolerance: the same of the bundle's scores and stars.
+        top: items of an answer that are kept.
 
     Raises:
-        CheckFailed: the model does not run.
+        CheckFailed: a model does not run.
     """
-    return [
+    asked = {graph: [loaded.inputs(graph, query) for query in tensors] for graph in loaded.models}
+    found, outputs = loaded.answers(queries, top, asked)
+    vectors = [
         {
-            "model": name,
-            "inputs": {key: encode(value) for key, value in query.items()},
-            "outputs": {key: encode(value) for key, value in _run(model, query).items()},
-            "tolerance": tolerance,
+            "model": loaded.models[graph]["file"],
+            "inputs": {name: encode(value) for name, value in inputs.items()},
+            "outputs": {name: encode(value) for name, value in answered.items()},
+            "tolerance": tolerances[graph],
         }
-        for query in queries
+        for graph in asked
+        for inputs, answered in zip(asked[graph], outputs[graph], strict=True)
     ]
+    rows = [_said(loaded, query, one, top, tolerance) for query, one in zip(queries, found, strict=True)]
+    return {"schema": GOLDEN_SCHEMA, "vectors": vectors, "queries": rows}
 
 
-def replay(folder: Path, vectors: Sequence[Mapping[str, Any]]) -> int:
-    """Replay vectors on an installed phone runtime; returns how many there were.
+def to_text(golden: Mapping[str, Any]) -> str:
+    """golden.json, a vector or query a line."""
+    lists = (f' "{name}": [\n{_lines(golden[name])}\n ]' for name in ("vectors", "queries"))
+    return f'{{\n "schema": {json.dumps(golden["schema"])},\n' + ",\n".join(lists) + "\n}\n"
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    return ",\n".join(f"  {json.dumps(row, ensure_ascii=False, allow_nan=False)}" for row in rows)
+
+
+def _said(loaded: Loaded, query: Query, found: Found, top: int, tolerance: float) -> dict[str, Any]:
+    """A query and its answer in tokens."""
+    names = loaded.catalogue
+    stars = [float(value) or None for value in query.stars]
+    return {
+        "history": [[names.items[item], value] for item, value in zip(query.seen.tolist(), stars, strict=True)],
+        "preferences": list(query.preferences),
+        "genres": list(query.genres),
+        "user": names.users[query.user] if 0 <= query.user < len(names.users) else None,
+        "top": top,
+        "items": [names.items[item] for item in found.ids.tolist()],
+        "scores": [float(value) for value in found.scores],
+        "stars": None if found.stars is None else [float(value) for value in found.stars],
+        "tolerance": tolerance,
+    }
+
+
+def replay(loaded: Loaded, golden: Mapping[str, Any]) -> tuple[int, int]:
+    """Replay vectors and queries on an installed phone runtime; returns how many of each there were.
 
     Raises:
-        CheckFailed: a model does not run, or answers beyond the tolerance.
+        CheckFailed: malformed, a model does not run, or answers beyond the tolerance.
     """
-    for number, vector in enumerate(vectors):
-        inputs = {key: decode(value) for key, value in vector["inputs"].items()}
-        expected = {key: decode(value) for key, value in vector["outputs"].items()}
-        reason = difference(expected, _run(folder / vector["model"], inputs), float(vector["tolerance"]))
-        if reason:
-            raise CheckFailed(f"golden vector {number} of {vector['model']}: {reason}")
-    return len(vectors)
+    graphs = {model["file"]: graph for graph, model in loaded.models.items()}
+    vectors = [_vector(graphs, vector) for vector in golden["vectors"]]
+    queries = [_asked(loaded, row) for row in golden["queries"]]
+    also = {graph: [inputs for of, inputs, _, _ in vectors if of == graph] for graph in loaded.models}
+    for graph, inputs in ((graph, one) for graph, rows in also.items() for one in rows):
+        _check_inputs(loaded.models[graph], inputs)
+    found, outputs = loaded.answers(queries, max((row["top"] for row in golden["queries"]), default=1), also)
+    answered = {graph: iter(rows) for graph, rows in outputs.items()}
+    for number, (graph, _, expected, tolerance) in enumerate(vectors):
+        if reason := difference(expected, next(answered[graph]), tolerance):
+            raise CheckFailed(f"golden vector {number} of {loaded.models[graph]['file']}: {reason}")
+    for number, (row, one) in enumerate(zip(golden["queries"], found, strict=True)):
+        if reason := _unlike(loaded, row, one):
+            raise CheckFailed(f"golden query {number}: {reason}")
+    return len(vectors), len(queries)
+
+
+def _vector(graphs: Mapping[str, str], vector: Mapping[str, Any]) -> tuple[str, Arrays, Arrays, float]:
+    decoded = [{name: decode(tensor) for name, tensor in vector[side].items()} for side in ("inputs", "outputs")]
+    return graphs[vector["model"]], decoded[0], decoded[1], float(vector["tolerance"])
+
+
+def _check_inputs(model: Mapping[str, Any], inputs: Arrays) -> None:
+    wanted = {port["name"]: port for port in model["inputs"]}
+    for name in sorted({*wanted, *inputs}):
+        shape = [n if n >= 0 else "n" for n in wanted[name]["shape"]] if name in wanted else None
+        value = inputs.get(name)
+        if value is None or shape is None or len(shape) != value.ndim or wanted[name]["dtype"] != value.dtype.name:
+            raise CheckFailed(f"golden vectors of {model['file']}: input {name} is not the model's")
+        if any(want not in ("n", got) for want, got in zip(shape, value.shape, strict=True)):
+            raise CheckFailed(f"golden vectors of {model['file']}: input {name} is {list(value.shape)}, not {shape}")
+
+
+def _asked(loaded: Loaded, row: Mapping[str, Any]) -> Query:
+    """A golden query's tokens as ids.
+
+    Raises:
+        CheckFailed: a token is in no vocabulary.
+    """
+    names = loaded.catalogue
+    ids = {token: number for number, token in enumerate(names.items)}
+    users = {token: number for number, token in enumerate(names.users)}
+    nothing = np.empty(0, np.int32)
+    try:
+        seen = np.array([ids[token] for token, _ in row["history"]], np.int32)
+        stars = np.array([value or 0.0 for _, value in row["history"]], np.float32)
+        user = -1 if row["user"] is None else users[row["user"]]
+        [names.preferences.index(token) for token in row["preferences"]]
+        [names.genres.index(token) for token in row["genres"]]
+    except (KeyError, ValueError) as error:
+        raise CheckFailed(f"golden queries: a token is in no vocabulary ({error})") from error
+    return Query(user, nothing, nothing.astype(np.float32), seen, stars, row["preferences"], row["genres"])
+
+
+def _unlike(loaded: Loaded, row: Mapping[str, Any], found: Found) -> str:
+    """Why an answer is not the golden one; '' when it is."""
+    ids = {token: number for number, token in enumerate(loaded.catalogue.items)}
+    unknown = [token for token in row["items"] if token not in ids]
+    if unknown:
+        return f"{unknown[0]!r} is in no vocabulary"
+    wanted = np.array([ids[token] for token in row["items"]], np.int64)
+    got = found.ids[: row["top"]]
+    if len(got) != len(wanted):
+        return f"{len(got)} items instead of {len(wanted)}"
+    _, at, there = np.intersect1d(wanted, got, return_indices=True)
+    if len(at) < LEAST_OVERLAP * len(wanted):
+        return f"shares {len(at)} of {len(wanted)} items with the expected ones"
+    for name, values in (("scores", found.scores), ("stars", found.stars)):
+        if (row[name] is None) != (values is None):
+            return f"{name} are {'expected' if values is None else 'not expected'}"
+        if values is None:
+            continue
+        if len(row[name]) != len(wanted):
+            return f"{len(row[name])} {name} for {len(wanted)} items"
+        far = np.abs(np.asarray(row[name], np.float64)[at] - values[there])
+        if not (far <= row["tolerance"]).all():
+            return f"{name} differ by up to {far.max():.3g}, beyond {row['tolerance']:.3g}"
+    return ""
 
 
 def difference(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray], tolerance: float) -> str:
@@ -105,12 +215,3 @@ def difference(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
         elif not np.array_equal(wanted, found):
             return f"{name} differs"
     return ""
-
-
-def _run(model: Path, query: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    outcome = run_variant(
-        model, {key: value[None] for key, value in query.items()}, runtime=any_phone_runtime(), timeout_s=60
-    )
-    if not outcome:
-        raise CheckFailed(f"{model.name} does not run on {any_phone_runtime()}: {outcome.reason}")
-    return {name: value[0] for name, value in outcome.arrays.items()}

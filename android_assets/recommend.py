@@ -8,29 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from ..benchmarks.processes import run_variant
-from ..benchmarks.queries import VOCABULARIES, HeldOut
-from ..benchmarks.query_inputs import Catalogue, Query, feed
+from ..benchmarks.queries import HeldOut
+from ..benchmarks.query_inputs import Catalogue, Query
 from ..benchmarks.reference import ask
-from ..benchmarks.runtimes import any_phone_runtime
-from ..convert.graphs import MASKED_BELOW
+from ..convert.graphs import DEFAULT_K, STARS_WEIGHT
 from ..train.artifacts import Run, open_run
-from ..train.errors import CheckFailed, InputError
+from ..train.errors import InputError
 from ..train.metrics import top_k
-from ..train.stage import read_vocabulary
 from .asking import Asked, ask_history, known_genres, user_index
-from .verify import open_bundle
+from .verify import opened_bundle
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One item of an answer: retrieval score and predicted stars."""
+    """One item of an answer: the score it is ordered by, and the stars predicted; None where nothing predicts stars."""
 
     id: str
     title: str
     genres: list[str]
     score: float
-    stars: float
+    stars: float | None
 
 
 @dataclass(frozen=True)
@@ -50,19 +47,19 @@ def recommend(
     genre: Sequence[str] = (),
     top: int = 10,
     skip_unknown: bool = False,
-    key: Path | None = None,
+    keys: Sequence[Path] = (),
 ) -> Answer:
     """Recommend for a known user, or for a history and preferences; what was watched is left out.
 
     Args:
-        where: a bundle (answered by its models on an installed phone runtime) or a run (answered by its SavedModels).
+        where: a bundle, folder or zip (answered by its models on an installed phone runtime), or a run (by its SavedModels).
         user: an id from the user vocabulary; with a run, their training history is what was watched.
         history: `TITLE` or `TITLE=STARS`, oldest first.
         prefer: declared preferences, such as a genre.
         genre: genres the answer is narrowed to; all when empty.
-        top: how many; at most what the retriever returns.
+        top: how many; at most what the bundle returns.
         skip_unknown: leave unknown titles out instead of refusing them.
-        key: Ed25519 public key that a bundle must be signed with.
+        keys: Ed25519 public keys, with one of which a bundle must be signed.
 
     Raises:
         InputError: neither bundle nor run, a question that cannot be understood, `top` out of range.
@@ -71,8 +68,8 @@ def recommend(
     if user is not None and (history or prefer):
         raise InputError("query", expected="either --user, or --history and --prefer", given="both", do="leave one out")
     question = _Question(user, history, prefer, genre, top, skip_unknown)
-    if (where / "manifest.json").is_file():
-        return _from_bundle(where, question, key)
+    if where.is_file() or (where / "manifest.json").is_file():
+        return _from_bundle(where, question, keys)
     return _from_run(open_run(where), question)
 
 
@@ -108,44 +105,20 @@ def _check_top(top: int, most: int, what: str) -> None:
         raise InputError("--top", expected=f"1 to {most}, {what}", given=top, do="choose another")
 
 
-def _from_bundle(folder: Path, question: _Question, key: Path | None) -> Answer:
-    manifest = open_bundle(folder, key=key)
-    items = json.loads((folder / manifest["items"]).read_text(encoding="utf-8"))
-    names = _catalogue(folder, manifest)
-    if [item["id"] for item in items] != names.items:
-        raise CheckFailed(f"{manifest['items']}: its order is not that of the item vocabulary")
-    models = {model["graph"]: model for model in manifest["models"]}
-    k = next(port["shape"][0] for port in models["retriever"]["outputs"] if port["name"] == "ids")
-    top = question.top
-    _check_top(top, min(k, len(items)), "what the retriever returns")
-    nobody = np.empty(0, np.int32)
-    asked = question.asked(
-        names, items, manifest["rating_range"], lambda user: Query(user, nobody, nobody, nobody, nobody)
-    )
-    found = _run(folder, models["retriever"], asked.query, names)
-    kept = found["scores"][:top] > MASKED_BELOW
-    ids, scores = found["ids"][:top][kept], found["scores"][:top][kept]
-    stars = _run(folder, models["ranker"], replace(asked.query, items=ids), names)["rating"]
-    return Answer(
-        [_item(items[i], score, star) for i, score, star in zip(ids, scores, stars, strict=True)], asked.notes
-    )
-
-
-def _catalogue(folder: Path, manifest: dict[str, Any]) -> Catalogue:
-    tokens = {row["name"]: read_vocabulary(folder / row["file"]) for row in manifest["vocabularies"]}
-    lists = {name: tokens.get(name, []) for name in VOCABULARIES}
-    return Catalogue(**lists, window=manifest["window"] or 0)
-
-
-def _run(folder: Path, model: dict[str, Any], query: Query, names: Catalogue) -> dict[str, np.ndarray]:
-    inputs = {port["name"]: feed(port["name"], query, names)[None] for port in model["inputs"]}
-    outcome = run_variant(folder / model["file"], inputs, runtime=any_phone_runtime())
-    if not outcome:
-        raise CheckFailed(f"{model['file']} does not run: {outcome.reason}")
-    return {name: value[0] for name, value in outcome.arrays.items()}
+def _from_bundle(where: Path, question: _Question, keys: Sequence[Path]) -> Answer:
+    with opened_bundle(where, keys=keys) as loaded:
+        _check_top(question.top, loaded.most, "what the bundle returns")
+        nobody = np.empty(0, np.int32)
+        rating_range = loaded.manifest["rating_range"]
+        asked = question.asked(
+            loaded.catalogue, loaded.items, rating_range, lambda user: Query(user, nobody, nobody, nobody, nobody)
+        )
+        (found,), _ = loaded.answers([asked.query], question.top)
+        return _answer(loaded.items, found.ids, found.scores, found.stars, asked.notes)
 
 
 def _from_run(run: Run, question: _Question) -> Answer:
+    """Retrieve and rank with the SavedModels, as the graphs do."""
     items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
     _check_top(question.top, len(items), "the size of the catalogue")
     data = HeldOut(run)
@@ -158,12 +131,21 @@ def _from_run(run: Run, question: _Question) -> Answer:
     scores[0, asked.query.seen] = -np.inf
     if wanted := set(asked.query.genres):
         scores[0, [not wanted.intersection(item["genres"]) for item in items]] = -np.inf
-    ids = top_k(scores, question.top)[0]
+    ids = top_k(scores, max(question.top, DEFAULT_K))[0]
     ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
     ranking = load_signature(run.saved_model("ranking"), "serving_default")
     stars = ask(ranking, replace(asked.query, items=ids), data.catalogue)["rating"].reshape(-1)
-    return Answer([_item(items[i], scores[0, i], star) for i, star in zip(ids, stars, strict=True)], asked.notes)
+    final = scores[0, ids] + (STARS_WEIGHT * stars if "recommender" in run.run_json["graphs"] else 0)
+    order = np.argsort(-final, kind="stable")[: question.top]
+    return _answer(items, ids[order], final[order], stars[order], asked.notes)
 
 
-def _item(item: dict[str, Any], score: float, stars: float) -> Recommendation:
-    return Recommendation(item["id"], item["title"], item["genres"], float(score), float(stars))
+def _answer(
+    items: Sequence[dict[str, Any]], ids: np.ndarray, scores: np.ndarray, stars: np.ndarray | None, notes: list[str]
+) -> Answer:
+    known = [None] * len(ids) if stars is None else [float(value) for value in stars]
+    found = [
+        Recommendation(items[i]["id"], items[i]["title"], items[i]["genres"], float(score), star)
+        for i, score, star in zip(ids.tolist(), scores, known, strict=True)
+    ]
+    return Answer(found, notes)

@@ -1,15 +1,18 @@
 """Verifying a bundle without TensorFlow: names, sizes, hashes, signature, vocabularies, ports, golden vectors."""
 
+import contextlib
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..convert.tflite_file import read_tflite
 from ..train.artifacts import sha256_file
 from ..train.errors import CheckFailed, InputError
+from ..train.stage import read_vocabulary
+from .answering import Loaded
 from .bundle import BUNDLE_SCHEMA
+from .contract import check_models, contract_sha256, read_items
 from .golden import GOLDEN_SCHEMA, replay
 from .signing import check_signature
 
@@ -18,12 +21,13 @@ _OUTSIDE_FILES = {"manifest.json", "manifest.sig"}
 
 
 def verify_bundle(
-    folder: Path, *, key: Path | None = None, say: Callable[[str], None] = lambda text: None
+    where: Path, *, keys: Sequence[Path] = (), say: Callable[[str], None] = lambda text: None
 ) -> dict[str, Any]:
     """Check everything a bundle promises, then replay its golden vectors on an installed runtime.
 
     Args:
-        key: Ed25519 public key (PEM); with it, an unsigned bundle is refused.
+        where: a bundle's directory or zip.
+        keys: Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
         say: called with a line on each check that held.
 
     Returns:
@@ -33,17 +37,29 @@ def verify_bundle(
         InputError: no such directory, or an unreadable key.
         CheckFailed: anything that is not as promised, with the reason.
     """
-    manifest = open_bundle(folder, key=key)
-    say(f"{len(manifest['files'])} files, sizes and sha256 as the manifest says" + (", signed" if key else ""))
-    _check_models(folder, manifest)
-    say(f"{len(manifest['models'])} models parse and have the declared inputs and outputs")
-    count = replay(folder, _golden_vectors(folder, manifest))
-    say(f"{count} golden vectors replayed")
-    return manifest
+    with opened_bundle(where, keys=keys) as loaded:
+        folder, manifest = loaded.folder, loaded.manifest
+        signed = f", signed by key {manifest['key_id']}" if keys else ""
+        say(f"{len(manifest['files'])} files, sizes and sha256 as the manifest says{signed}")
+        say(f"vocabularies, item order, tables and signatures of {len(manifest['models'])} models fit: contract held")
+        vectors, queries = replay(loaded, _golden(folder, manifest))
+        say(f"{vectors} golden vectors and {queries} golden queries replayed")
+        return dict(manifest)
 
 
-def open_bundle(folder: Path, *, key: Path | None = None) -> dict[str, Any]:
-    """Read the manifest and check signature, file list, sizes, hashes and vocabularies; nothing is executed.
+@contextlib.contextmanager
+def opened_bundle(where: Path, *, keys: Sequence[Path] = ()) -> Iterator[Loaded]:
+    """A bundle that is what its manifest says, ready to answer; nothing has been executed.
+
+    Raises:
+        InputError: no such bundle, or an unreadable key.
+        CheckFailed: anything that is not as promised.
+    """
+    yield Loaded(where, open_bundle(where, keys=keys))
+
+
+def open_bundle(folder: Path, *, keys: Sequence[Path] = ()) -> dict[str, Any]:
+    """Read the manifest and check signature, file list, sizes, hashes, vocabularies and contract; nothing is executed.
 
     Raises:
         InputError: no such directory.
@@ -57,10 +73,14 @@ def open_bundle(folder: Path, *, key: Path | None = None) -> dict[str, Any]:
             do="run `pocketrec bundle RUN --out DIR`",
         )
     manifest = _read_manifest(folder)
-    _check_signed(folder, manifest, key)
+    _check_signed(folder, manifest, keys)
     _check_files(folder, manifest)
     for vocabulary in manifest["vocabularies"]:
         _check_vocabulary(folder, vocabulary)
+    check_models(folder, manifest)
+    _check_items(folder, manifest)
+    if contract_sha256(folder, manifest) != manifest["contract"]:
+        raise CheckFailed("contract: vocabularies, items, tables and models are not those that were bundled together")
     return manifest
 
 
@@ -107,15 +127,16 @@ def _check_shape(manifest: dict[str, Any]) -> None:
         raise ValueError(f"signature {manifest['signature']!r}")
 
 
-def _check_signed(folder: Path, manifest: dict[str, Any], key: Path | None) -> None:
+def _check_signed(folder: Path, manifest: dict[str, Any], keys: Sequence[Path]) -> None:
     signed = manifest["signature"] is not None
     if signed and not _is_plain_file(folder / "manifest.sig"):
         raise CheckFailed("signature: manifest.sig is missing")
-    if key is None:
+    if not keys:
         return
     if not signed:
         raise CheckFailed("signature: a key was given but the bundle is not signed")
-    check_signature((folder / "manifest.json").read_bytes(), (folder / "manifest.sig").read_bytes(), key)
+    message, signature = ((folder / name).read_bytes() for name in ("manifest.json", "manifest.sig"))
+    check_signature(message, signature, manifest["key_id"], keys)
 
 
 def _is_plain_file(path: Path) -> bool:
@@ -177,25 +198,21 @@ def _check_vocabulary(folder: Path, vocabulary: dict[str, Any]) -> None:
         raise CheckFailed(f"{vocabulary['file']}: oov_index {vocabulary['oov_index']}, expected {vocabulary['size']}")
 
 
-def _check_models(folder: Path, manifest: dict[str, Any]) -> None:
-    for model in manifest["models"]:
-        try:
-            inputs, outputs = read_tflite(folder / model["file"]).ports()
-        except InputError as error:
-            raise CheckFailed(str(error)) from error
-        if inputs != model["inputs"] or outputs != model["outputs"]:
-            raise CheckFailed(f"{model['file']}: inputs or outputs differ from the manifest's")
+def _check_items(folder: Path, manifest: dict[str, Any]) -> None:
+    (file,) = [folder / row["file"] for row in manifest["vocabularies"] if row["name"] == "items"]
+    if [item["id"] for item in read_items(folder / manifest["items"])] != read_vocabulary(file):
+        raise CheckFailed(f"{manifest['items']}: its order is not that of the item vocabulary")
 
 
-def _golden_vectors(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+def _golden(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     try:
         document = json.loads((folder / manifest["golden"]).read_text(encoding="utf-8"))
-        schema, vectors = document["schema"], document["vectors"]
-        covered = {vector["model"] for vector in vectors}
+        schema = document["schema"]
+        covered = {vector["model"] for vector in document["vectors"]}
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(f"{manifest['golden']}: malformed ({error})") from error
     if schema != GOLDEN_SCHEMA:
         raise CheckFailed(f"{manifest['golden']}: schema {schema!r}, this kit reads {GOLDEN_SCHEMA}")
     if uncovered := {model["file"] for model in manifest["models"]} ^ covered:
         raise CheckFailed(f"{manifest['golden']}: models and golden vectors differ on {', '.join(sorted(uncovered))}")
-    return vectors
+    return document

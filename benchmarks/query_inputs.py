@@ -125,10 +125,14 @@ def feed(name: str, query: Query, names: Catalogue, *, as_served: bool = False) 
 
 
 def feeds_for(names: Iterable[str], queries: Sequence[Query], catalogue: Catalogue) -> dict[str, np.ndarray]:
-    """Arrays for a worker: one row a query where all are alike, else flat with `.offsets`."""
+    """Inputs of queries as arrays for a worker, by name."""
+    return packed({name: [feed(name, query, catalogue) for query in queries] for name in names})
+
+
+def packed(rows_by_name: Mapping[str, Sequence[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays for a worker from one a query: a row a query where all are alike, else flat with `.offsets`."""
     arrays: dict[str, np.ndarray] = {}
-    for name in names:
-        rows = [feed(name, query, catalogue) for query in queries]
+    for name, rows in rows_by_name.items():
         if len({row.shape for row in rows}) == 1:
             arrays[name] = np.stack(rows)
         else:

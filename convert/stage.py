@@ -29,7 +29,8 @@ from .inspection import find_traps
 from .quantizer import apply_recipe, prepare
 from .recipes import RECIPES
 from .retrieving import ENCODER, FULL_SCAN, RECIPE, RETRIEVER, chosen_form, draw_retriever
-from .tflite_file import read_tflite
+from .tflite_file import parse_tflite, read_tflite
+from .vocabularies import known_by, read_files, stamped, vocabulary_text
 
 Feeds = Mapping[str, np.ndarray]
 
@@ -91,7 +92,8 @@ def convert_run(
             if graph == RETRIEVER and form != FULL_SCAN:
                 drawn[RECIPE] = partial(_drawn, run, form, options, folder, bench)
             made = partial(_float32, run, graph, options)
-            for row in _variants(made, folder, graph, chosen_recipes, made_from, bench, drawn):
+            finish = partial(_stamped, run.trained / "vocabularies")
+            for row in _variants(made, folder, graph, chosen_recipes, made_from, bench, drawn, finish):
                 _refuse(row)
                 if graph == RETRIEVER:
                     row = {**row, "form": row["form"] or FULL_SCAN, "settings": row["settings"] or {}}
@@ -121,6 +123,13 @@ def _drawn(run: Run, form: str, options: Options, folder: Path, bench: Bench) ->
     return draw_retriever(run, form, options.k, encoder, queries.reshape(len(masked), -1), masked)
 
 
+def _stamped(vocabularies: Path, data: bytes) -> bytes:
+    inputs, outputs = parse_tflite(data).ports()
+    if not (names := known_by([*inputs, *outputs])):
+        return data
+    return stamped(data, vocabulary_text(read_files(vocabularies, names)))
+
+
 def _check_k(k: int | None, n_items: int) -> int:
     if k is None:
         return min(DEFAULT_K, n_items)
@@ -137,12 +146,14 @@ def _variants(
     source_sha256: str,
     bench: Bench,
     drawn: Mapping[str, Callable[[], tuple[bytes, dict[str, Any]]]] = MappingProxyType({}),
+    finish: Callable[[bytes], bytes] = lambda data: data,
 ) -> Iterable[dict[str, Any]]:
     """Write a graph under each recipe and try each file out; yields the rows of variants.json.
 
     Args:
         made: the converter's float32 bytes.
         drawn: by recipe, what makes the file in its place, and says in which form.
+        finish: the last thing done to a file's bytes.
     """
     converted = [name for name in recipes if name not in drawn]
     prepared = prepare(made()) if converted else b""
@@ -153,7 +164,7 @@ def _variants(
             data, form = drawn[recipe]()
         else:
             data = apply_recipe(prepared, RECIPES[recipe], flows)
-        path.write_bytes(data)
+        path.write_bytes(finish(data))
         yield _row(path, graph, recipe, source_sha256, bench) | form
 
 

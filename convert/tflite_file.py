@@ -117,9 +117,14 @@ class TfliteFile:
         return least_runtime((op.name, op.version) for op in self.all_ops) or self._stamp()
 
     def _stamp(self) -> str | None:
+        stamp = self.metadata("min_runtime_version")
+        return stamp.rstrip(b"\0").decode() or None if stamp is not None else None
+
+    def metadata(self, name: str) -> bytes | None:
+        """Bytes of the metadata entry of that name; None where the file has none."""
         for entry in self._model.metadata or []:
-            if _text(entry.name) == "min_runtime_version":
-                return bytes(self._model.buffers[entry.buffer].data).rstrip(b"\0").decode() or None
+            if _text(entry.name) == name:
+                return bytes(self._model.buffers[entry.buffer].data)
         return None
 
     def tables(self, least_bytes: int = 1024) -> list[Tensor]:
@@ -141,19 +146,28 @@ def read_tflite(path: Path) -> TfliteFile:
     Raises:
         InputError: missing, empty, truncated, 2 GB or more, or not a TFLite flatbuffer.
     """
-
-    def refuse(given: str) -> InputError:
-        return InputError(str(path), expected="a .tflite file", given=given, do="convert it again, or copy it again")
-
     try:
         size = path.stat().st_size
         if size >= _MAX_BYTES:
-            raise refuse(f"{size} bytes; a flatbuffer ends before 2147483648")
+            raise _refusal(str(path), f"{size} bytes; a flatbuffer ends before 2147483648")
         data = path.read_bytes()
     except OSError as error:
-        raise refuse(error.strerror or "an unreadable file") from None
+        raise _refusal(str(path), error.strerror or "an unreadable file") from None
+    return parse_tflite(data, str(path))
+
+
+def _refusal(name: str, given: str) -> InputError:
+    return InputError(name, expected="a .tflite file", given=given, do="convert it again, or copy it again")
+
+
+def parse_tflite(data: bytes, name: str = "model") -> TfliteFile:
+    """Parse the bytes of a .tflite file; `name` is what an error calls them.
+
+    Raises:
+        InputError: empty, truncated, or not a TFLite flatbuffer.
+    """
     if len(data) < 8 or data[4:8] != _IDENTIFIER:
-        raise refuse("an empty file" if not data else f"{len(data)} bytes without the TFL3 identifier")
+        raise _refusal(name, "an empty file" if not data else f"{len(data)} bytes without the TFL3 identifier")
     try:
         parsed = TfliteFile(_schema.ModelT.InitFromObj(_schema.Model.GetRootAsModel(data, 0)), len(data))
         _ = parsed.tensors, parsed.ops, parsed.all_ops, parsed.ports(), parsed.min_runtime
@@ -167,7 +181,7 @@ def read_tflite(path: Path) -> TfliteFile:
         OverflowError,
         RecursionError,
     ) as error:
-        raise refuse(f"a damaged flatbuffer ({type(error).__name__})") from error
+        raise _refusal(name, f"a damaged flatbuffer ({type(error).__name__})") from error
     return parsed
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -146,8 +146,9 @@ def _said_plainly(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name in its own folder, then rename it into place.
+@contextlib.contextmanager
+def write_via(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a stream to a temporary file in `path`'s folder, renamed into place when the block succeeds.
 
     Raises:
         InputError: the place cannot be written.
@@ -156,13 +157,23 @@ def write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+            with os.fdopen(handle, "w+b") as stream:
+                yield stream
             Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name in its own folder, then rename it into place.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    with write_via(path) as stream:
+        stream.write(data)
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

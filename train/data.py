@@ -20,7 +20,7 @@ class Ratings:
         rating: float32[n], in stars.
         timestamp: int64[n], seconds since 1970-01-01 UTC.
         users: distinct user ids.
-        items: distinct item ids, sorted; the order of every item table made from them.
+        items: distinct item ids; the order of every item table made from them.
         titles: display title of each item.
         genres: genre names of each item.
         user_preferences: declared preferences of each user, tokens such as `gender:F`; empty when nothing is known.
@@ -57,6 +57,20 @@ class Ratings:
         for array, dtype in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4"), (self.timestamp, "<i8")):
             digest.update(np.ascontiguousarray(array, dtype).tobytes())
         return digest.hexdigest()
+
+
+def by_popularity(train: Ratings, test: Ratings) -> tuple[Ratings, Ratings]:
+    """The same interactions over items in the order of how often `train` rates them, most first; equal ones keep their order.
+
+    A runtime's top k keeps a heap of the best so far: where likely items come first, most of the others end at one comparison
+    that the processor foresees.
+    """
+    counts = np.bincount(train.item, minlength=len(train.items))
+    order = np.argsort(-counts, kind="stable")
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    names = {name: [getattr(train, name)[i] for i in order] for name in ("items", "titles", "genres")}
+    return replace(train, item=rank[train.item], **names), replace(test, item=rank[test.item], **names)
 
 
 def vocabulary_of(tokens: np.ndarray) -> tuple[list[str], np.ndarray]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .baselines import evaluate_baselines, fit_biases
 from .content import declared_preferences, indicators, item_content, preference_vocabulary
-from .data import SPLITS, Histories, Ratings, histories, split_ratings
+from .data import SPLITS, Histories, Ratings, by_popularity, histories, split_ratings
 from .metrics import rmse
 
 SEEDS = (42, 43, 44)
@@ -71,7 +71,7 @@ def quality_of_split(ratings: Ratings, split: str, seed: int) -> dict[str, float
     from .tf import make_deterministic
 
     make_deterministic(seed)
-    result = train_pocket(*split_ratings(ratings, split, seed), seed=seed, split=split)
+    result = train_pocket(*by_popularity(*split_ratings(ratings, split, seed)), seed=seed, split=split)
     return {
         **result["metrics"]["ranking"],
         **result["metrics"]["retrieval"],

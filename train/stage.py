@@ -20,7 +20,7 @@ from .artifacts import (
     write_npz,
 )
 from .content import declared_preferences, filter_genres
-from .data import SPLITS, Ratings, split_ratings
+from .data import SPLITS, Ratings, by_popularity, split_ratings
 from .datasets import DATASETS
 from .errors import InputError, pick
 from .host import describe_host
@@ -70,7 +70,7 @@ def train(
     require_empty(out)
     with atomic_dir(out / "trained") as folder:
         ratings, report = load()
-        train_part, test_part = split_ratings(ratings, split, seed)
+        train_part, test_part = by_popularity(*split_ratings(ratings, split, seed))
         from .tf import make_deterministic
 
         make_deterministic(seed)

@@ -6,6 +6,7 @@ from pocketrec.android_assets.asking import ask_history, parse_history
 from pocketrec.android_assets.recommend import recommend
 from pocketrec.benchmarks.query_inputs import Catalogue
 from pocketrec.train.errors import InputError
+from pocketrec.train.stage import read_vocabulary
 
 from tests.conftest import refused
 
@@ -31,8 +32,9 @@ def test_phone_and_server_recommend_the_same_films(run):
 
 def test_known_user_is_served_by_a_run_from_their_training_history(run):
     found = recommend(run, user="42", top=50).items
+    items = read_vocabulary(run / "trained" / "vocabularies" / "items.txt")
     with np.load(run / "trained" / "history.npz") as history:
-        watched = {str(item + 1) for item in history["item"][history["user"] == 41]}
+        watched = {items[item] for item in history["item"][history["user"] == 41]}
     assert len(found) == 50 and watched.isdisjoint(item.id for item in found)
 
 

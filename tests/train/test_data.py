@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from pocketrec.train.data import Ratings, histories, split_ratings, vocabulary_of
+from pocketrec.train.data import Ratings, by_popularity, histories, split_ratings, vocabulary_of
 from pocketrec.train.errors import InputError
 
 
@@ -17,6 +19,20 @@ def test_vocabulary_puts_numbers_in_numeric_order_before_text():
     tokens, index = vocabulary_of(np.array(["b", "10", "9", "a", "10"]))
     assert tokens == ["9", "10", "a", "b"]
     assert index.tolist() == [3, 1, 0, 2, 1]
+
+
+def test_items_come_in_the_order_of_how_often_training_rates_them():
+    made = ratings([0] * 6, range(6))
+    train, test = (
+        replace(made, item=np.array([4, 2, 4, 1, 2, 4], np.int32)),
+        replace(made, item=np.array([0, 4, 1, 2, 3, 3], np.int32)),
+    )
+    ordered, other = by_popularity(train, test)
+    assert ordered.items == other.items == ["4", "2", "1", "0", "3", "5"]  # equal ones as they were
+    assert ordered.titles == [f"film {i}" for i in ordered.items] and len(ordered.genres) == 6
+    for before, after in ((train, ordered), (test, other)):
+        assert [before.items[i] for i in before.item] == [after.items[i] for i in after.item]
+    assert by_popularity(ordered, other)[0].items == ordered.items
 
 
 def test_random_split_is_80_20_disjoint_and_seeded():

@@ -1,0 +1,120 @@
+"""The catalogue's vectors as a file of their own, and what a list found with them is worth beside the SavedModels'."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..benchmarks.answers import Lists
+from ..benchmarks.gates import Gate
+from ..benchmarks.losses import QUALITY_K, list_quality
+from ..benchmarks.reference import Reference
+from ..train.errors import CheckFailed
+from ..train.metrics import top_k
+
+# What a row is judged by: a retriever of the same recipe answers the same question.
+JUDGED_AS = "retriever"
+_LEVELS = 127
+
+
+def stored_rows(candidates: np.ndarray, recipe: str) -> tuple[np.ndarray, float | None]:
+    """Candidate vectors as they are stored under a recipe.
+
+    Args:
+        candidates: float32[n, d].
+
+    Returns:
+        float32[n, d] and None for `float32` and `float16`; otherwise int8[n, d] and one scale, set by the largest element: a row is
+        about `codes * scale`.
+    """
+    if recipe in ("float32", "float16"):
+        return candidates.astype("<f4"), None
+    scale = float(np.abs(candidates).max(initial=0)) / _LEVELS or 1.0
+    return np.clip(np.rint(candidates / scale), -_LEVELS, _LEVELS).astype(np.int8), scale
+
+
+def write_rows(path: Path, rows: np.ndarray) -> None:
+    """Write rows in NumPy's format 1.0, C order, little endian."""
+    with path.open("wb") as stream:
+        np.lib.format.write_array(stream, np.ascontiguousarray(rows), version=(1, 0), allow_pickle=False)
+
+
+def read_rows(path: Path, declared: Mapping[str, Any]) -> np.ndarray:
+    """Map the rows of a bundle's candidates; nothing is read until it is used.
+
+    Args:
+        declared: `dtype` and `shape` of the manifest.
+
+    Raises:
+        CheckFailed: another format, dtype, shape or length than declared.
+    """
+    try:
+        rows = np.lib.format.open_memmap(path, mode="r")
+        with path.open("rb") as stream:
+            version = np.lib.format.read_magic(stream)
+    except (ValueError, OSError, SyntaxError, TypeError, OverflowError) as error:
+        raise CheckFailed(f"{path.name}: not a NumPy array of plain numbers ({error})") from error
+    expected = np.dtype(declared["dtype"]).newbyteorder("<")
+    if (
+        version != (1, 0)
+        or rows.dtype != expected
+        or list(rows.shape) != list(declared["shape"])
+        or not rows.flags.c_contiguous
+    ):
+        raise CheckFailed(
+            f"{path.name}: {rows.dtype.name}{list(rows.shape)}, the manifest says {declared['dtype']}{declared['shape']}"
+        )
+    return rows
+
+
+def search(
+    query: np.ndarray, rows: np.ndarray, scale: float | None, allowed: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best allowed rows for one query.
+
+    Args:
+        query: float32[d].
+        rows: int8 or float32[n, d].
+        allowed: bool[n].
+
+    Returns:
+        ids int32[m] and scores float32[m], best first, equal ones by id; m is k, or less where fewer are allowed.
+    """
+    scores = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), 65_536):  # in parts, so that the file may be larger than memory
+        scores[start : start + 65_536] = rows[start : start + 65_536].astype(np.float32) @ query
+    scores *= np.float32(1 if scale is None else scale)
+    scores[~allowed] = -np.inf
+    ids = top_k(scores[None], min(k, len(rows)))[0]
+    ids = ids[np.isfinite(scores[ids])].astype(np.int32)
+    return ids, scores[ids]
+
+
+def judge_rows(
+    queries: np.ndarray, rows: np.ndarray, scale: float | None, reference: Reference, gate: Gate | None
+) -> dict[str, Any]:
+    """What an encoder's vectors find among stored rows, against the SavedModels' lists: `status`, `reason`, `metrics`.
+
+    Args:
+        queries: float32[n_queries, d], by the bundled encoder.
+    """
+    if gate is None:
+        return {"status": "fail", "reason": f"no gate for {JUDGED_AS}", "n_queries": len(queries), "metrics": {}}
+    known = np.asarray(rows, np.float32) * np.float32(1 if scale is None else scale)
+    scores = np.where(np.isfinite(reference.masked), queries @ known.T, -np.inf).astype(np.float32)
+    ids = top_k(scores, QUALITY_K)
+    lists = Lists(ids, np.take_along_axis(scores, ids, axis=1), reference.best(ids.shape[1]), reference.masked)
+    metrics = {**lists.metrics(), **list_quality("recall_at_100", lists.ids, lists.best, reference)}
+    misses = gate.misses(metrics)
+    status = "fail" if misses else "pass"
+    return {"status": status, "reason": "; ".join(misses), "n_queries": len(queries), "metrics": metrics}
+
+
+def require_passed(results: Sequence[Mapping[str, Any]]) -> None:
+    """Raises:
+    CheckFailed: a row of `judge_rows` missed its gate.
+    """
+    for row in results:
+        if row["status"] != "pass":
+            raise CheckFailed(f"the split layout may not be bundled: {row['reason']} on {row['runtime']}")
