@@ -14,11 +14,13 @@ class Preset:
         summary: one line for people.
         item_key: which MovieLens column is an item's id: `title` or `movie_id`.
         trainer: `module:function` below this package, imported only when it is used.
+        by_popularity: whether items are put in the order of how often they are rated.
     """
 
     summary: str
     item_key: str
     trainer: str
+    by_popularity: bool = True
 
     def load(self) -> Callable[..., dict[str, Any]]:
         """Import the trainer, and TensorFlow with it."""
@@ -36,6 +38,7 @@ PRESETS = {
         "TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in",
         "title",
         "tutorial:train_tutorial",
+        by_popularity=False,  # the tutorials sort their titles
     ),
 }
 DEFAULT_PRESET = "pocket"

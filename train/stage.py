@@ -70,7 +70,9 @@ def train(
     require_empty(out)
     with atomic_dir(out / "trained") as folder:
         ratings, report = load()
-        train_part, test_part = by_popularity(*split_ratings(ratings, split, seed))
+        train_part, test_part = split_ratings(ratings, split, seed)
+        if chosen.by_popularity:
+            train_part, test_part = by_popularity(train_part, test_part)
         from .tf import make_deterministic
 
         make_deterministic(seed)
