@@ -281,7 +281,10 @@ def add_golden(draft: Draft, data: HeldOut, tolerances: Mapping[str, float], tol
     preferences alone."""
     loaded = Loaded(draft.folder, draft.manifest)
     whole = [replace(query, items=query.items[:_TOP]) for query in data.queries[:: max(1, len(data.queries) // 2)][:2]]
-    queries = [replace(query, preferences=sorted(query.preferences)) for query in _asked(loaded, whole)]
+    known = set(loaded.catalogue.preferences)  # models keyed by user know none
+    queries = [
+        replace(query, preferences=sorted(known.intersection(query.preferences))) for query in _asked(loaded, whole)
+    ]
     golden = make_golden(loaded, queries, whole, tolerances, tolerance, min(_TOP, loaded.most))
     draft.made("golden.json", "golden").write_text(to_text(golden), encoding="utf-8")
 
