@@ -24,7 +24,7 @@ test: $(STAMP)
 android-test: $(STAMP)
 	@command -v mvn >/dev/null && command -v javac >/dev/null || { \
 	  echo "error: android-test: expected Maven and a JDK, got neither or one; run: apt-get install maven default-jdk-headless" >&2; exit 2; }
-	$(BIN)/python -m pytest -m android
+	$(BIN)/python -m pytest -m android tests/android_assets
 
 quality: $(STAMP)
 	$(BIN)/python -m pocketrec.train.quality

@@ -54,7 +54,19 @@ ITEMS = [
     ("ǆ", "an id of one letter that is two"),
     ("", "an empty id"),
 ]  # fmt: skip
-UNKNOWN = ["2 ", "AMÉLIE (2001)", "Amelie (2001)", "Nothing like it", "é ", "E\u0301", "\u2028", "a\nb", "🎬🎬", "\ufeff", "Null"]
+UNKNOWN = [
+    "2 ",
+    "AMÉLIE (2001)",
+    "Amelie (2001)",
+    "Nothing like it",
+    "é ",
+    "E\u0301",
+    "\u2028",
+    "a\nb",
+    "🎬🎬",
+    "\ufeff",
+    "Null",
+]
 
 # Histories: titles with stars, or None for "watched, not rated".
 HISTORIES: list[list[tuple[str, float | None]]] = [

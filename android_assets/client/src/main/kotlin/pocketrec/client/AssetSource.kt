@@ -14,17 +14,11 @@ import java.nio.ByteBuffer
  *
  * @param folder the bundle's directory inside `assets/`, without slashes at its ends; "" for assets/ itself.
  */
-public class AssetSource(
-    private val assets: AssetManager,
-    private val folder: String,
-) : BundleSource {
+public class AssetSource(private val assets: AssetManager, private val folder: String) : BundleSource {
     /** Null: an asset folder cannot be listed cheaply, and nobody but the APK's signer can add to it. */
     override fun list(): List<String>? = null
 
-    override fun map(
-        path: String,
-        maxBytes: Long,
-    ): ByteBuffer {
+    override fun map(path: String, maxBytes: Long): ByteBuffer {
         val name = if (folder.isEmpty()) path else "$folder/$path"
         val descriptor =
             try {
@@ -43,11 +37,7 @@ public class AssetSource(
         }
     }
 
-    private fun readAll(
-        stream: InputStream,
-        path: String,
-        maxBytes: Long,
-    ): ByteBuffer {
+    private fun readAll(stream: InputStream, path: String, maxBytes: Long): ByteBuffer {
         val out = ByteArrayOutputStream()
         val block = ByteArray(1 shl 16)
         while (true) {

@@ -28,26 +28,17 @@ public interface BundleSource {
      * @throws IOException it cannot be read.
      * @throws BundleException [ErrorCode.FILE_SIZE] where it is larger than `maxBytes`; nothing of it is read then.
      */
-    public fun map(
-        path: String,
-        maxBytes: Long,
-    ): ByteBuffer
+    public fun map(path: String, maxBytes: Long): ByteBuffer
 }
 
 /** A bundle in a directory, such as one that was downloaded. Links are refused. */
-public class DirectorySource(
-    private val folder: File,
-) : BundleSource {
+public class DirectorySource(private val folder: File) : BundleSource {
     override fun list(): List<String> {
         if (!folder.isDirectory) throw FileNotFoundException("$folder: no such directory")
         return ArrayList<String>().also { collect(folder, "", it) }
     }
 
-    private fun collect(
-        from: File,
-        prefix: String,
-        found: MutableList<String>,
-    ) {
+    private fun collect(from: File, prefix: String, found: MutableList<String>) {
         for (file in from.listFiles() ?: throw IOException("$from cannot be listed")) {
             val name = prefix + file.name
             val path = file.toPath()
@@ -60,10 +51,7 @@ public class DirectorySource(
         }
     }
 
-    override fun map(
-        path: String,
-        maxBytes: Long,
-    ): ByteBuffer {
+    override fun map(path: String, maxBytes: Long): ByteBuffer {
         val file = File(folder, path)
         if (Files.isSymbolicLink(file.toPath())) refuse(ErrorCode.FILE_UNDECLARED, "$path: a link, not a file")
         if (!file.isFile) throw FileNotFoundException("$path: no such file")
@@ -77,9 +65,8 @@ public class DirectorySource(
  *
  * Refused: more than [MAX_ENTRIES] entries, names twice, and entries that unpack to more than they declare.
  */
-public class ZipSource(
-    file: File,
-) : BundleSource,
+public class ZipSource(file: File) :
+    BundleSource,
     Closeable {
     private val zip =
         try {
@@ -103,10 +90,7 @@ public class ZipSource(
 
     override fun list(): List<String> = names
 
-    override fun map(
-        path: String,
-        maxBytes: Long,
-    ): ByteBuffer {
+    override fun map(path: String, maxBytes: Long): ByteBuffer {
         val entry = zip.getEntry(path) ?: throw FileNotFoundException("$path: not in the zip")
         if (entry.size !in 0..minOf(maxBytes, MAX_FILE_BYTES)) refuse(ErrorCode.FILE_SIZE, "$path: ${entry.size} bytes")
         return zip.getInputStream(entry).use { readDirect(it, entry.size.toInt(), path) }
@@ -127,31 +111,23 @@ internal class OverlaySource(
 ) : BundleSource {
     override fun list(): List<String>? = update.list()?.plus(fromBase)
 
-    override fun map(
-        path: String,
-        maxBytes: Long,
-    ): ByteBuffer = (if (path in fromBase) base else update).map(path, maxBytes)
+    override fun map(path: String, maxBytes: Long): ByteBuffer =
+        (if (path in fromBase) base else update).map(path, maxBytes)
 }
 
 internal const val MAX_FILE_BYTES: Long = Int.MAX_VALUE.toLong()
 
-internal fun mapChannel(
-    channel: FileChannel,
-    offset: Long,
-    length: Long,
-    path: String,
-    maxBytes: Long,
-): ByteBuffer {
-    if (length > minOf(maxBytes, MAX_FILE_BYTES)) refuse(ErrorCode.FILE_SIZE, "$path: $length bytes, more than $maxBytes")
+internal fun mapChannel(channel: FileChannel, offset: Long, length: Long, path: String, maxBytes: Long): ByteBuffer {
+    if (length >
+        minOf(maxBytes, MAX_FILE_BYTES)
+    ) {
+        refuse(ErrorCode.FILE_SIZE, "$path: $length bytes, more than $maxBytes")
+    }
     return channel.map(FileChannel.MapMode.READ_ONLY, offset, length)
 }
 
 /** Exactly `size` bytes of a stream in direct memory. */
-internal fun readDirect(
-    stream: InputStream,
-    size: Int,
-    path: String,
-): ByteBuffer {
+internal fun readDirect(stream: InputStream, size: Int, path: String): ByteBuffer {
     val block = ByteArray(minOf(maxOf(size, 1), 1 shl 16))
     val out = ByteBuffer.allocateDirect(size)
     while (true) {

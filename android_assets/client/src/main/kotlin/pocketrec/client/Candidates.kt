@@ -8,10 +8,7 @@ import java.nio.ByteOrder
  *
  * @param data the .npy file (NumPy format 1.0, C order, little endian).
  */
-internal class Candidates(
-    data: ByteBuffer,
-    entry: CandidatesEntry,
-) {
+internal class Candidates(data: ByteBuffer, entry: CandidatesEntry) {
     val n = entry.n
     val d = entry.d
     private val isInt8 = entry.dtype == "int8"
@@ -23,11 +20,7 @@ internal class Candidates(
     private val someFloats = FloatArray(if (isInt8) 0 else block * d)
 
     /** Scores of rows `from` until at most `from + block`, into `scores`; returns how many. Not thread-safe. */
-    fun score(
-        from: Int,
-        query: FloatArray,
-        scores: FloatArray,
-    ): Int {
+    fun score(from: Int, query: FloatArray, scores: FloatArray): Int {
         val count = minOf(block, n - from)
         if (isInt8) {
             rows.position(from * d)
@@ -45,10 +38,7 @@ internal class Candidates(
     val blockRows: Int get() = block
 
     // Four sums, so that additions do not wait for each other.
-    private fun dotBytes(
-        query: FloatArray,
-        at: Int,
-    ): Float {
+    private fun dotBytes(query: FloatArray, at: Int): Float {
         var a = 0f
         var b = 0f
         var c = 0f
@@ -65,10 +55,7 @@ internal class Candidates(
         return (a + b) + (c + e)
     }
 
-    private fun dotFloats(
-        query: FloatArray,
-        at: Int,
-    ): Float {
+    private fun dotFloats(query: FloatArray, at: Int): Float {
         var a = 0f
         var b = 0f
         var c = 0f
@@ -87,15 +74,26 @@ internal class Candidates(
 
     companion object {
         private const val BLOCK_VALUES = 1 shl 14
-        private val MAGIC = byteArrayOf(0x93.toByte(), 'N'.code.toByte(), 'U'.code.toByte(), 'M'.code.toByte(), 'P'.code.toByte(), 'Y'.code.toByte(), 1, 0)
+        private val MAGIC =
+            byteArrayOf(
+                0x93.toByte(),
+                'N'.code.toByte(),
+                'U'.code.toByte(),
+                'M'.code.toByte(),
+                'P'.code.toByte(),
+                'Y'.code.toByte(),
+                1,
+                0,
+            )
 
         /** The rows of a .npy file, checked against what the manifest declares. */
-        fun body(
-            data: ByteBuffer,
-            entry: CandidatesEntry,
-        ): ByteBuffer {
+        fun body(data: ByteBuffer, entry: CandidatesEntry): ByteBuffer {
             val file = data.duplicate().order(ByteOrder.LITTLE_ENDIAN)
-            if (file.limit() < 10 || MAGIC.indices.any { file.get(it) != MAGIC[it] }) fail("no NumPy file of format 1.0")
+            if (file.limit() < 10 ||
+                MAGIC.indices.any { file.get(it) != MAGIC[it] }
+            ) {
+                fail("no NumPy file of format 1.0")
+            }
             val start = 10 + (file.getShort(8).toInt() and 0xffff)
             val descr = if (entry.dtype == "int8") "|i1" else "<f4"
             val bytes = entry.n.toLong() * entry.d * (if (entry.dtype == "int8") 1 else 4)

@@ -4,11 +4,7 @@ import java.nio.ByteBuffer
 
 /** The hash over everything that must fit together: vocabularies, items, candidates, models and their ports. */
 internal object Contract {
-    fun sha256Of(
-        manifest: Manifest,
-        hashes: (path: String) -> String,
-        items: Items,
-    ): String {
+    fun sha256Of(manifest: Manifest, hashes: (path: String) -> String, items: Items): String {
         val text = StringBuilder("pocketrec.contract/1\n")
         for (row in manifest.vocabularies.values.sortedBy { it.name }) {
             text.append("vocabulary ${row.name} ${hashes(row.file)} ${row.size} ${row.size}\n")
@@ -16,7 +12,9 @@ internal object Contract {
         val ids = StringBuilder()
         for (item in items.all) ids.append(item.id).append('\n')
         text.append("items ${sha256(utf8(ids))}\n")
-        manifest.candidates?.let { text.append("candidates ${hashes(it.file)} ${it.dtype} ${it.n}x${it.d} ${it.scale}\n") }
+        manifest.candidates?.let {
+            text.append("candidates ${hashes(it.file)} ${it.dtype} ${it.n}x${it.d} ${it.scale}\n")
+        }
         for (model in manifest.models.values.sortedBy { it.graph }) {
             text.append("model ${model.graph} ${model.recipe} ${hashes(model.file)}\n")
             for (port in model.inputs) text.append("input ${line(port)}\n")

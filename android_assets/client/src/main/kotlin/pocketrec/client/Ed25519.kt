@@ -20,24 +20,13 @@ internal object Ed25519 {
     private val NEUTRAL = Point(BigInteger.ZERO, BigInteger.ONE, BigInteger.ONE, BigInteger.ZERO)
 
     /** A point in extended homogeneous coordinates (RFC 8032, section 5.1.4): x = X/Z, y = Y/Z, x*y = T/Z. */
-    private class Point(
-        val x: BigInteger,
-        val y: BigInteger,
-        val z: BigInteger,
-        val t: BigInteger,
-    ) {
+    private class Point(val x: BigInteger, val y: BigInteger, val z: BigInteger, val t: BigInteger) {
         fun isNeutral(): Boolean = x.signum() == 0 && y == z
     }
 
-    private fun mul(
-        a: BigInteger,
-        b: BigInteger,
-    ): BigInteger = (a * b).mod(P)
+    private fun mul(a: BigInteger, b: BigInteger): BigInteger = (a * b).mod(P)
 
-    private fun add(
-        p: Point,
-        q: Point,
-    ): Point {
+    private fun add(p: Point, q: Point): Point {
         val a = mul(p.y - p.x, q.y - q.x)
         val b = mul(p.y + p.x, q.y + q.x)
         val c = mul(mul(p.t, D2), q.t)
@@ -54,39 +43,38 @@ internal object Ed25519 {
         return fromParts(e, mul(p.z, p.z).shiftLeft(1) + g, g, h)
     }
 
-    private fun fromParts(
-        e: BigInteger,
-        f: BigInteger,
-        g: BigInteger,
-        h: BigInteger,
-    ) = Point(mul(e, f), mul(g, h), mul(f, g), mul(e, h))
+    private fun fromParts(e: BigInteger, f: BigInteger, g: BigInteger, h: BigInteger) =
+        Point(mul(e, f), mul(g, h), mul(f, g), mul(e, h))
 
     private fun negate(p: Point) = Point((P - p.x).mod(P), p.y, p.z, (P - p.t).mod(P))
 
     /** `a * p + b * q`, both scalars in one pass over their bits. */
-    private fun combine(
-        a: BigInteger,
-        p: Point,
-        b: BigInteger,
-        q: Point,
-    ): Point {
+    private fun combine(a: BigInteger, p: Point, b: BigInteger, q: Point): Point {
         val both = add(p, q)
         var sum = NEUTRAL
         for (bit in maxOf(a.bitLength(), b.bitLength()) - 1 downTo 0) {
             sum = double(sum)
             val inA = a.testBit(bit)
             val inB = b.testBit(bit)
-            if (inA || inB) sum = add(sum, if (inA && inB) both else if (inA) p else q)
+            if (inA || inB) {
+                sum = add(
+                    sum,
+                    if (inA && inB) {
+                        both
+                    } else if (inA) {
+                        p
+                    } else {
+                        q
+                    },
+                )
+            }
         }
         return sum
     }
 
     private fun littleEndian(bytes: ByteArray): BigInteger = BigInteger(1, bytes.reversedArray())
 
-    private fun encode(
-        y: BigInteger,
-        isOdd: Boolean,
-    ): ByteArray {
+    private fun encode(y: BigInteger, isOdd: Boolean): ByteArray {
         val out = ByteArray(32)
         val big = y.mod(P).toByteArray()
         for (i in 0 until minOf(32, big.size)) out[i] = big[big.size - 1 - i]
@@ -121,11 +109,7 @@ internal object Ed25519 {
     }
 
     /** Whether `signature` (64 bytes) is that of `key` (32 bytes) over `message`. */
-    fun verify(
-        message: ByteArray,
-        signature: ByteArray,
-        key: ByteArray,
-    ): Boolean {
+    fun verify(message: ByteArray, signature: ByteArray, key: ByteArray): Boolean {
         if (signature.size != 64 || !isKey(key)) return false
         val point = decode(key) ?: return false
         val r = signature.copyOf(32)

@@ -10,27 +10,18 @@ internal interface Engine : Closeable {
     val models: Map<String, LoadedModel>
 
     /** Fill an empty answer up to its capacity. */
-    fun answer(
-        query: Query,
-        answer: Answer,
-    )
+    fun answer(query: Query, answer: Answer)
 
     /** Predicted stars of items, beside them. @throws BundleException [ErrorCode.QUERY_UNSUPPORTED] */
-    fun rate(
-        query: Query,
-        items: IntArray,
-        stars: FloatArray,
-    ): Unit = refuse(ErrorCode.QUERY_UNSUPPORTED, "this layout has no model that rates items it is given")
+    fun rate(query: Query, items: IntArray, stars: FloatArray): Unit =
+        refuse(ErrorCode.QUERY_UNSUPPORTED, "this layout has no model that rates items it is given")
 
     override fun close() {
         for (model in models.values) model.close()
     }
 }
 
-internal fun engineFor(
-    bundle: VerifiedBundle,
-    runtime: ModelRuntime,
-): Engine {
+internal fun engineFor(bundle: VerifiedBundle, runtime: ModelRuntime): Engine {
     val loaded = LinkedHashMap<String, LoadedModel>()
     try {
         for (entry in bundle.manifest.models.values) {
@@ -47,32 +38,28 @@ internal fun engineFor(
     }
 }
 
-private fun requireOutputs(
-    manifest: Manifest,
-    graph: String,
-    vararg ports: Port,
-) {
+private fun requireOutputs(manifest: Manifest, graph: String, vararg ports: Port) {
     val outputs = manifest.models.getValue(graph).outputs
     if (!outputs.containsAll(ports.toList())) {
         refuse(ErrorCode.MODEL_MISMATCH, "$graph: outputs are $outputs, expected ${ports.toList()}")
     }
 }
 
-private class CascadeEngine(
-    override val models: Map<String, LoadedModel>,
-    private val manifest: Manifest,
-) : Engine {
+private class CascadeEngine(override val models: Map<String, LoadedModel>, private val manifest: Manifest) : Engine {
     private val recommender = models.getValue("recommender")
 
     init {
         val k = listOf(manifest.k)
-        requireOutputs(manifest, "recommender", Port("ids", "int32", k), Port("rating", "float32", k), Port("scores", "float32", k))
+        requireOutputs(
+            manifest,
+            "recommender",
+            Port("ids", "int32", k),
+            Port("rating", "float32", k),
+            Port("scores", "float32", k),
+        )
     }
 
-    override fun answer(
-        query: Query,
-        answer: Answer,
-    ) {
+    override fun answer(query: Query, answer: Answer) {
         recommender.fill(query)
         try {
             recommender.run()
@@ -91,10 +78,7 @@ private class CascadeEngine(
     }
 }
 
-private class PairEngine(
-    override val models: Map<String, LoadedModel>,
-    private val manifest: Manifest,
-) : Engine {
+private class PairEngine(override val models: Map<String, LoadedModel>, private val manifest: Manifest) : Engine {
     private val retriever = models.getValue("retriever")
     private val ranker = models.getValue("ranker")
     private val best = TopK(manifest.k)
@@ -106,10 +90,7 @@ private class PairEngine(
         requireOutputs(manifest, "ranker", Port("rating", "float32", listOf(-1)))
     }
 
-    override fun answer(
-        query: Query,
-        answer: Answer,
-    ) {
+    override fun answer(query: Query, answer: Answer) {
         retriever.fill(query)
         try {
             retriever.run()
@@ -135,11 +116,7 @@ private class PairEngine(
         }
     }
 
-    override fun rate(
-        query: Query,
-        items: IntArray,
-        stars: FloatArray,
-    ) {
+    override fun rate(query: Query, items: IntArray, stars: FloatArray) {
         ranker.fill(query)
         var from = 0
         while (from < items.size) {
@@ -153,10 +130,7 @@ private class PairEngine(
     }
 }
 
-private class SplitEngine(
-    override val models: Map<String, LoadedModel>,
-    bundle: VerifiedBundle,
-) : Engine {
+private class SplitEngine(override val models: Map<String, LoadedModel>, bundle: VerifiedBundle) : Engine {
     private val encoder = models.getValue("query_encoder")
     private val entry = bundle.manifest.candidates!!
     private val candidates = Candidates(bundle.files.getValue(entry.file), entry)
@@ -169,10 +143,7 @@ private class SplitEngine(
         requireOutputs(bundle.manifest, "query_encoder", Port("query", "float32", listOf(1, candidates.d)))
     }
 
-    override fun answer(
-        query: Query,
-        answer: Answer,
-    ) {
+    override fun answer(query: Query, answer: Answer) {
         encoder.fill(query)
         encoder.run()
         val output = encoder.output("query")
@@ -183,7 +154,11 @@ private class SplitEngine(
             val count = candidates.score(from, vector, scores)
             for (row in 0 until count) {
                 val id = from + row
-                if (!query.isSeen(id) && (query.genreTotal == 0 || genres.hasAny(id, query.genres))) best.offer(id, scores[row])
+                if (!query.isSeen(id) &&
+                    (query.genreTotal == 0 || genres.hasAny(id, query.genres))
+                ) {
+                    best.offer(id, scores[row])
+                }
             }
             from += count
         }
@@ -193,10 +168,7 @@ private class SplitEngine(
 }
 
 /** Which genres each item has, as lists of lines of the genre vocabulary. */
-private class GenreMarks(
-    items: List<Item>,
-    vocabulary: Vocabulary?,
-) {
+private class GenreMarks(items: List<Item>, vocabulary: Vocabulary?) {
     private val starts = IntArray(items.size + 1)
     private val lines: IntArray
 
@@ -209,10 +181,7 @@ private class GenreMarks(
         lines = found.toIntArray()
     }
 
-    fun hasAny(
-        item: Int,
-        asked: FloatArray,
-    ): Boolean {
+    fun hasAny(item: Int, asked: FloatArray): Boolean {
         for (i in starts[item] until starts[item + 1]) if (lines[i] >= 0 && asked[lines[i]] != 0f) return true
         return false
     }

@@ -104,14 +104,8 @@ public enum class ErrorCode {
  *
  * @property code what went wrong, to decide on; the message is for logs.
  */
-public class BundleException(
-    public val code: ErrorCode,
-    message: String,
-    cause: Throwable? = null,
-) : Exception("$code: $message", cause)
+public class BundleException(public val code: ErrorCode, message: String, cause: Throwable? = null) :
+    Exception("$code: $message", cause)
 
-internal fun refuse(
-    code: ErrorCode,
-    message: String,
-    cause: Throwable? = null,
-): Nothing = throw BundleException(code, message, cause)
+internal fun refuse(code: ErrorCode, message: String, cause: Throwable? = null): Nothing =
+    throw BundleException(code, message, cause)

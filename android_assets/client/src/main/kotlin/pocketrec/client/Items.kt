@@ -3,17 +3,10 @@ package pocketrec.client
 import java.nio.ByteBuffer
 
 /** An item of the catalogue, as items.json has it. */
-public data class Item(
-    public val id: String,
-    public val title: String,
-    public val genres: List<String>,
-)
+public data class Item(public val id: String, public val title: String, public val genres: List<String>)
 
 /** The catalogue, in the order of the item vocabulary. */
-internal class Items(
-    val all: List<Item>,
-    private val ids: Vocabulary,
-) {
+internal class Items(val all: List<Item>, private val ids: Vocabulary) {
     private val titles = HashMap<String, Int>(all.size * 4 / 3 + 1)
 
     init {
@@ -27,10 +20,7 @@ internal class Items(
     }
 
     companion object {
-        fun parse(
-            data: ByteBuffer,
-            vocabulary: Vocabulary,
-        ): Items {
+        fun parse(data: ByteBuffer, vocabulary: Vocabulary): Items {
             val all =
                 JsonFields.read(data, ErrorCode.ITEMS_INVALID, "items") { value ->
                     val rows = value as? List<*> ?: throw JsonException("expected a list")

@@ -5,13 +5,9 @@ import java.nio.charset.CharacterCodingException
 import java.nio.charset.CodingErrorAction
 
 /** A number as it was written, so that nothing is lost before somebody says what it should be. */
-internal class JsonNumber(
-    val text: String,
-)
+internal class JsonNumber(val text: String)
 
-internal class JsonException(
-    message: String,
-) : Exception(message)
+internal class JsonException(message: String) : Exception(message)
 
 /** Strict UTF-8: malformed, overlong and surrogate sequences are refused, as Python's decoder does. */
 internal fun decodeUtf8(data: ByteBuffer): String {
@@ -32,9 +28,7 @@ internal fun decodeUtf8(data: ByteBuffer): String {
  * [MAX_DEPTH] levels. Objects become `Map`, arrays `List`, numbers [JsonNumber]. The platform's own reader differs between a
  * device and a desktop JVM and takes more than the standard allows.
  */
-internal class JsonReader private constructor(
-    private val text: String,
-) {
+internal class JsonReader private constructor(private val text: String) {
     private var at = 0
 
     private fun fail(what: String): Nothing = throw JsonException("$what at character $at")
@@ -50,10 +44,7 @@ internal class JsonReader private constructor(
         at++
     }
 
-    private fun word(
-        word: String,
-        value: Any?,
-    ): Any? {
+    private fun word(word: String, value: Any?): Any? {
         if (!text.startsWith(word, at)) fail("unexpected character")
         at += word.length
         return value
@@ -92,11 +83,7 @@ internal class JsonReader private constructor(
         return found
     }
 
-    private inline fun members(
-        open: Char,
-        close: Char,
-        member: () -> Unit,
-    ) {
+    private inline fun members(open: Char, close: Char, member: () -> Unit) {
         expect(open)
         skipSpace()
         if (peek() == close) {

@@ -8,12 +8,8 @@ import java.nio.ByteBuffer
  *
  * @param free what a free dimension is set to.
  */
-internal class LoadedModel(
-    runtime: ModelRuntime,
-    private val entry: ModelEntry,
-    file: ByteBuffer,
-    free: Int,
-) : Closeable {
+internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry, file: ByteBuffer, free: Int) :
+    Closeable {
     private val model = running("${entry.file}: cannot be loaded") { runtime.load(file) }
     private val isFree = entry.inputs.any { -1 in it.shape }
     private val window = entry.inputs.find { it.name == "history" }?.shape?.single() ?: 0
@@ -50,15 +46,16 @@ internal class LoadedModel(
         if (isFree) running("${entry.file}: cannot take $n items") { model.resize(n) }
         for (port in entry.inputs) {
             val buffer = model.input(port.name)
-            if (buffer.capacity() != port.bytes(n)) refuse(ErrorCode.MODEL_MISMATCH, "${entry.file}: ${port.name} takes ${buffer.capacity()} bytes")
+            if (buffer.capacity() !=
+                port.bytes(n)
+            ) {
+                refuse(ErrorCode.MODEL_MISMATCH, "${entry.file}: ${port.name} takes ${buffer.capacity()} bytes")
+            }
             bind(port, buffer)
         }
     }
 
-    private fun bind(
-        port: Port,
-        buffer: ByteBuffer,
-    ) {
+    private fun bind(port: Port, buffer: ByteBuffer) {
         when (port.name to port.dtype) {
             "history" to "int32" -> history = buffer
             "stars" to "float32" -> stars = buffer
@@ -67,7 +64,10 @@ internal class LoadedModel(
             "genres" to "float32" -> genres = buffer
             "user" to "int32" -> user = buffer
             "items" to "int32" -> items = buffer
-            else -> refuse(ErrorCode.MODEL_MISMATCH, "${entry.file}: input ${port.name} ${port.dtype} is nothing this client can make")
+            else -> refuse(
+                ErrorCode.MODEL_MISMATCH,
+                "${entry.file}: input ${port.name} ${port.dtype} is nothing this client can make",
+            )
         }
     }
 
@@ -75,7 +75,10 @@ internal class LoadedModel(
         val pairs = listOf(entry.inputs to model.inputs, entry.outputs to model.outputs)
         for ((declared, reported) in pairs) {
             if (declared.sortedBy { it.name } != reported.sortedBy { it.name }) {
-                refuse(ErrorCode.MODEL_MISMATCH, "${entry.file}: the runtime reports $reported, the manifest says $declared")
+                refuse(
+                    ErrorCode.MODEL_MISMATCH,
+                    "${entry.file}: the runtime reports $reported, the manifest says $declared",
+                )
             }
         }
     }
@@ -101,17 +104,11 @@ internal class LoadedModel(
         }
     }
 
-    private fun fillFloats(
-        buffer: ByteBuffer?,
-        values: FloatArray,
-    ) {
+    private fun fillFloats(buffer: ByteBuffer?, values: FloatArray) {
         if (buffer != null) for (i in values.indices) buffer.putFloat(4 * i, values[i])
     }
 
-    fun fillItem(
-        place: Int,
-        id: Int,
-    ) {
+    fun fillItem(place: Int, id: Int) {
         items?.putInt(4 * place, minOf(id, unknownItem))
     }
 
@@ -128,10 +125,7 @@ internal class LoadedModel(
         model.close()
     }
 
-    private inline fun <T> running(
-        what: String,
-        action: () -> T,
-    ): T {
+    private inline fun <T> running(what: String, action: () -> T): T {
         try {
             return action()
         } catch (error: BundleException) {

@@ -4,9 +4,7 @@ import java.nio.ByteBuffer
 import java.util.Locale
 
 /** How a bundle's models work together, and the graphs it must hold. */
-public enum class Layout(
-    internal val graphs: Set<String>,
-) {
+public enum class Layout(internal val graphs: Set<String>) {
     /** One model that retrieves and ranks. */
     CASCADE(setOf("recommender")),
 
@@ -26,18 +24,9 @@ public enum class Layout(
  * @property dtype `int32`, `float32`, `bool` ...
  * @property shape -1 marks a dimension that may be chosen.
  */
-public data class Port(
-    public val name: String,
-    public val dtype: String,
-    public val shape: List<Int>,
-)
+public data class Port(public val name: String, public val dtype: String, public val shape: List<Int>)
 
-internal class FileEntry(
-    val path: String,
-    val role: String,
-    val sha256: String,
-    val bytes: Long,
-)
+internal class FileEntry(val path: String, val role: String, val sha256: String, val bytes: Long)
 
 internal class ModelEntry(
     val graph: String,
@@ -48,30 +37,15 @@ internal class ModelEntry(
     val rows: Map<String, Int>,
 )
 
-internal class VocabularyEntry(
-    val name: String,
-    val file: String,
-    val size: Int,
-)
+internal class VocabularyEntry(val name: String, val file: String, val size: Int)
 
 /** @property scale the number as it is written, "-" for null: it is part of the contract's text. */
-internal class CandidatesEntry(
-    val file: String,
-    val dtype: String,
-    val n: Int,
-    val d: Int,
-    val scale: String,
-)
+internal class CandidatesEntry(val file: String, val dtype: String, val n: Int, val d: Int, val scale: String)
 
-internal class UpdateEntry(
-    val baseVersion: Int,
-    val fromBase: Set<String>,
-)
+internal class UpdateEntry(val baseVersion: Int, val fromBase: Set<String>)
 
 /** manifest.json, checked in itself: types, paths, and that what it uses is among its files. */
-internal class Manifest(
-    fields: JsonFields,
-) {
+internal class Manifest(fields: JsonFields) {
     val name = fields.string("name")
     val version = fields.int("version", 1L..Int.MAX_VALUE)
     val layout = Layout.entries.find { it.key == fields.string("layout") } ?: throw JsonException("layout: unknown")
@@ -88,21 +62,39 @@ internal class Manifest(
     val contract = fields.string("contract")
     val keyId = fields.stringOrNull("key_id")
     val isSigned = !fields.isNull("signature")
-    val update = fields.objOrNull("update")?.let { UpdateEntry(it.int("base_version", 1L..Int.MAX_VALUE), it.strings("from_base").toSet()) }
+    val update = fields.objOrNull("update")?.let {
+        UpdateEntry(it.int("base_version", 1L..Int.MAX_VALUE), it.strings("from_base").toSet())
+    }
 
     val paths: Set<String> = files.mapTo(LinkedHashSet()) { it.path }
 
     init {
         checkPaths()
-        if (isSigned && fields.string("signature") != SIGNATURE) throw JsonException("signature: expected $SIGNATURE or null")
+        if (isSigned &&
+            fields.string("signature") != SIGNATURE
+        ) {
+            throw JsonException("signature: expected $SIGNATURE or null")
+        }
         if (isSigned != (keyId != null)) throw JsonException("key_id: expected with a signature, and only then")
-        if (models.size != fields.list("models").size || models.keys != layout.graphs) throw JsonException("models: not those of ${layout.key}")
+        if (models.size != fields.list("models").size ||
+            models.keys != layout.graphs
+        ) {
+            throw JsonException("models: not those of ${layout.key}")
+        }
         if (vocabularies.size != fields.list("vocabularies").size || "items" !in vocabularies) {
             throw JsonException("vocabularies: one twice, or none of items")
         }
-        if ((candidates != null) != (layout == Layout.SPLIT)) throw JsonException("candidates: expected in a split bundle, and only there")
+        if ((candidates != null) !=
+            (layout == Layout.SPLIT)
+        ) {
+            throw JsonException("candidates: expected in a split bundle, and only there")
+        }
         if (ratingRange.size != 2) throw JsonException("rating_range: expected two numbers")
-        if (update != null && !paths.containsAll(update.fromBase)) throw JsonException("update.from_base: not among the files")
+        if (update != null &&
+            !paths.containsAll(update.fromBase)
+        ) {
+            throw JsonException("update.from_base: not among the files")
+        }
     }
 
     fun file(path: String): FileEntry = files.first { it.path == path }
@@ -113,7 +105,9 @@ internal class Manifest(
         if (files.mapTo(HashSet()) { it.path.lowercase(Locale.ROOT) }.size != files.size) {
             throw JsonException("files: two whose names differ in case only, or one twice")
         }
-        val used = models.values.map { it.file } + vocabularies.values.map { it.file } + listOfNotNull(items, golden, candidates?.file)
+        val used =
+            models.values.map { it.file } + vocabularies.values.map { it.file } +
+                listOfNotNull(items, golden, candidates?.file)
         for (path in used) if (path !in paths) throw JsonException("'$path' is used but not among the files")
     }
 
@@ -129,16 +123,22 @@ internal class Manifest(
          *
          * @throws BundleException [ErrorCode.MANIFEST_INVALID], [ErrorCode.SCHEMA_UNKNOWN]
          */
-        fun parse(data: ByteBuffer): Manifest =
-            JsonFields.read(data, ErrorCode.MANIFEST_INVALID, FILE) { value ->
-                val fields = JsonFields.of(value, "manifest")
-                val schema = fields.string("schema")
-                if (schema != SCHEMA) refuse(ErrorCode.SCHEMA_UNKNOWN, "'$schema', this client reads $SCHEMA")
-                Manifest(fields)
-            }
+        fun parse(data: ByteBuffer): Manifest = JsonFields.read(data, ErrorCode.MANIFEST_INVALID, FILE) { value ->
+            val fields = JsonFields.of(value, "manifest")
+            val schema = fields.string("schema")
+            if (schema != SCHEMA) refuse(ErrorCode.SCHEMA_UNKNOWN, "'$schema', this client reads $SCHEMA")
+            Manifest(fields)
+        }
 
-        private fun fileEntry(row: JsonFields) =
-            FileEntry(row.string("path"), row.string("role"), row.string("sha256"), row.long("bytes", 0L..MAX_FILE_BYTES))
+        private fun fileEntry(row: JsonFields) = FileEntry(
+            row.string("path"),
+            row.string("role"),
+            row.string("sha256"),
+            row.long(
+                "bytes",
+                0L..MAX_FILE_BYTES,
+            ),
+        )
 
         private fun modelEntry(row: JsonFields): ModelEntry {
             val rows = row.obj("rows")
@@ -165,7 +165,11 @@ internal class Manifest(
             if (shape.size != 2 || shape.any { it < 1 }) throw JsonException("candidates.shape: expected [n, d]")
             val dtype = row.string("dtype")
             if (dtype != "int8" && dtype != "float32") throw JsonException("candidates.dtype: expected int8 or float32")
-            if (row.isNull("scale") != (dtype == "float32")) throw JsonException("candidates.scale: expected for int8, and only then")
+            if (row.isNull("scale") !=
+                (dtype == "float32")
+            ) {
+                throw JsonException("candidates.scale: expected for int8, and only then")
+            }
             val scale = if (row.isNull("scale")) "-" else row.token("scale").also { checkScale(row.float("scale")) }
             return CandidatesEntry(row.string("file"), dtype, shape[0], shape[1], scale)
         }
@@ -175,7 +179,9 @@ internal class Manifest(
         }
 
         private fun checkPath(path: String) {
-            val isPlain = path.isNotEmpty() && path.none { it == '\\' || it < ' ' } && path.split('/').none { it.isEmpty() || it == "." || it == ".." }
+            val isPlain =
+                path.isNotEmpty() && path.none { it == '\\' || it < ' ' } &&
+                    path.split('/').none { it.isEmpty() || it == "." || it == ".." }
             if (!isPlain) throw JsonException("file path '$path' is not a plain relative path")
             if (path == FILE || path == SIGNATURE) throw JsonException("files: lists $path")
         }

@@ -40,14 +40,24 @@ public interface Model : Closeable {
     public fun run()
 }
 
-internal fun bytesOf(dtype: String): Int =
-    when (dtype) {
-        "bool", "int8", "uint8" -> 1
-        "int16", "float16", "uint16" -> 2
-        "int32", "float32", "uint32" -> 4
-        "int64", "float64", "uint64" -> 8
-        else -> refuse(ErrorCode.MODEL_MISMATCH, "a tensor of $dtype cannot be exchanged")
-    }
+internal fun bytesOf(dtype: String): Int = when (dtype) {
+    "bool", "int8", "uint8" -> 1
+    "int16", "float16", "uint16" -> 2
+    "int32", "float32", "uint32" -> 4
+    "int64", "float64", "uint64" -> 8
+    else -> refuse(ErrorCode.MODEL_MISMATCH, "a tensor of $dtype cannot be exchanged")
+}
 
 /** A port's bytes with `n` in every free dimension. */
-internal fun Port.bytes(n: Int): Int = shape.fold(bytesOf(dtype)) { size, dim -> Math.multiplyExact(size, if (dim < 0) n else dim) }
+internal fun Port.bytes(n: Int): Int = shape.fold(bytesOf(dtype)) { size, dim ->
+    Math.multiplyExact(
+        size,
+        if (dim <
+            0
+        ) {
+            n
+        } else {
+            dim
+        },
+    )
+}

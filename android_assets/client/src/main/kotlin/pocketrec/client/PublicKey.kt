@@ -9,9 +9,7 @@ import java.util.Base64
  *
  * @property id the first 16 hexadecimal digits of the SHA-256 of its 32 bytes; manifests name the key by it.
  */
-public class PublicKey private constructor(
-    internal val raw: ByteArray,
-) {
+public class PublicKey private constructor(internal val raw: ByteArray) {
     public val id: String = sha256(ByteBuffer.wrap(raw)).substring(0, 16)
 
     public companion object {
@@ -57,7 +55,9 @@ public class PublicKey private constructor(
 internal fun hex(bytes: ByteArray): String {
     val out = StringBuilder(2 * bytes.size)
     for (byte in bytes) {
-        out.append(Character.forDigit(byte.toInt() shr 4 and 15, 16)).append(Character.forDigit(byte.toInt() and 15, 16))
+        out.append(
+            Character.forDigit(byte.toInt() shr 4 and 15, 16),
+        ).append(Character.forDigit(byte.toInt() and 15, 16))
     }
     return out.toString()
 }

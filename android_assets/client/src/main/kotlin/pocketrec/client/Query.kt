@@ -6,10 +6,7 @@ package pocketrec.client
  * @property item an item's id, or its title.
  * @property stars what the user gave it; null for "watched, not rated".
  */
-public data class Rated(
-    public val item: String,
-    public val stars: Float? = null,
-)
+public data class Rated(public val item: String, public val stars: Float? = null)
 
 /**
  * A question, made once and used again: after its arrays have grown, filling it allocates nothing. Not thread-safe; one a thread.
@@ -53,10 +50,7 @@ public class Query internal constructor(
      * @param stars 0 for "watched, not rated".
      * @throws IndexOutOfBoundsException there is no such item.
      */
-    public fun add(
-        item: Int,
-        stars: Float = 0f,
-    ) {
+    public fun add(item: Int, stars: Float = 0f) {
         if (item !in 0 until itemCount) throw IndexOutOfBoundsException("item $item of $itemCount")
         if (isSeen(item)) {
             var at = 0
@@ -99,9 +93,7 @@ public class Query internal constructor(
  * @property scores float32, by which they are ordered.
  * @property stars float32, predicted stars; NaN where the models predict none.
  */
-public class Answer(
-    public val capacity: Int,
-) {
+public class Answer(public val capacity: Int) {
     public val ids: IntArray = IntArray(capacity)
     public val scores: FloatArray = FloatArray(capacity)
     public val stars: FloatArray = FloatArray(capacity)
@@ -110,11 +102,7 @@ public class Answer(
     public var size: Int = 0
         internal set
 
-    internal fun add(
-        id: Int,
-        score: Float,
-        star: Float,
-    ) {
+    internal fun add(id: Int, score: Float, star: Float) {
         ids[size] = id
         scores[size] = score
         stars[size++] = star
@@ -127,8 +115,4 @@ public class Answer(
  * @property score what the answer is ordered by.
  * @property stars predicted; null where the models predict none.
  */
-public data class Recommendation(
-    public val item: Item,
-    public val score: Float,
-    public val stars: Float?,
-)
+public data class Recommendation(public val item: Item, public val score: Float, public val stars: Float?)

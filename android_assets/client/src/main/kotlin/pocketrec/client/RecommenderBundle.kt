@@ -51,8 +51,12 @@ public class RecommenderBundle private constructor(
     public fun indexOfItem(idOrTitle: String): Int = verified.items.indexOf(idOrTitle)
 
     /** An empty question to this bundle. */
-    public fun newQuery(): Query =
-        Query(this, itemCount, vocabulary("preferences")?.size ?: 0, vocabulary("genres")?.size ?: 0)
+    public fun newQuery(): Query = Query(
+        this,
+        itemCount,
+        vocabulary("preferences")?.size ?: 0,
+        vocabulary("genres")?.size ?: 0,
+    )
 
     /**
      * Fill `answer`, best first; items of the history are left out. Fewer than its capacity are found where everything else was
@@ -61,10 +65,7 @@ public class RecommenderBundle private constructor(
      * @throws BundleException [ErrorCode.TOP_INVALID] for a capacity that is not 1 to [most], [ErrorCode.QUERY_UNSUPPORTED],
      * [ErrorCode.RUNTIME_FAILED], [ErrorCode.CLOSED]
      */
-    public fun recommendInto(
-        query: Query,
-        answer: Answer,
-    ) {
+    public fun recommendInto(query: Query, answer: Answer) {
         if (answer.capacity !in 1..most) refuse(ErrorCode.TOP_INVALID, "${answer.capacity}, expected 1 to $most")
         checkOwner(query)
         synchronized(lock) {
@@ -81,11 +82,7 @@ public class RecommenderBundle private constructor(
      * @param stars float32[n], filled.
      * @throws BundleException [ErrorCode.QUERY_UNSUPPORTED], [ErrorCode.RUNTIME_FAILED], [ErrorCode.CLOSED]
      */
-    public fun rateInto(
-        query: Query,
-        items: IntArray,
-        stars: FloatArray,
-    ) {
+    public fun rateInto(query: Query, items: IntArray, stars: FloatArray) {
         require(items.size == stars.size) { "${items.size} items, ${stars.size} stars" }
         items.forEach { if (it !in 0 until itemCount) throw IndexOutOfBoundsException("item $it of $itemCount") }
         checkOwner(query)
@@ -127,28 +124,26 @@ public class RecommenderBundle private constructor(
         if (top !in 1..most) refuse(ErrorCode.TOP_INVALID, "$top, expected 1 to $most")
         val answer = Answer(top)
         recommendInto(query, answer)
-        return List(answer.size) { Recommendation(item(answer.ids[it]), answer.scores[it], answer.stars[it].takeUnless(Float::isNaN)) }
+        return List(answer.size) {
+            Recommendation(item(answer.ids[it]), answer.scores[it], answer.stars[it].takeUnless(Float::isNaN))
+        }
     }
 
-    private fun addTo(
-        query: Query,
-        entry: Rated,
-        skipUnknown: Boolean,
-    ) {
+    private fun addTo(query: Query, entry: Rated, skipUnknown: Boolean) {
         val stars = entry.stars
         if (stars != null && !(stars >= leastStars && stars <= mostStars)) {
             refuse(ErrorCode.STARS_INVALID, "'${entry.item}': $stars, expected $leastStars to $mostStars")
         }
         val index = indexOfItem(entry.item)
         if (index >= 0) query.add(index, stars ?: 0f)
-        if (index < 0 && !skipUnknown) refuse(ErrorCode.ITEM_UNKNOWN, "'${entry.item}' is neither an id nor a title of the catalogue")
+        if (index < 0 &&
+            !skipUnknown
+        ) {
+            refuse(ErrorCode.ITEM_UNKNOWN, "'${entry.item}' is neither an id nor a title of the catalogue")
+        }
     }
 
-    private fun line(
-        vocabulary: String,
-        token: String,
-        code: ErrorCode,
-    ): Int {
+    private fun line(vocabulary: String, token: String, code: ErrorCode): Int {
         val found = vocabulary(vocabulary)?.indexOf(token) ?: -1
         return if (found >= 0) found else refuse(code, "'$token' is not in the vocabulary of $vocabulary")
     }
@@ -195,9 +190,7 @@ public class RecommenderBundle private constructor(
             trustedKeys: List<PublicKey> = emptyList(),
         ): RecommenderBundle = load(VerifiedBundle.open(source, trustedKeys), runtime)
 
-        internal fun load(
-            verified: VerifiedBundle,
-            runtime: ModelRuntime,
-        ): RecommenderBundle = RecommenderBundle(verified, runtime, engineFor(verified, runtime))
+        internal fun load(verified: VerifiedBundle, runtime: ModelRuntime): RecommenderBundle =
+            RecommenderBundle(verified, runtime, engineFor(verified, runtime))
     }
 }

@@ -12,18 +12,13 @@ import java.nio.file.StandardOpenOption
 import java.util.UUID
 
 /** Folders of the bundle that opens and of the one before it. */
-internal class Pointer(
-    val current: String,
-    val previous: String?,
-)
+internal class Pointer(val current: String, val previous: String?)
 
 /**
  * A store's directory: `bundles/` with a folder for each, `incoming/` while one is written, and CURRENT, which names the one that
  * opens. CURRENT is replaced by a rename, after everything it names is on the disk.
  */
-internal class StoreFiles(
-    private val folder: File,
-) {
+internal class StoreFiles(private val folder: File) {
     private val bundles = File(folder, "bundles")
     private val incoming = File(folder, "incoming")
     private val current = File(folder, "CURRENT")
@@ -31,22 +26,23 @@ internal class StoreFiles(
     fun source(place: String): BundleSource = DirectorySource(File(bundles, place))
 
     /** Folders there are, highest version first: what is tried where CURRENT cannot be read. */
-    fun places(): List<String> = bundles.list().orEmpty().filter { PLACE.matches(it) }.sortedByDescending { versionOf(it) }
+    fun places(): List<String> = bundles.list().orEmpty().filter {
+        PLACE.matches(it)
+    }.sortedByDescending { versionOf(it) }
 
     private fun versionOf(place: String) = place.substring(1).substringBefore('-').toLong()
 
     fun pointer(): Pointer? {
         if (!current.isFile || current.length() > MAX_POINTER) return null
         val lines = current.readText().split('\n')
-        val isWhole = lines.size == 3 && lines[2].isEmpty() && PLACE.matches(lines[0]) && (lines[1] == NONE || PLACE.matches(lines[1]))
+        val isWhole =
+            lines.size == 3 && lines[2].isEmpty() && PLACE.matches(lines[0]) &&
+                (lines[1] == NONE || PLACE.matches(lines[1]))
         return if (isWhole) Pointer(lines[0], lines[1].takeIf { it != NONE }) else null
     }
 
     /** Write a bundle into a folder of its own, and see it onto the disk. */
-    fun write(
-        bundle: VerifiedBundle,
-        atStep: (String) -> Unit,
-    ): String {
+    fun write(bundle: VerifiedBundle, atStep: (String) -> Unit): String {
         for ((path, data) in bundle.files) {
             writeFile(File(incoming, path), data)
             atStep("file $path")
@@ -63,10 +59,7 @@ internal class StoreFiles(
         return place
     }
 
-    fun point(
-        to: Pointer,
-        atStep: (String) -> Unit,
-    ) {
+    fun point(to: Pointer, atStep: (String) -> Unit) {
         val next = File(folder, "CURRENT.next")
         writeFile(next, ByteBuffer.wrap("${to.current}\n${to.previous ?: NONE}\n".toByteArray()))
         atStep("pointer written")
@@ -79,19 +72,21 @@ internal class StoreFiles(
     fun clean() {
         incoming.deleteRecursively()
         val pointer = pointer() ?: return
-        for (place in places()) if (place != pointer.current && place != pointer.previous) File(bundles, place).deleteRecursively()
+        for (place in places()) {
+            if (place != pointer.current &&
+                place != pointer.previous
+            ) {
+                File(bundles, place).deleteRecursively()
+            }
+        }
     }
 
-    fun <T> locked(action: () -> T): T =
-        synchronized(LOCK) {
-            if (!folder.isDirectory && !folder.mkdirs()) throw IOException("$folder cannot be made")
-            RandomAccessFile(File(folder, "LOCK"), "rw").use { file -> file.channel.lock().use { action() } }
-        }
+    fun <T> locked(action: () -> T): T = synchronized(LOCK) {
+        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("$folder cannot be made")
+        RandomAccessFile(File(folder, "LOCK"), "rw").use { file -> file.channel.lock().use { action() } }
+    }
 
-    private fun writeFile(
-        file: File,
-        data: ByteBuffer,
-    ) {
+    private fun writeFile(file: File, data: ByteBuffer) {
         file.parentFile?.mkdirs()
         FileOutputStream(file).use { stream ->
             val rest = data.duplicate()
@@ -100,10 +95,7 @@ internal class StoreFiles(
         }
     }
 
-    private fun move(
-        from: File,
-        to: File,
-    ) {
+    private fun move(from: File, to: File) {
         Files.move(from.toPath(), to.toPath(), StandardCopyOption.ATOMIC_MOVE)
     }
 

@@ -12,9 +12,7 @@ import java.util.Locale
  *
  * @param threads of each interpreter; the models are small, one is usually fastest.
  */
-public class TfLiteRuntime(
-    private val threads: Int = 1,
-) : ModelRuntime {
+public class TfLiteRuntime(private val threads: Int = 1) : ModelRuntime {
     override fun load(file: ByteBuffer): Model {
         val options = Interpreter.Options()
         options.setNumThreads(threads)
@@ -22,12 +20,14 @@ public class TfLiteRuntime(
     }
 }
 
-private class TfLiteModel(
-    private val interpreter: Interpreter,
-) : Model {
+private class TfLiteModel(private val interpreter: Interpreter) : Model {
     private val key = interpreter.signatureKeys.first()
-    override val inputs = interpreter.getSignatureInputs(key).map { port(it, interpreter.getInputTensorFromSignature(it, key)) }
-    override val outputs = interpreter.getSignatureOutputs(key).map { port(it, interpreter.getOutputTensorFromSignature(it, key)) }
+    override val inputs = interpreter.getSignatureInputs(key).map {
+        port(it, interpreter.getInputTensorFromSignature(it, key))
+    }
+    override val outputs = interpreter.getSignatureOutputs(key).map {
+        port(it, interpreter.getOutputTensorFromSignature(it, key))
+    }
     private val given = HashMap<String, Any>()
     private val got = HashMap<String, Any>()
     private var buffers = emptyArray<Buffer>()
@@ -36,10 +36,8 @@ private class TfLiteModel(
         allocate(1)
     }
 
-    private fun port(
-        name: String,
-        tensor: Tensor,
-    ) = Port(name, tensor.dataType().name.lowercase(Locale.ROOT), tensor.shapeSignature().toList())
+    private fun port(name: String, tensor: Tensor) =
+        Port(name, tensor.dataType().name.lowercase(Locale.ROOT), tensor.shapeSignature().toList())
 
     private fun allocate(n: Int) {
         for (port in inputs) given[port.name] = direct(port, n)
@@ -47,10 +45,7 @@ private class TfLiteModel(
         buffers = (given.values + got.values).map { it as Buffer }.toTypedArray()
     }
 
-    private fun direct(
-        port: Port,
-        n: Int,
-    ) = ByteBuffer.allocateDirect(port.bytes(n)).order(ByteOrder.nativeOrder())
+    private fun direct(port: Port, n: Int) = ByteBuffer.allocateDirect(port.bytes(n)).order(ByteOrder.nativeOrder())
 
     override fun input(name: String): ByteBuffer = given.getValue(name) as ByteBuffer
 

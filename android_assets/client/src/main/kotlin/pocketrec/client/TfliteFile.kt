@@ -9,9 +9,7 @@ import java.nio.ByteOrder
  * A flatbuffer reader for the few tables needed (field numbers: TensorFlow Lite's schema.fbs, version 3). Every access is checked
  * against the file's bounds by the buffer, and every vector's length before it is used.
  */
-internal class TfliteFile(
-    file: ByteBuffer,
-) {
+internal class TfliteFile(file: ByteBuffer) {
     private val data = file.duplicate().order(ByteOrder.LITTLE_ENDIAN)
     private val model: Int
     val inputs: List<Port>
@@ -19,10 +17,16 @@ internal class TfliteFile(
 
     init {
         try {
-            if (data.limit() < 8 || IDENTIFIER.indices.any { data.get(4 + it).toInt() != IDENTIFIER[it].code }) fail("no TFL3 file")
+            if (data.limit() < 8 ||
+                IDENTIFIER.indices.any { data.get(4 + it).toInt() != IDENTIFIER[it].code }
+            ) {
+                fail("no TFL3 file")
+            }
             model = reference(0)
             val signature = vector(model, MODEL_SIGNATURES).firstOrNull()?.let { reference(it) } ?: fail("no signature")
-            val graph = vector(model, MODEL_SUBGRAPHS).elementAtOrNull(int(signature, SIGNATURE_GRAPH)) ?: fail("no such subgraph")
+            val graph =
+                vector(model, MODEL_SUBGRAPHS).elementAtOrNull(int(signature, SIGNATURE_GRAPH))
+                    ?: fail("no such subgraph")
             val tensors = vector(reference(graph), GRAPH_TENSORS)
             inputs = ports(signature, SIGNATURE_INPUTS, tensors)
             outputs = ports(signature, SIGNATURE_OUTPUTS, tensors)
@@ -39,7 +43,8 @@ internal class TfliteFile(
             val found = vector(model, MODEL_METADATA).map { reference(it) }.filter { text(it, METADATA_NAME) == name }
             if (found.isEmpty()) return null
             if (found.size > 1) fail("metadata '$name' twice")
-            val buffer = vector(model, MODEL_BUFFERS).elementAtOrNull(int(found[0], METADATA_BUFFER)) ?: fail("no such buffer")
+            val buffer =
+                vector(model, MODEL_BUFFERS).elementAtOrNull(int(found[0], METADATA_BUFFER)) ?: fail("no such buffer")
             return text(reference(buffer), BUFFER_DATA)
         } catch (error: IndexOutOfBoundsException) {
             refuse(ErrorCode.MODEL_INVALID, "the flatbuffer points outside the file", error)
@@ -50,21 +55,14 @@ internal class TfliteFile(
 
     private fun fail(what: String): Nothing = refuse(ErrorCode.MODEL_INVALID, what)
 
-    private fun ports(
-        signature: Int,
-        field: Int,
-        tensors: IntProgression,
-    ): List<Port> =
+    private fun ports(signature: Int, field: Int, tensors: IntProgression): List<Port> =
         vector(signature, field).map { entry ->
             val map = reference(entry)
             val tensor = tensors.elementAtOrNull(int(map, MAP_TENSOR)) ?: fail("no such tensor")
             port(text(map, MAP_NAME), reference(tensor))
         }
 
-    private fun port(
-        name: String,
-        tensor: Int,
-    ): Port {
+    private fun port(name: String, tensor: Int): Port {
         val type = field(tensor, TENSOR_TYPE).let { if (it == 0) 0 else data.get(it).toInt() }
         val signature = vector(tensor, TENSOR_SHAPE_SIGNATURE)
         val shape = if (field(tensor, TENSOR_SHAPE_SIGNATURE) != 0) signature else vector(tensor, TENSOR_SHAPE)
@@ -79,10 +77,7 @@ internal class TfliteFile(
     }
 
     /** Where a table's field is; 0 when it is not stored. */
-    private fun field(
-        table: Int,
-        number: Int,
-    ): Int {
+    private fun field(table: Int, number: Int): Int {
         val vtable = table - data.getInt(table)
         val entry = 4 + 2 * number
         if (entry + 2 > (data.getShort(vtable).toInt() and 0xffff)) return 0
@@ -90,17 +85,10 @@ internal class TfliteFile(
         return if (offset == 0) 0 else table + offset
     }
 
-    private fun int(
-        table: Int,
-        number: Int,
-    ): Int = field(table, number).let { if (it == 0) 0 else data.getInt(it) }
+    private fun int(table: Int, number: Int): Int = field(table, number).let { if (it == 0) 0 else data.getInt(it) }
 
     /** Positions of the elements of a vector whose elements take `width` bytes. */
-    private fun vector(
-        table: Int,
-        number: Int,
-        width: Int = 4,
-    ): IntProgression {
+    private fun vector(table: Int, number: Int, width: Int = 4): IntProgression {
         val at = field(table, number)
         if (at == 0) return IntRange.EMPTY
         val start = reference(at)
@@ -109,14 +97,17 @@ internal class TfliteFile(
         return start + 4 until start + 4 + n * width step width
     }
 
-    private fun IntProgression.elementAtOrNull(index: Int): Int? = if (index in 0 until count()) first + index * step else null
+    private fun IntProgression.elementAtOrNull(index: Int): Int? = if (index in
+        0 until count()
+    ) {
+        first + index * step
+    } else {
+        null
+    }
 
     private fun IntProgression.count(): Int = if (isEmpty()) 0 else (last - first) / step + 1
 
-    private fun text(
-        table: Int,
-        number: Int,
-    ): String {
+    private fun text(table: Int, number: Int): String {
         val bytes = vector(table, number, 1)
         if (bytes.isEmpty()) return ""
         val part = data.duplicate()

@@ -4,9 +4,7 @@ package pocketrec.client
  * The `k` best of what is offered: higher scores first, equal ones by lower id; NaN is never taken. A heap whose root is the worst
  * that is kept. Allocates nothing after it was made. Not thread-safe.
  */
-internal class TopK(
-    private val k: Int,
-) {
+internal class TopK(private val k: Int) {
     private val ids = IntArray(k)
     private val scores = FloatArray(k)
 
@@ -17,10 +15,7 @@ internal class TopK(
         size = 0
     }
 
-    fun offer(
-        id: Int,
-        score: Float,
-    ) {
+    fun offer(id: Int, score: Float) {
         if (score.isNaN()) return
         if (size < k) {
             rise(size++, id, score)
@@ -47,18 +42,10 @@ internal class TopK(
 
     fun score(place: Int): Float = scores[place]
 
-    private fun isWorse(
-        idA: Int,
-        scoreA: Float,
-        idB: Int,
-        scoreB: Float,
-    ) = scoreA < scoreB || (scoreA == scoreB && idA > idB)
+    private fun isWorse(idA: Int, scoreA: Float, idB: Int, scoreB: Float) =
+        scoreA < scoreB || (scoreA == scoreB && idA > idB)
 
-    private fun rise(
-        from: Int,
-        id: Int,
-        score: Float,
-    ) {
+    private fun rise(from: Int, id: Int, score: Float) {
         var at = from
         while (at > 0) {
             val parent = (at - 1) / 2
@@ -71,10 +58,7 @@ internal class TopK(
         scores[at] = score
     }
 
-    private fun sink(
-        id: Int,
-        score: Float,
-    ) {
+    private fun sink(id: Int, score: Float) {
         var at = 0
         while (2 * at + 1 < size) {
             var child = 2 * at + 1

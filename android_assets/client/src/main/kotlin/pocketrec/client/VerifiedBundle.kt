@@ -30,19 +30,15 @@ internal class VerifiedBundle(
          *
          * @throws BundleException the first thing that is not as promised.
          */
-        fun open(
-            source: BundleSource,
-            trustedKeys: List<PublicKey>,
-        ): VerifiedBundle =
-            reading {
-                val bytes = readManifest(source)
-                val manifest = Manifest.parse(bytes)
-                val signature = readSignature(source, manifest)
-                if (trustedKeys.isNotEmpty()) checkSignature(manifest, bytes, signature, trustedKeys)
-                checkListed(source, manifest)
-                val files = manifest.files.associate { it.path to readFile(source, it) }
-                VerifiedBundle(manifest, bytes, signature, files).also { check(it) }
-            }
+        fun open(source: BundleSource, trustedKeys: List<PublicKey>): VerifiedBundle = reading {
+            val bytes = readManifest(source)
+            val manifest = Manifest.parse(bytes)
+            val signature = readSignature(source, manifest)
+            if (trustedKeys.isNotEmpty()) checkSignature(manifest, bytes, signature, trustedKeys)
+            checkListed(source, manifest)
+            val files = manifest.files.associate { it.path to readFile(source, it) }
+            VerifiedBundle(manifest, bytes, signature, files).also { check(it) }
+        }
 
         /** The manifest alone, unverified; to compare versions before anything else is read. */
         fun peek(source: BundleSource): Manifest = reading { Manifest.parse(readManifest(source)) }
@@ -55,17 +51,13 @@ internal class VerifiedBundle(
             }
         }
 
-        private fun readManifest(source: BundleSource): ByteBuffer =
-            try {
-                source.map(Manifest.FILE, Manifest.MAX_BYTES)
-            } catch (error: FileNotFoundException) {
-                refuse(ErrorCode.MANIFEST_MISSING, "${error.message}", error)
-            }
+        private fun readManifest(source: BundleSource): ByteBuffer = try {
+            source.map(Manifest.FILE, Manifest.MAX_BYTES)
+        } catch (error: FileNotFoundException) {
+            refuse(ErrorCode.MANIFEST_MISSING, "${error.message}", error)
+        }
 
-        private fun readSignature(
-            source: BundleSource,
-            manifest: Manifest,
-        ): ByteBuffer? {
+        private fun readSignature(source: BundleSource, manifest: Manifest): ByteBuffer? {
             if (!manifest.isSigned) return null
             try {
                 return source.map(Manifest.SIGNATURE, MAX_SIGNATURE)
@@ -83,16 +75,18 @@ internal class VerifiedBundle(
             trustedKeys: List<PublicKey>,
         ) {
             if (signature == null) refuse(ErrorCode.SIGNATURE_MISSING, "keys are given, but the bundle is not signed")
-            val key = trustedKeys.find { it.id == manifest.keyId } ?: refuse(ErrorCode.SIGNATURE_UNTRUSTED, "key ${manifest.keyId} is none of those given")
+            val key =
+                trustedKeys.find { it.id == manifest.keyId }
+                    ?: refuse(ErrorCode.SIGNATURE_UNTRUSTED, "key ${manifest.keyId} is none of those given")
             if (!Ed25519.verify(bytesOf(bytes), bytesOf(signature), key.raw)) {
-                refuse(ErrorCode.SIGNATURE_INVALID, "${Manifest.FILE} was not signed by ${key.id}, or was changed afterwards")
+                refuse(
+                    ErrorCode.SIGNATURE_INVALID,
+                    "${Manifest.FILE} was not signed by ${key.id}, or was changed afterwards",
+                )
             }
         }
 
-        private fun checkListed(
-            source: BundleSource,
-            manifest: Manifest,
-        ) {
+        private fun checkListed(source: BundleSource, manifest: Manifest) {
             val listed = source.list() ?: return
             val outside = setOfNotNull(Manifest.FILE, if (manifest.isSigned) Manifest.SIGNATURE else null)
             val extra = listed.find { it !in manifest.paths && it !in outside }
@@ -100,10 +94,7 @@ internal class VerifiedBundle(
             if (listed.toSet().size != listed.size) refuse(ErrorCode.FILE_UNDECLARED, "a file is there twice")
         }
 
-        private fun readFile(
-            source: BundleSource,
-            entry: FileEntry,
-        ): ByteBuffer {
+        private fun readFile(source: BundleSource, entry: FileEntry): ByteBuffer {
             val data =
                 try {
                     source.map(entry.path, entry.bytes)
@@ -111,9 +102,16 @@ internal class VerifiedBundle(
                     refuse(ErrorCode.FILE_MISSING, "${error.message}", error)
                 }
             if (data.remaining().toLong() != entry.bytes) {
-                refuse(ErrorCode.FILE_SIZE, "${entry.path}: ${data.remaining()} bytes, the manifest says ${entry.bytes}")
+                refuse(
+                    ErrorCode.FILE_SIZE,
+                    "${entry.path}: ${data.remaining()} bytes, the manifest says ${entry.bytes}",
+                )
             }
-            if (sha256(data) != entry.sha256) refuse(ErrorCode.FILE_HASH, "${entry.path}: SHA-256 differs from the manifest's")
+            if (sha256(data) !=
+                entry.sha256
+            ) {
+                refuse(ErrorCode.FILE_HASH, "${entry.path}: SHA-256 differs from the manifest's")
+            }
             return data
         }
 
@@ -122,16 +120,21 @@ internal class VerifiedBundle(
             for (model in manifest.models.values) checkModel(bundle, model)
             manifest.candidates?.let {
                 Candidates.body(bundle.files.getValue(it.file), it)
-                if (it.n != bundle.items.all.size) refuse(ErrorCode.CANDIDATES_INVALID, "${it.n} rows for ${bundle.items.all.size} items")
+                if (it.n !=
+                    bundle.items.all.size
+                ) {
+                    refuse(ErrorCode.CANDIDATES_INVALID, "${it.n} rows for ${bundle.items.all.size} items")
+                }
             }
             val contract = Contract.sha256Of(manifest, { manifest.file(it).sha256 }, bundle.items)
-            if (contract != manifest.contract) refuse(ErrorCode.CONTRACT_MISMATCH, "computed $contract, the manifest says ${manifest.contract}")
+            if (contract !=
+                manifest.contract
+            ) {
+                refuse(ErrorCode.CONTRACT_MISMATCH, "computed $contract, the manifest says ${manifest.contract}")
+            }
         }
 
-        private fun checkModel(
-            bundle: VerifiedBundle,
-            model: ModelEntry,
-        ) {
+        private fun checkModel(bundle: VerifiedBundle, model: ModelEntry) {
             val file = TfliteFile(bundle.files.getValue(model.file))
             if (file.inputs != model.inputs || file.outputs != model.outputs) {
                 refuse(ErrorCode.MODEL_MISMATCH, "${model.file}: inputs or outputs differ from the manifest's")
@@ -139,7 +142,11 @@ internal class VerifiedBundle(
             val expected = StringBuilder()
             for ((name, rows) in model.rows.toSortedMap()) {
                 val vocabulary = bundle.vocabulary(name)
-                if (vocabulary == null || rows - 1 > vocabulary.size) refuse(ErrorCode.MODEL_MISMATCH, "${model.file}: $rows rows of $name")
+                if (vocabulary == null ||
+                    rows - 1 > vocabulary.size
+                ) {
+                    refuse(ErrorCode.MODEL_MISMATCH, "${model.file}: $rows rows of $name")
+                }
                 expected.append("$name ${rows - 1} ${vocabulary.prefixSha256(rows - 1)}\n")
             }
             if (file.metadata(METADATA) != expected.toString()) {

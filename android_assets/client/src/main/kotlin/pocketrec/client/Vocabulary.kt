@@ -8,10 +8,7 @@ import java.nio.ByteBuffer
  *
  * @property size number of tokens; as an id it stands for whatever is not among them.
  */
-public class Vocabulary internal constructor(
-    internal val tokens: List<String>,
-    internal val file: ByteBuffer,
-) {
+public class Vocabulary internal constructor(internal val tokens: List<String>, internal val file: ByteBuffer) {
     private val ids = HashMap<String, Int>(tokens.size * 4 / 3 + 1)
 
     init {
@@ -46,11 +43,7 @@ public class Vocabulary internal constructor(
          *
          * @throws BundleException [ErrorCode.VOCABULARY_INVALID]
          */
-        fun parse(
-            data: ByteBuffer,
-            name: String,
-            size: Int,
-        ): Vocabulary {
+        fun parse(data: ByteBuffer, name: String, size: Int): Vocabulary {
             val text =
                 try {
                     decodeUtf8(data)

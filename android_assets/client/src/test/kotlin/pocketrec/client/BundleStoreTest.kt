@@ -22,12 +22,11 @@ class BundleStoreTest {
         layout: Layout = Layout.SPLIT,
         by: Signer? = signer,
         change: SyntheticBundle.() -> Unit = {},
-    ): File = SyntheticBundle(layout, version, by).apply(change).write(File(temp, "made-$version-${temp.list()!!.size}"))
+    ): File =
+        SyntheticBundle(layout, version, by).apply(change).write(File(temp, "made-$version-${temp.list()!!.size}"))
 
-    private fun install(
-        folder: File,
-        allowDowngrade: Boolean = false,
-    ) = store.install(DirectorySource(folder), runtime, allowDowngrade)
+    private fun install(folder: File, allowDowngrade: Boolean = false) =
+        store.install(DirectorySource(folder), runtime, allowDowngrade)
 
     private fun openVersion(of: BundleStore = store) = of.open(runtime).use { it.version }
 
@@ -37,14 +36,23 @@ class BundleStoreTest {
         base: Int,
         items: Int,
         change: SyntheticBundle.() -> Unit = {},
-    ): SyntheticBundle =
-        SyntheticBundle(Layout.SPLIT, version, signer, ids = List(items) { "m$it" }, known = 40).apply {
-            val same = listOf("models/query_encoder.tflite", "vocabularies/genres.txt", "vocabularies/preferences.txt")
-            update = mapOf("base_version" to base, "from_base" to same)
-            change()
-        }
+    ): SyntheticBundle = SyntheticBundle(
+        Layout.SPLIT,
+        version,
+        signer,
+        ids = List(items) {
+            "m$it"
+        },
+        known = 40,
+    ).apply {
+        val same = listOf("models/query_encoder.tflite", "vocabularies/genres.txt", "vocabularies/preferences.txt")
+        update = mapOf("base_version" to base, "from_base" to same)
+        change()
+    }
 
-    private fun placesOf(folder: File = File(temp, "store")) = File(folder, "bundles").list().orEmpty().map { it.substringBefore('-') }.sorted()
+    private fun placesOf(folder: File = File(temp, "store")) = File(folder, "bundles").list().orEmpty().map {
+        it.substringBefore('-')
+    }.sorted()
 
     @Test
     fun `an empty store says so`() {
@@ -85,7 +93,13 @@ class BundleStoreTest {
     @Test
     fun `an update that answers otherwise on this device is refused`() {
         install(written(1, Layout.PAIR))
-        val other = StandInRuntime { model -> if ("items" in model.inputs.map { it.name }) model.input("stars").putFloat(28, 9f) }
+        val other = StandInRuntime { model ->
+            if ("items" in
+                model.inputs.map { it.name }
+            ) {
+                model.input("stars").putFloat(28, 9f)
+            }
+        }
         val update = DirectorySource(written(2, Layout.PAIR))
         refused(ErrorCode.UPDATE_UNFAITHFUL) { store.install(update, other) }
         assertEquals(1, openVersion())
@@ -106,25 +120,35 @@ class BundleStoreTest {
 
     @Test
     fun `a catalogue for another base is refused`() {
-        refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(2, base = 1, items = 45).write(File(temp, "early"))) }
+        refused(ErrorCode.UPDATE_INCOMPATIBLE) {
+            install(catalogue(2, base = 1, items = 45).write(File(temp, "early")))
+        }
         install(written(2))
         refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(3, base = 1, items = 45).write(File(temp, "base"))) }
-        refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(catalogue(3, base = 2, items = 45) { ids = ids.take(38) + List(7) { "n$it" } }.write(File(temp, "encoder"))) }
+        refused(ErrorCode.UPDATE_INCOMPATIBLE) {
+            install(
+                catalogue(3, base = 2, items = 45) {
+                    ids =
+                        ids.take(38) + List(7) { "n$it" }
+                }.write(File(temp, "encoder")),
+            )
+        }
         assertEquals(2, openVersion())
     }
 
     @Test
     fun `a catalogue whose ids would change their meaning is refused`() {
-        fun made(
-            version: Int,
-            ids: List<String>,
-        ) = SyntheticBundle(Layout.SPLIT, version, signer, ids = ids, known = 30)
+        fun made(version: Int, ids: List<String>) =
+            SyntheticBundle(Layout.SPLIT, version, signer, ids = ids, known = 30)
         val ids = List(40) { "m$it" }
         install(made(2, ids).write(File(temp, "base")))
         val update = mapOf("base_version" to 2, "from_base" to listOf("models/query_encoder.tflite"))
         // Unknown to the encoder, so that nothing but the lineage of the vocabulary tells.
         for (changed in listOf(ids.take(35) + "other" + ids.drop(36), ids.dropLast(1))) {
-            val error = refused(ErrorCode.UPDATE_INCOMPATIBLE) { install(made(3, changed).apply { this.update = update }.write(File(temp, "lineage"))) }
+            val error =
+                refused(ErrorCode.UPDATE_INCOMPATIBLE) {
+                    install(made(3, changed).apply { this.update = update }.write(File(temp, "lineage")))
+                }
             assertEquals(true, "vocabulary" in error.message!!)
         }
         assertEquals(3, install(made(3, ids + "new").apply { this.update = update }.write(File(temp, "longer"))))
@@ -189,7 +213,10 @@ class BundleStoreTest {
         val withOwn = BundleStore(File(temp, "store"), listOf(signer.key), builtIn)
         assertEquals(2, openVersion(withOwn))
         refused(ErrorCode.UPDATE_NOT_NEWER) { withOwn.install(DirectorySource(written(1)), runtime) }
-        assertEquals(3, withOwn.install(DirectorySource(catalogue(3, base = 2, items = 45).write(File(temp, "update"))), runtime))
+        assertEquals(
+            3,
+            withOwn.install(DirectorySource(catalogue(3, base = 2, items = 45).write(File(temp, "update"))), runtime),
+        )
         assertEquals(3, openVersion(withOwn))
         val newer = BundleStore(File(temp, "store"), listOf(signer.key), DirectorySource(written(4, by = null)))
         assertEquals(4, openVersion(newer))
@@ -222,26 +249,29 @@ class BundleStoreTest {
         assertEquals(1, openVersion())
     }
 
-    private fun zip(
-        folder: File,
-        out: File,
-        skip: String = "",
-        extra: Pair<String, ByteArray>? = null,
-    ) = ZipOutputStream(out.outputStream()).use { zip ->
-        val files = folder.walk().filter { it.isFile }.associate { it.relativeTo(folder).path to it.readBytes() } - skip
-        for ((path, data) in files + listOfNotNull(extra)) {
-            zip.putNextEntry(ZipEntry(path))
-            zip.write(data)
-            zip.closeEntry()
+    private fun zip(folder: File, out: File, skip: String = "", extra: Pair<String, ByteArray>? = null) =
+        ZipOutputStream(out.outputStream()).use { zip ->
+            val files =
+                folder.walk().filter { it.isFile }.associate { it.relativeTo(folder).path to it.readBytes() } - skip
+            for ((path, data) in files + listOfNotNull(extra)) {
+                zip.putNextEntry(ZipEntry(path))
+                zip.write(data)
+                zip.closeEntry()
+            }
         }
-    }
 
     @Test
     fun `killed at any step, either the old or the new bundle opens`() {
         install(written(1))
         val update = catalogue(2, base = 1, items = 45).write(File(temp, "update"))
         val steps = stepsOf(update)
-        assertEquals(listOf("begin", "verified", "switched"), steps.filter { it in setOf("begin", "verified", "switched") })
+        assertEquals(
+            listOf("begin", "verified", "switched"),
+            steps.filter {
+                it in
+                    setOf("begin", "verified", "switched")
+            },
+        )
         for ((number, step) in steps.withIndex()) {
             val copy = File(temp, "killed-$number")
             File(temp, "store").copyRecursively(copy)
@@ -260,31 +290,10 @@ class BundleStoreTest {
         val copy = File(temp, "copy")
         File(temp, "store").copyRecursively(copy)
         val steps = ArrayList<String>()
-        BundleStore(copy, listOf(signer.key)).apply { atStep = { steps.add(it) } }.install(DirectorySource(update), runtime)
+        BundleStore(copy, listOf(signer.key)).apply {
+            atStep = { steps.add(it) }
+        }.install(DirectorySource(update), runtime)
         assertNotNull(steps.find { it.startsWith("file ") })
         return steps
-    }
-}
-
-/** A process of its own that installs an update, and is gone at a step without any clean-up, as if it were killed. */
-object Killed {
-    fun run(
-        store: File,
-        update: File,
-        pem: String,
-        step: String,
-    ): Int {
-        val classPath = System.getProperty("surefire.test.class.path") ?: System.getProperty("java.class.path")
-        val java = File(System.getProperty("java.home"), "bin/java").path
-        val command = listOf(java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", classPath, Killed::class.java.name, store.path, update.path, pem, step)
-        return ProcessBuilder(command).inheritIO().start().waitFor()
-    }
-
-    @JvmStatic
-    fun main(arguments: Array<String>) {
-        val (store, update, pem, step) = arguments
-        val killed = BundleStore(File(store), listOf(PublicKey.fromPem(pem)))
-        killed.atStep = { if (it == step) Runtime.getRuntime().halt(137) }
-        killed.install(DirectorySource(File(update)), StandInRuntime())
     }
 }

@@ -9,7 +9,8 @@ import java.math.BigInteger
 import java.util.Random
 
 class Ed25519Test {
-    private fun bytes(text: String) = ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
+    private fun bytes(text: String) =
+        ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
 
     // RFC 8032, section 7.1: public key, message, signature.
     private val vectors =
@@ -38,7 +39,11 @@ class Ed25519Test {
 
     @Test
     fun `vectors of RFC 8032`() {
-        for ((key, message, signature) in vectors) assertTrue(Ed25519.verify(bytes(message), bytes(signature), bytes(key)))
+        for ((key, message, signature) in vectors) {
+            assertTrue(
+                Ed25519.verify(bytes(message), bytes(signature), bytes(key)),
+            )
+        }
     }
 
     @Test
@@ -50,7 +55,12 @@ class Ed25519Test {
             val signature = signer.sign(message)
             assertTrue(Ed25519.verify(message, signature, signer.raw))
             repeat(4) {
-                val flipped = signature.copyOf().also { bits -> random.nextInt(512).let { bits[it / 8] = (bits[it / 8].toInt() xor (1 shl it % 8)).toByte() } }
+                val flipped = signature.copyOf().also { bits ->
+                    random.nextInt(512).let {
+                        bits[it / 8] =
+                            (bits[it / 8].toInt() xor (1 shl it % 8)).toByte()
+                    }
+                }
                 assertFalse(Ed25519.verify(message, flipped, signer.raw))
             }
             assertFalse(Ed25519.verify(message + 0, signature, signer.raw))
@@ -74,7 +84,15 @@ class Ed25519Test {
         val above = (p + BigInteger.ONE).toByteArray().reversedArray().copyOf(32)
         val negativeZero = neutral.copyOf().also { it[31] = 0x80.toByte() }
         val order8 = bytes("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
-        for (key in listOf(neutral, above, negativeZero, order8, ByteArray(32), ByteArray(31), bytes("02").copyOf(32))) {
+        for (key in listOf(
+            neutral,
+            above,
+            negativeZero,
+            order8,
+            ByteArray(32),
+            ByteArray(31),
+            bytes("02").copyOf(32),
+        )) {
             assertFalse(Ed25519.isKey(key), hex(key))
             refused(ErrorCode.KEY_INVALID) { PublicKey.fromRaw(key) }
         }
@@ -85,7 +103,14 @@ class Ed25519Test {
     @Test
     fun `wrong lengths are refused`() {
         val (key, message, signature) = vectors[1]
-        for (n in listOf(0, 32, 63, 65)) assertFalse(Ed25519.verify(bytes(message), bytes(signature).copyOf(n), bytes(key)))
+        for (n in listOf(
+            0,
+            32,
+            63,
+            65,
+        )) {
+            assertFalse(Ed25519.verify(bytes(message), bytes(signature).copyOf(n), bytes(key)))
+        }
     }
 
     @Test
@@ -99,7 +124,15 @@ class Ed25519Test {
     @Test
     fun `other PEM texts are refused`() {
         val pem = Signer().pem
-        val others = listOf("", "no key", pem.replace("PUBLIC", "PRIVATE"), pem.replace("MCow", "MCox"), pem.replace("MCow", "MC"), pem.replace("MCow", "M*ow"))
+        val others =
+            listOf(
+                "",
+                "no key",
+                pem.replace("PUBLIC", "PRIVATE"),
+                pem.replace("MCow", "MCox"),
+                pem.replace("MCow", "MC"),
+                pem.replace("MCow", "M*ow"),
+            )
         for (text in others) refused(ErrorCode.KEY_INVALID) { PublicKey.fromPem(text) }
     }
 }

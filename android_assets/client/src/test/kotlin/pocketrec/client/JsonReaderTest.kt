@@ -11,7 +11,9 @@ class JsonReaderTest {
 
     @Test
     fun `values of every kind`() {
-        val found = parse(" {\"a\":[1,-2.5e+3,true,false,null,\"x\\n\\u00e9\\ud83c\\udfac\"],\"\":{}}\r\n\t") as Map<*, *>
+        val found = parse(
+            " {\"a\":[1,-2.5e+3,true,false,null,\"x\\n\\u00e9\\ud83c\\udfac\"],\"\":{}}\r\n\t",
+        ) as Map<*, *>
         val list = found["a"] as List<*>
         assertEquals(listOf("1", "-2.5e+3"), list.take(2).map { (it as JsonNumber).text })
         assertEquals(listOf(true, false, null, "x\né🎬"), list.drop(2))
@@ -22,9 +24,15 @@ class JsonReaderTest {
     fun `what is no strict JSON is refused`() {
         val texts =
             listOf(
-                "", " ", "{", "[1,]", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}", "'a'", "NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "1e",
-                "0x1", "--1", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800x\"", "[1]]", "1 2",
-                "tru", "True", "{\"a\":1,\"a\":2}", "\ufeff{}", "[1]//", "1".repeat(41), "[".repeat(33) + "]".repeat(33),
+                "", " ", "{", "[1,]", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}", "'a'", "NaN", "Infinity", "-Infinity",
+                "01", "1.", ".5", "+1", "1e",
+                "0x1", "--1", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a", "\"\\ud800\"",
+                "\"\\udc00\"", "\"\\ud800x\"", "[1]]", "1 2",
+                "tru", "True", "{\"a\":1,\"a\":2}", "\ufeff{}", "[1]//",
+                "1".repeat(
+                    41,
+                ),
+                "[".repeat(33) + "]".repeat(33),
             )
         for (text in texts) assertThrows(JsonException::class.java, { parse(text) }, text)
     }
@@ -36,7 +44,13 @@ class JsonReaderTest {
 
     @Test
     fun `bytes that are no UTF-8 are refused`() {
-        val bad = listOf(byteArrayOf(0x22, -1, 0x22), byteArrayOf(0x22, -0x40, -0x80, 0x22), byteArrayOf(0x22, -0x13, -0x60, -0x80, 0x22), byteArrayOf(0x22, -0x3d, 0x22))
+        val bad =
+            listOf(
+                byteArrayOf(0x22, -1, 0x22),
+                byteArrayOf(0x22, -0x40, -0x80, 0x22),
+                byteArrayOf(0x22, -0x13, -0x60, -0x80, 0x22),
+                byteArrayOf(0x22, -0x3d, 0x22),
+            )
         for (bytes in bad) assertThrows(JsonException::class.java) { JsonReader.parse(ByteBuffer.wrap(bytes)) }
     }
 

@@ -15,48 +15,49 @@ import java.util.concurrent.Executors
 class KitBundleTest {
     private fun open(folder: File) = RecommenderBundle.open(DirectorySource(folder), liteRt, kitKeys(folder))
 
-    private fun eachBundle(test: (File) -> Unit): List<DynamicTest> = kitBundles().map { dynamicTest(it.name) { test(it) } }
+    private fun eachBundle(test: (File) -> Unit): List<DynamicTest> = kitBundles().map {
+        dynamicTest(it.name) { test(it) }
+    }
 
     @TestFactory
-    fun `golden vectors and queries`(): List<DynamicTest> =
-        eachBundle { folder ->
-            open(folder).use { bundle ->
-                val report = bundle.replayGolden()
-                assertEquals(emptyList<String>(), report.failures)
-                assertTrue(report.vectors > 0 && report.queries > 0)
-                println("${folder.name}: ${report.vectors} golden vectors, ${report.queries} golden queries")
-            }
+    fun `golden vectors and queries`(): List<DynamicTest> = eachBundle { folder ->
+        open(folder).use { bundle ->
+            val report = bundle.replayGolden()
+            assertEquals(emptyList<String>(), report.failures)
+            assertTrue(report.vectors > 0 && report.queries > 0)
+            println("${folder.name}: ${report.vectors} golden vectors, ${report.queries} golden queries")
         }
+    }
 
     @TestFactory
-    fun `a changed golden answer is noticed`(): List<DynamicTest> =
-        eachBundle { folder ->
-            open(folder).use { bundle ->
-                val golden = bundle.verified.files.getValue(bundle.verified.manifest.golden)
-                val text = decodeUtf8(golden).replace(Regex("\"scores\": \\[[0-9.-]+"), "\"scores\": [77.0")
-                val files = bundle.verified.files + (bundle.verified.manifest.golden to java.nio.ByteBuffer.wrap(text.toByteArray()))
-                val changed = VerifiedBundle(bundle.verified.manifest, bundle.verified.manifestBytes, null, files)
-                RecommenderBundle.load(changed, liteRt).use { assertTrue(it.replayGolden().failures.isNotEmpty()) }
-            }
+    fun `a changed golden answer is noticed`(): List<DynamicTest> = eachBundle { folder ->
+        open(folder).use { bundle ->
+            val golden = bundle.verified.files.getValue(bundle.verified.manifest.golden)
+            val text = decodeUtf8(golden).replace(Regex("\"scores\": \\[[0-9.-]+"), "\"scores\": [77.0")
+            val files =
+                bundle.verified.files +
+                    (bundle.verified.manifest.golden to java.nio.ByteBuffer.wrap(text.toByteArray()))
+            val changed = VerifiedBundle(bundle.verified.manifest, bundle.verified.manifestBytes, null, files)
+            RecommenderBundle.load(changed, liteRt).use { assertTrue(it.replayGolden().failures.isNotEmpty()) }
         }
+    }
 
     @TestFactory
-    fun `several threads get the answers that one gets`(): List<DynamicTest> =
-        eachBundle { folder ->
-            open(folder).use { bundle ->
-                val ask = { i: Int -> bundle.recommend(List(5) { Rated(bundle.item((i * 31 + it * 7) % bundle.itemCount).id, 4f) }) }
-                val alone = List(40) { ask(it) }
-                val pool = Executors.newFixedThreadPool(4)
-                val together = pool.invokeAll(List(40) { i -> Callable { ask(i) } }).map { it.get() }
-                pool.shutdown()
-                assertEquals(alone, together)
+    fun `several threads get the answers that one gets`(): List<DynamicTest> = eachBundle { folder ->
+        open(folder).use { bundle ->
+            val ask = { i: Int ->
+                bundle.recommend(List(5) { Rated(bundle.item((i * 31 + it * 7) % bundle.itemCount).id, 4f) })
             }
+            val alone = List(40) { ask(it) }
+            val pool = Executors.newFixedThreadPool(4)
+            val together = pool.invokeAll(List(40) { i -> Callable { ask(i) } }).map { it.get() }
+            pool.shutdown()
+            assertEquals(alone, together)
         }
+    }
 
     @Test
-    fun `an update is installed and answers`(
-        @TempDir temp: File,
-    ) {
+    fun `an update is installed and answers`(@TempDir temp: File) {
         val folder = kitBundles().first()
         val store = BundleStore(File(temp, "store"), kitKeys(folder))
         store.install(DirectorySource(folder), liteRt)

@@ -10,25 +10,13 @@ import java.nio.ByteOrder
 
 /** The part of LiteRT's C API (litert/c) that runs a model; every function returns 0 on success. */
 private interface LiteRt : Library {
-    fun LiteRtCreateEnvironment(
-        optionCount: Int,
-        options: Pointer?,
-        environment: PointerByReference,
-    ): Int
+    fun LiteRtCreateEnvironment(optionCount: Int, options: Pointer?, environment: PointerByReference): Int
 
-    fun LiteRtCreateModelFromBuffer(
-        environment: Pointer,
-        data: Pointer,
-        size: Long,
-        model: PointerByReference,
-    ): Int
+    fun LiteRtCreateModelFromBuffer(environment: Pointer, data: Pointer, size: Long, model: PointerByReference): Int
 
     fun LiteRtCreateOptions(options: PointerByReference): Int
 
-    fun LiteRtSetOptionsHardwareAccelerators(
-        options: Pointer,
-        accelerators: Int,
-    ): Int
+    fun LiteRtSetOptionsHardwareAccelerators(options: Pointer, accelerators: Int): Int
 
     fun LiteRtCreateCompiledModel(
         environment: Pointer,
@@ -37,50 +25,21 @@ private interface LiteRt : Library {
         compiled: PointerByReference,
     ): Int
 
-    fun LiteRtGetModelSignature(
-        model: Pointer,
-        index: Long,
-        signature: PointerByReference,
-    ): Int
+    fun LiteRtGetModelSignature(model: Pointer, index: Long, signature: PointerByReference): Int
 
-    fun LiteRtGetNumSignatureInputs(
-        signature: Pointer,
-        count: Pointer,
-    ): Int
+    fun LiteRtGetNumSignatureInputs(signature: Pointer, count: Pointer): Int
 
-    fun LiteRtGetNumSignatureOutputs(
-        signature: Pointer,
-        count: Pointer,
-    ): Int
+    fun LiteRtGetNumSignatureOutputs(signature: Pointer, count: Pointer): Int
 
-    fun LiteRtGetSignatureInputName(
-        signature: Pointer,
-        index: Long,
-        name: PointerByReference,
-    ): Int
+    fun LiteRtGetSignatureInputName(signature: Pointer, index: Long, name: PointerByReference): Int
 
-    fun LiteRtGetSignatureOutputName(
-        signature: Pointer,
-        index: Long,
-        name: PointerByReference,
-    ): Int
+    fun LiteRtGetSignatureOutputName(signature: Pointer, index: Long, name: PointerByReference): Int
 
-    fun LiteRtGetSignatureInputTensorByIndex(
-        signature: Pointer,
-        index: Long,
-        tensor: PointerByReference,
-    ): Int
+    fun LiteRtGetSignatureInputTensorByIndex(signature: Pointer, index: Long, tensor: PointerByReference): Int
 
-    fun LiteRtGetSignatureOutputTensorByIndex(
-        signature: Pointer,
-        index: Long,
-        tensor: PointerByReference,
-    ): Int
+    fun LiteRtGetSignatureOutputTensorByIndex(signature: Pointer, index: Long, tensor: PointerByReference): Int
 
-    fun LiteRtGetRankedTensorType(
-        tensor: Pointer,
-        type: Pointer,
-    ): Int
+    fun LiteRtGetRankedTensorType(tensor: Pointer, type: Pointer): Int
 
     fun LiteRtCompiledModelResizeInputTensor(
         compiled: Pointer,
@@ -119,11 +78,7 @@ private interface LiteRt : Library {
         buffer: PointerByReference,
     ): Int
 
-    fun LiteRtLockTensorBuffer(
-        buffer: Pointer,
-        address: PointerByReference,
-        mode: Int,
-    ): Int
+    fun LiteRtLockTensorBuffer(buffer: Pointer, address: PointerByReference, mode: Int): Int
 
     fun LiteRtUnlockTensorBuffer(buffer: Pointer): Int
 
@@ -146,9 +101,7 @@ private interface LiteRt : Library {
 }
 
 /** A real LiteRT on the JVM: libLiteRt.so of the ai-edge-litert wheel, called through JNA. Test scope only. */
-class LiteRtRuntime(
-    path: String,
-) : ModelRuntime {
+class LiteRtRuntime(path: String) : ModelRuntime {
     private val api = Native.load(path, LiteRt::class.java)
     private val environment = pointer { api.LiteRtCreateEnvironment(0, null, it) }
 
@@ -160,7 +113,15 @@ private const val WRITE = 1
 private const val CPU = 1
 
 // LiteRtElementType has TfLiteType's numbers.
-private val ELEMENT_TYPES = mapOf(1 to "float32", 2 to "int32", 3 to "uint8", 4 to "int64", 6 to "bool", 7 to "int16", 9 to "int8")
+private val ELEMENT_TYPES = mapOf(
+    1 to "float32",
+    2 to "int32",
+    3 to "uint8",
+    4 to "int64",
+    6 to "bool",
+    7 to "int16",
+    9 to "int8",
+)
 
 private fun check(status: Int) {
     if (status != 0) error("LiteRT status $status")
@@ -173,15 +134,23 @@ private fun pointer(call: (PointerByReference) -> Int): Pointer {
 }
 
 /** A tensor of the signature: `type` is a LiteRtRankedTensorType (element type, rank in 7 bits, 8 dimensions, 8 strides). */
-private class Slot(
-    val name: String,
-    val type: Memory,
-    declared: Port,
-) {
+private class Slot(val name: String, val type: Memory, declared: Port) {
     val rank = type.getInt(4) and 0x7f
 
     // LiteRT reports a free dimension as 1; which are free stands in the file only.
-    val port = Port(name, ELEMENT_TYPES.getValue(type.getInt(0)), List(rank) { if (declared.shape[it] < 0) -1 else type.getInt(8L + 4 * it) })
+    val port = Port(
+        name,
+        ELEMENT_TYPES.getValue(type.getInt(0)),
+        List(rank) {
+            if (declared.shape[it] <
+                0
+            ) {
+                -1
+            } else {
+                type.getInt(8L + 4 * it)
+            }
+        },
+    )
     lateinit var own: ByteBuffer
     var tensor: Pointer? = null
 }
@@ -192,14 +161,34 @@ private class LiteRtModel(
     private val file: ByteBuffer, // must outlive the model
 ) : Model {
     private val declared = TfliteFile(file).let { it.inputs to it.outputs }
-    private val model = pointer { api.LiteRtCreateModelFromBuffer(environment, Native.getDirectBufferPointer(file), file.remaining().toLong(), it) }
-    private val options = pointer { api.LiteRtCreateOptions(it) }.also { check(api.LiteRtSetOptionsHardwareAccelerators(it, CPU)) }
+    private val model =
+        pointer {
+            api.LiteRtCreateModelFromBuffer(
+                environment,
+                Native.getDirectBufferPointer(file),
+                file.remaining().toLong(),
+                it,
+            )
+        }
+    private val options = pointer {
+        api.LiteRtCreateOptions(it)
+    }.also { check(api.LiteRtSetOptionsHardwareAccelerators(it, CPU)) }
     private val compiled = pointer { api.LiteRtCreateCompiledModel(environment, model, options, it) }
     private val signature = pointer { api.LiteRtGetModelSignature(model, 0, it) }
     private val ins =
-        slots(declared.first, api::LiteRtGetNumSignatureInputs, api::LiteRtGetSignatureInputName, api::LiteRtGetSignatureInputTensorByIndex)
+        slots(
+            declared.first,
+            api::LiteRtGetNumSignatureInputs,
+            api::LiteRtGetSignatureInputName,
+            api::LiteRtGetSignatureInputTensorByIndex,
+        )
     private val outs =
-        slots(declared.second, api::LiteRtGetNumSignatureOutputs, api::LiteRtGetSignatureOutputName, api::LiteRtGetSignatureOutputTensorByIndex)
+        slots(
+            declared.second,
+            api::LiteRtGetNumSignatureOutputs,
+            api::LiteRtGetSignatureOutputName,
+            api::LiteRtGetSignatureOutputTensorByIndex,
+        )
     private val inPointers = Memory(8L * ins.size)
     private val outPointers = Memory(8L * outs.size)
     private val address = PointerByReference()
@@ -228,13 +217,18 @@ private class LiteRtModel(
     }
 
     private fun allocate(n: Int) {
-        val kinds = listOf(Triple(ins, inPointers, api::LiteRtGetCompiledModelInputBufferRequirements), Triple(outs, outPointers, api::LiteRtGetCompiledModelOutputBufferRequirements))
+        val kinds =
+            listOf(
+                Triple(ins, inPointers, api::LiteRtGetCompiledModelInputBufferRequirements),
+                Triple(outs, outPointers, api::LiteRtGetCompiledModelOutputBufferRequirements),
+            )
         for ((slots, pointers, requirements) in kinds) {
             slots.forEachIndexed { i, slot ->
                 slot.tensor?.let { api.LiteRtDestroyTensorBuffer(it) }
                 for (d in 0 until slot.rank) if (slot.port.shape[d] < 0) slot.type.setInt(8L + 4 * d, n)
                 val needs = pointer { requirements(compiled, 0, i.toLong(), it) }
-                val made = pointer { api.LiteRtCreateManagedTensorBufferFromRequirements(environment, slot.type, needs, it) }
+                val made =
+                    pointer { api.LiteRtCreateManagedTensorBufferFromRequirements(environment, slot.type, needs, it) }
                 slot.tensor = made
                 slot.own = ByteBuffer.allocateDirect(slot.port.bytes(n)).order(ByteOrder.nativeOrder())
                 pointers.setPointer(8L * i, made)
@@ -253,7 +247,15 @@ private class LiteRtModel(
             check(api.LiteRtCompiledModelResizeInputTensor(compiled, 0, i.toLong(), dims, dims.size.toLong()))
         }
         // Asking for the layouts of the outputs is what makes LiteRT allocate anew; requirements are refused before.
-        check(api.LiteRtGetCompiledModelOutputTensorLayouts(compiled, 0, outs.size.toLong(), Memory(128L * outs.size), true))
+        check(
+            api.LiteRtGetCompiledModelOutputTensorLayouts(
+                compiled,
+                0,
+                outs.size.toLong(),
+                Memory(128L * outs.size),
+                true,
+            ),
+        )
         allocate(n)
     }
 
@@ -263,10 +265,7 @@ private class LiteRtModel(
         for (slot in outs) copy(slot, READ)
     }
 
-    private fun copy(
-        slot: Slot,
-        mode: Int,
-    ) {
+    private fun copy(slot: Slot, mode: Int) {
         val size = slot.own.capacity().toLong()
         check(api.LiteRtLockTensorBuffer(slot.tensor!!, address, mode))
         val native = address.value.getByteBuffer(0, size)

@@ -5,10 +5,7 @@ import org.junit.jupiter.api.Test
 
 /** What opening and asking cost here, for people to read; nothing is asserted on time. */
 class MeasureTest {
-    private fun median(
-        n: Int,
-        action: () -> Unit,
-    ): Double {
+    private fun median(n: Int, action: () -> Unit): Double {
         val times =
             List(n) {
                 val start = System.nanoTime()
@@ -31,7 +28,14 @@ class MeasureTest {
                 val answer = Answer(10)
                 repeat(200) { bundle.recommendInto(query, answer) }
                 val call = median(1000) { bundle.recommendInto(query, answer) }
-                println("%s: opening %.1f ms (the first %.1f, n=50 warm), answering %.3f ms (n=1000)".format(folder.name, warm, first, call))
+                println(
+                    "%s: opening %.1f ms (the first %.1f, n=50 warm), answering %.3f ms (n=1000)".format(
+                        folder.name,
+                        warm,
+                        first,
+                        call,
+                    ),
+                )
                 assertTrue(answer.size == 10)
             }
         }

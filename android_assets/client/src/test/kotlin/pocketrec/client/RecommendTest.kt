@@ -18,10 +18,8 @@ class RecommendTest {
     @TempDir
     lateinit var temp: File
 
-    private fun bundle(
-        made: SyntheticBundle,
-        watch: ((StandInModel) -> Unit)? = null,
-    ) = RecommenderBundle.open(DirectorySource(made.write(File(temp, "bundle"))), StandInRuntime(watch))
+    private fun bundle(made: SyntheticBundle, watch: ((StandInModel) -> Unit)? = null) =
+        RecommenderBundle.open(DirectorySource(made.write(File(temp, "bundle"))), StandInRuntime(watch))
 
     @ParameterizedTest
     @EnumSource(Layout::class)
@@ -39,7 +37,14 @@ class RecommendTest {
     @Test
     fun `a cascade and a pair give the same answers`() {
         val (cascade, pair) = listOf(Layout.CASCADE, Layout.PAIR).map { layout ->
-            bundle(SyntheticBundle(layout)).use { it.recommend(listOf(Rated("m3", 5f), Rated("m9", 1f)), listOf("age:18"), listOf("Drama", "Comedy"), top = 12) }
+            bundle(SyntheticBundle(layout)).use {
+                it.recommend(
+                    listOf(Rated("m3", 5f), Rated("m9", 1f)),
+                    listOf("age:18"),
+                    listOf("Drama", "Comedy"),
+                    top = 12,
+                )
+            }
         }
         assertEquals(cascade, pair)
     }
@@ -52,7 +57,12 @@ class RecommendTest {
             assertEquals(12, drama.size)
             assertTrue(drama.all { it.item.genres == listOf("Drama") })
             val most = (0 until 40).filter { it % 3 == 1 && it > 7 }.map { Rated("m$it") }
-            assertEquals(setOf("m1", "m4", "m7"), bundle.recommend(most, genres = listOf("Drama"), top = 12).mapTo(HashSet()) { it.item.id })
+            assertEquals(
+                setOf("m1", "m4", "m7"),
+                bundle.recommend(most, genres = listOf("Drama"), top = 12).mapTo(HashSet()) {
+                    it.item.id
+                },
+            )
             assertEquals(emptyList<Recommendation>(), bundle.recommend(List(40) { Rated("m$it") }))
         }
     }
@@ -85,7 +95,10 @@ class RecommendTest {
                 // The stand-in's query vector, from the same inputs.
                 val who = 3 * (6 * 40 + 2 + 5)
                 query = List(made.d) { j -> ((who + 5 * j) % 7 - 3).toFloat() }
-                val scores = (0 until 40).filter { it != 2 && it != 5 }.associateWith { item -> 0.25f * made.row(item).zip(query) { a, b -> a * b }.sum() }
+                val scores = (0 until 40).filter { it != 2 && it != 5 }.associateWith { item ->
+                    0.25f *
+                        made.row(item).zip(query) { a, b -> a * b }.sum()
+                }
                 val expected = scores.entries.sortedWith(compareBy({ -it.value }, { it.key })).take(12)
                 assertEquals(expected.map { "m${it.key}" }, found.map { it.item.id })
                 assertEquals(expected.map { it.value }, found.map { it.score })
@@ -100,7 +113,12 @@ class RecommendTest {
         bundle(made) { history = it.ints("history") }.use { bundle ->
             val found = bundle.recommend(listOf(Rated("m45"), Rated("m39"), Rated("m40")), top = 47)
             assertEquals(listOf(40, 40, 40, 40, 40, 40, 39, 40), history)
-            assertEquals((0 until 50).map { "m$it" }.toSet() - setOf("m45", "m39", "m40"), found.mapTo(HashSet()) { it.item.id })
+            assertEquals(
+                (0 until 50).map {
+                    "m$it"
+                }.toSet() - setOf("m45", "m39", "m40"),
+                found.mapTo(HashSet()) { it.item.id },
+            )
         }
     }
 
@@ -136,7 +154,10 @@ class RecommendTest {
             refused(ErrorCode.GENRE_UNKNOWN) { bundle.recommend(emptyList(), genres = listOf("drama")) }
             refused(ErrorCode.QUERY_UNSUPPORTED) { bundle.recommend(emptyList(), user = "7") }
             for (top in listOf(0, -1, 13)) refused(ErrorCode.TOP_INVALID) { bundle.recommend(emptyList(), top = top) }
-            assertEquals(bundle.recommend(listOf(Rated("m1"))), bundle.recommend(listOf(Rated("x"), Rated("m1"), Rated("")), skipUnknown = true))
+            assertEquals(
+                bundle.recommend(listOf(Rated("m1"))),
+                bundle.recommend(listOf(Rated("x"), Rated("m1"), Rated("")), skipUnknown = true),
+            )
         }
     }
 
@@ -159,7 +180,19 @@ class RecommendTest {
     @EnumSource(Layout::class)
     fun `several threads get the answers that one gets`(layout: Layout) {
         bundle(SyntheticBundle(layout)).use { bundle ->
-            val ask = { i: Int -> bundle.recommend(List(1 + i % 7) { Rated("m${(i * 5 + it) % 40}", 1f + it % 5) }, genres = if (i % 2 == 0) listOf("Drama") else emptyList()) }
+            val ask = { i: Int ->
+                bundle.recommend(
+                    List(1 + i % 7) { Rated("m${(i * 5 + it) % 40}", 1f + it % 5) },
+                    genres = if (i %
+                        2 ==
+                        0
+                    ) {
+                        listOf("Drama")
+                    } else {
+                        emptyList()
+                    },
+                )
+            }
             val alone = List(200) { ask(it) }
             assertNotEquals(1, alone.toSet().size)
             val pool = Executors.newFixedThreadPool(4)

@@ -9,9 +9,7 @@ import java.nio.ByteOrder
  *
  * @param watch called before each run, with the model.
  */
-class StandInRuntime(
-    private val watch: ((StandInModel) -> Unit)? = null,
-) : ModelRuntime {
+class StandInRuntime(private val watch: ((StandInModel) -> Unit)? = null) : ModelRuntime {
     var opened = 0
     var closed = 0
 
@@ -45,11 +43,20 @@ class StandInModel(
 
     override fun output(name: String): ByteBuffer = got.getValue(name)
 
-    fun ints(name: String): List<Int> = given.getValue(name).let { buffer -> List(buffer.capacity() / 4) { buffer.getInt(4 * it) } }
+    fun ints(name: String): List<Int> = given.getValue(name).let { buffer ->
+        List(buffer.capacity() / 4) { buffer.getInt(4 * it) }
+    }
 
-    fun floats(name: String): List<Float> = given.getValue(name).let { buffer -> List(buffer.capacity() / 4) { buffer.getFloat(4 * it) } }
+    fun floats(name: String): List<Float> = given.getValue(name).let { buffer ->
+        List(buffer.capacity() / 4) { buffer.getFloat(4 * it) }
+    }
 
-    fun marks(name: String): List<Int> = given.getValue(name).let { buffer -> (0 until buffer.capacity()).filter { buffer.get(it) != 0.toByte() } }
+    fun marks(name: String): List<Int> = given.getValue(name).let { buffer ->
+        (0 until buffer.capacity()).filter {
+            buffer.get(it) !=
+                0.toByte()
+        }
+    }
 
     override fun resize(n: Int) {
         free = n
@@ -66,13 +73,13 @@ class StandInModel(
         }
     }
 
-    private fun sum(
-        name: String,
-        weight: Float,
-    ): Float {
+    private fun sum(name: String, weight: Float): Float {
         val buffer = given[name] ?: return 0f
         var total = 0f
-        for (i in 0 until buffer.capacity() / 4) total += weight * (if (name == "history") buffer.getInt(4 * i).toFloat() else buffer.getFloat(4 * i))
+        for (i in 0 until buffer.capacity() / 4) {
+            total +=
+                weight * (if (name == "history") buffer.getInt(4 * i).toFloat() else buffer.getFloat(4 * i))
+        }
         return total
     }
 
@@ -104,7 +111,14 @@ class StandInModel(
             best.offer(item, if (isMasked(item)) -60_000f else ((item * 37 + who()) % 23) / 10f)
         }
         best.sort()
-        if (got.containsKey("rating")) finish() else for (place in 0 until k) put(place, best.id(place), best.score(place))
+        if (got.containsKey(
+                "rating",
+            )
+        ) {
+            finish()
+        } else {
+            for (place in 0 until k) put(place, best.id(place), best.score(place))
+        }
     }
 
     private fun finish() {
@@ -121,11 +135,7 @@ class StandInModel(
         }
     }
 
-    private fun put(
-        place: Int,
-        id: Int,
-        score: Float,
-    ) {
+    private fun put(place: Int, id: Int, score: Float) {
         got.getValue("ids").putInt(4 * place, id)
         got.getValue("scores").putFloat(4 * place, score)
     }

@@ -7,11 +7,7 @@ import java.nio.ByteOrder
 object TfliteWriter {
     private val types = mapOf("float32" to 0, "int32" to 2, "bool" to 6)
 
-    fun write(
-        inputs: List<Port>,
-        outputs: List<Port>,
-        metadata: Map<String, String>,
-    ): ByteArray {
+    fun write(inputs: List<Port>, outputs: List<Port>, metadata: Map<String, String>): ByteArray {
         val flat = Flat()
         val ports = inputs + outputs
         val tensors = ports.map { port -> tensor(port) }
@@ -26,26 +22,34 @@ object TfliteWriter {
             )
         val buffers = listOf(listOf<Any?>(null)) + metadata.values.map { listOf<Any?>(it) }
         val entries = metadata.keys.mapIndexed { i, name -> listOf<Any?>(name, i + 1) }
-        flat.root(listOf(3, null, Vector(listOf(graph)), null, Vector(buffers), null, Vector(entries), Vector(listOf(signature))))
+        flat.root(
+            listOf(
+                3,
+                null,
+                Vector(listOf(graph)),
+                null,
+                Vector(buffers),
+                null,
+                Vector(entries),
+                Vector(listOf(signature)),
+            ),
+        )
         return flat.bytes()
     }
 
-    private fun tensor(port: Port): List<Any?> =
-        listOf(
-            port.shape.map { maxOf(it, 1) }.toIntArray(),
-            types.getValue(port.dtype),
-            0,
-            port.name,
-            null,
-            null,
-            null,
-            if (-1 in port.shape) port.shape.toIntArray() else null,
-        )
+    private fun tensor(port: Port): List<Any?> = listOf(
+        port.shape.map { maxOf(it, 1) }.toIntArray(),
+        types.getValue(port.dtype),
+        0,
+        port.name,
+        null,
+        null,
+        null,
+        if (-1 in port.shape) port.shape.toIntArray() else null,
+    )
 }
 
-private class Vector(
-    val tables: List<List<Any?>>,
-)
+private class Vector(val tables: List<List<Any?>>)
 
 /** A flatbuffer written front to back: a table is a list of fields (Int, String, IntArray, [Vector] or null). */
 private class Flat {
@@ -62,10 +66,7 @@ private class Flat {
         while (out.position() % 4 != 0) out.put(0)
     }
 
-    private fun refer(
-        at: Int,
-        write: () -> Unit,
-    ) {
+    private fun refer(at: Int, write: () -> Unit) {
         align()
         // A table begins after its vtable: `write` says where.
         start = out.position()

@@ -19,7 +19,9 @@ class TopKTest {
                 for (id in order) best.offer(id, scores[id])
                 best.sort()
             }
-            val expected = (0 until n).filterNot { scores[it].isNaN() }.sortedWith(compareBy({ -scores[it] }, { it })).take(k)
+            val expected = (0 until n).filterNot {
+                scores[it].isNaN()
+            }.sortedWith(compareBy({ -scores[it] }, { it })).take(k)
             assertEquals(expected, List(best.size) { best.id(it) })
             assertEquals(expected.map { scores[it] }, List(best.size) { best.score(it) })
         }

@@ -14,7 +14,10 @@ class VocabularyVectorsTest {
     lateinit var temp: File
 
     private val vectors =
-        JsonFields.of(JsonReader.parse(ByteBuffer.wrap(javaClass.getResource("/vocabulary_vectors.json")!!.readBytes())), "vectors")
+        JsonFields.of(
+            JsonReader.parse(ByteBuffer.wrap(javaClass.getResource("/vocabulary_vectors.json")!!.readBytes())),
+            "vectors",
+        )
     private val items = vectors.objects("items")
     private lateinit var bundle: RecommenderBundle
 
@@ -34,7 +37,13 @@ class VocabularyVectorsTest {
     fun `ids of the item vocabulary`() {
         val rows = vectors.objects("ids")
         assertTrue(rows.size > items.size)
-        for (row in rows) assertEquals(row.int("id", -1L..1000), bundle.vocabulary("items")!!.indexOf(row.string("token")), row.string("token"))
+        for (row in rows) {
+            assertEquals(
+                row.int("id", -1L..1000),
+                bundle.vocabulary("items")!!.indexOf(row.string("token")),
+                row.string("token"),
+            )
+        }
     }
 
     @Test
@@ -42,7 +51,13 @@ class VocabularyVectorsTest {
         val ids = bundle.vocabulary("items")!!
         val rows = vectors.objects("titles").filter { ids.indexOf(it.string("title")) < 0 }
         assertTrue(rows.size > items.size)
-        for (row in rows) assertEquals(row.int("id", -1L..1000), bundle.indexOfItem(row.string("title")), row.string("title"))
+        for (row in rows) {
+            assertEquals(
+                row.int("id", -1L..1000),
+                bundle.indexOfItem(row.string("title")),
+                row.string("title"),
+            )
+        }
     }
 
     @Test
@@ -56,7 +71,9 @@ class VocabularyVectorsTest {
     fun `histories as inputs`() {
         for (row in vectors.objects("histories")) {
             var given: Triple<List<Int>, List<Float>, List<Int>>? = null
-            val history = row.list("history").map { entry -> (entry as List<*>).let { Rated(it[0] as String, JsonFields.finite(it[1])) } }
+            val history = row.list("history").map { entry ->
+                (entry as List<*>).let { Rated(it[0] as String, JsonFields.finite(it[1])) }
+            }
             val watching = StandInRuntime { given = Triple(it.ints("history"), it.floats("stars"), it.marks("seen")) }
             RecommenderBundle.load(bundle.verified, watching).use { it.recommend(history, listOf("genre:Sci-Fi")) }
             val inputs = row.obj("inputs")
