@@ -42,12 +42,22 @@ def copied(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def bundles(run, tutorial_run, tmp_path_factory):
-    """A signed bundle of each layout, and one of models keyed by user: (directories, public key)."""
+    """A signed bundle of each layout, each also as a zip, and one of models keyed by user: (directories, public key)."""
     folder = tmp_path_factory.mktemp("bundles")
     assert call("keygen", "--out", folder / "key.pem").code == 0
     wanted = [(name, run, name) for name in LAYOUTS] + [("tutorial", tutorial_run, "pair")]
     for name, of, layout in wanted:
-        done = call("bundle", of, "--layout", layout, "--sign", folder / "key.pem", "--out", folder / name)
+        options = [
+            "--layout",
+            layout,
+            "--sign",
+            folder / "key.pem",
+            "--out",
+            folder / name,
+            "--zip",
+            folder / f"{name}.zip",
+        ]
+        done = call("bundle", of, *options)
         assert done.code == 0, done.err
     return [folder / name for name, _, _ in wanted], folder / "key.pub.pem"
 

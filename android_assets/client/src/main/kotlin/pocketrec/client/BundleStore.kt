@@ -56,12 +56,13 @@ public constructor(
         atStep("begin")
         val next = VerifiedBundle.peek(update)
         val base = baseFor(next)
-        if (base != null) {
-            Compatibility.checkVersion(base.second.manifest, next, allowDowngrade)
-            Compatibility.checkBase(base.second.manifest, next)
-        }
+        if (base != null) checkManifests(base.second, next, allowDowngrade)
         val verified = VerifiedBundle.open(withBase(update, next, base?.first), trustedKeys)
-        if (base != null) Compatibility.checkCatalogue(base.second, verified)
+        if (base != null) {
+            // Once more, now that it is known to be the signed one: what is peeked at could have been exchanged.
+            checkManifests(base.second, verified.manifest, allowDowngrade)
+            Compatibility.checkCatalogue(base.second, verified)
+        }
         val place = files.write(verified, atStep)
         checkOnDevice(VerifiedBundle.open(files.source(place), trustedKeys), runtime)
         atStep("verified")
@@ -69,7 +70,12 @@ public constructor(
         files.clean()
         atStep("cleaned")
         lastFailure = null
-        next.version
+        verified.manifest.version
+    }
+
+    private fun checkManifests(base: VerifiedBundle, next: Manifest, allowDowngrade: Boolean) {
+        Compatibility.checkVersion(base.manifest, next, allowDowngrade)
+        Compatibility.checkBase(base.manifest, next)
     }
 
     /**
@@ -86,19 +92,17 @@ public constructor(
         version
     }
 
+    /** What an update is compared with; null for a whole bundle where nothing opens, so that it can mend a store. */
     private fun baseFor(next: Manifest): Pair<Stored, VerifiedBundle>? {
-        if (candidates().isEmpty()) {
-            if (next.update !=
-                null
-            ) {
-                refuse(
-                    ErrorCode.UPDATE_INCOMPATIBLE,
-                    "an update of version ${next.update.baseVersion}, none is installed",
-                )
-            }
+        if (next.update != null && candidates().isEmpty()) {
+            refuse(ErrorCode.UPDATE_INCOMPATIBLE, "made for version ${next.update.baseVersion}, none is installed")
+        }
+        try {
+            return firstThatOpens { it to it.verify() }
+        } catch (error: BundleException) {
+            if (next.update != null) throw error
             return null
         }
-        return firstThatOpens { it to it.verify() }
     }
 
     private fun withBase(update: BundleSource, next: Manifest, base: Stored?): BundleSource = if (next.update == null ||

@@ -199,6 +199,40 @@ class BundleStoreTest {
     }
 
     @Test
+    fun `a whole bundle mends a store in which nothing opens`() {
+        install(written(1))
+        File(temp, "store/bundles").listFiles()!!.forEach { File(it, "items.json").delete() }
+        refused(ErrorCode.FILE_MISSING) { store.open(runtime) }
+        refused(ErrorCode.FILE_MISSING) { install(catalogue(2, base = 1, items = 45).write(File(temp, "update"))) }
+        assertEquals(1, install(written(1)))
+        assertEquals(1, openVersion())
+    }
+
+    @Test
+    fun `a manifest exchanged after the first look is not installed`() {
+        install(written(2))
+        val newer = DirectorySource(written(3))
+        val older = DirectorySource(written(1))
+        var looks = 0
+        val exchanging =
+            object : BundleSource {
+                override fun list() = older.list()
+
+                override fun map(path: String, maxBytes: Long) = (
+                    if (looks++ ==
+                        0
+                    ) {
+                        newer
+                    } else {
+                        older
+                    }
+                    ).map(path, maxBytes)
+            }
+        refused(ErrorCode.UPDATE_NOT_NEWER) { store.install(exchanging, runtime) }
+        assertEquals(2, openVersion())
+    }
+
+    @Test
     fun `rolling back`() {
         install(written(1))
         install(written(2))

@@ -24,14 +24,12 @@ class JsonReaderTest {
     fun `what is no strict JSON is refused`() {
         val texts =
             listOf(
-                "", " ", "{", "[1,]", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}", "'a'", "NaN", "Infinity", "-Infinity",
-                "01", "1.", ".5", "+1", "1e",
+                "", " ", "{", "[1,]", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}", "'a'", "NaN", "Infinity",
+                "-Infinity", "01", "1.", ".5", "+1", "1e",
                 "0x1", "--1", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a", "\"\\ud800\"",
                 "\"\\udc00\"", "\"\\ud800x\"", "[1]]", "1 2",
                 "tru", "True", "{\"a\":1,\"a\":2}", "\ufeff{}", "[1]//",
-                "1".repeat(
-                    41,
-                ),
+                "1".repeat(41),
                 "[".repeat(33) + "]".repeat(33),
             )
         for (text in texts) assertThrows(JsonException::class.java, { parse(text) }, text)

@@ -56,6 +56,15 @@ class KitBundleTest {
         }
     }
 
+    @TestFactory
+    fun `the same bundle as one zip`(): List<DynamicTest> = eachBundle { folder ->
+        val ask = { bundle: RecommenderBundle -> bundle.recommend(listOf(Rated(bundle.item(3).id, 4f))) }
+        ZipSource(File("$folder.zip")).use { zip ->
+            val unpacked = RecommenderBundle.open(zip, liteRt, kitKeys(folder)).use(ask)
+            assertEquals(open(folder).use(ask), unpacked)
+        }
+    }
+
     @Test
     fun `an update is installed and answers`(@TempDir temp: File) {
         val folder = kitBundles().first()
