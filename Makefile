@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: demo test bench quality lint types lock clean
+.PHONY: demo test android-test bench quality lint types lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -19,6 +19,12 @@ bench: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The Kotlin client on bundles of every layout, with the LiteRT that is installed here. `make test` runs it too.
+android-test: $(STAMP)
+	@command -v mvn >/dev/null && command -v javac >/dev/null || { \
+	  echo "error: android-test: expected Maven and a JDK, got neither or one; run: apt-get install maven default-jdk-headless" >&2; exit 2; }
+	$(BIN)/python -m pytest -m android tests/android_assets
 
 quality: $(STAMP)
 	$(BIN)/python -m pocketrec.train.quality

@@ -70,10 +70,10 @@ def parse_history(
     parsed: list[tuple[int, float | None]] = []
     notes = []
     for entry in entries:
-        title, _, stars = entry.rpartition("=")
+        title, equals, stars = entry.rpartition("=")
         if entry in index:
             parsed.append((index[entry], None))
-        elif title in index:
+        elif equals and title in index:
             parsed.append((index[title], _stars(entry, stars, rating_range)))
         elif skip_unknown:
             notes.append(f"left out {entry!r}: not in the catalogue")

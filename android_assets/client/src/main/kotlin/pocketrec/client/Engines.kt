@@ -1,0 +1,188 @@
+package pocketrec.client
+
+import java.io.Closeable
+
+// What masked items score is below this (convert/graphs.py: MASKED_BELOW), and so below any real score.
+internal const val MASKED_BELOW = -50_000f
+
+/** How a layout answers a query. Not thread-safe; allocates nothing while answering. */
+internal interface Engine : Closeable {
+    val models: Map<String, LoadedModel>
+
+    /** Fill an empty answer up to its capacity. */
+    fun answer(query: Query, answer: Answer)
+
+    /** Predicted stars of items, beside them. @throws BundleException [ErrorCode.QUERY_UNSUPPORTED] */
+    fun rate(query: Query, items: IntArray, stars: FloatArray): Unit =
+        refuse(ErrorCode.QUERY_UNSUPPORTED, "this layout has no model that rates items it is given")
+
+    override fun close() {
+        for (model in models.values) model.close()
+    }
+}
+
+internal fun engineFor(bundle: VerifiedBundle, runtime: ModelRuntime): Engine {
+    val loaded = LinkedHashMap<String, LoadedModel>()
+    try {
+        for (entry in bundle.manifest.models.values) {
+            loaded[entry.graph] = LoadedModel(runtime, entry, bundle.files.getValue(entry.file), bundle.manifest.k)
+        }
+        return when (bundle.manifest.layout) {
+            Layout.CASCADE -> CascadeEngine(loaded, bundle.manifest)
+            Layout.PAIR -> PairEngine(loaded, bundle.manifest)
+            Layout.SPLIT -> SplitEngine(loaded, bundle)
+        }
+    } catch (error: BundleException) {
+        loaded.values.forEach { it.close() }
+        throw error
+    }
+}
+
+private fun requireOutputs(manifest: Manifest, graph: String, vararg ports: Port) {
+    val outputs = manifest.models.getValue(graph).outputs
+    if (!outputs.containsAll(ports.toList())) {
+        refuse(ErrorCode.MODEL_MISMATCH, "$graph: outputs are $outputs, expected ${ports.toList()}")
+    }
+}
+
+private class CascadeEngine(override val models: Map<String, LoadedModel>, private val manifest: Manifest) : Engine {
+    private val recommender = models.getValue("recommender")
+
+    init {
+        val k = listOf(manifest.k)
+        requireOutputs(
+            manifest,
+            "recommender",
+            Port("ids", "int32", k),
+            Port("rating", "float32", k),
+            Port("scores", "float32", k),
+        )
+    }
+
+    override fun answer(query: Query, answer: Answer) {
+        recommender.fill(query)
+        try {
+            recommender.run()
+        } finally {
+            recommender.clear(query)
+        }
+        val ids = recommender.output("ids")
+        val scores = recommender.output("scores")
+        val rating = recommender.output("rating")
+        var place = 0
+        while (place < manifest.k && answer.size < answer.capacity) {
+            val score = scores.getFloat(4 * place)
+            if (score > MASKED_BELOW) answer.add(ids.getInt(4 * place), score, rating.getFloat(4 * place))
+            place++
+        }
+    }
+}
+
+private class PairEngine(override val models: Map<String, LoadedModel>, private val manifest: Manifest) : Engine {
+    private val retriever = models.getValue("retriever")
+    private val ranker = models.getValue("ranker")
+    private val best = TopK(manifest.k)
+    private val weight = if (manifest.starsWeight.isNaN()) 0f else manifest.starsWeight
+
+    init {
+        val k = listOf(manifest.k)
+        requireOutputs(manifest, "retriever", Port("ids", "int32", k), Port("scores", "float32", k))
+        requireOutputs(manifest, "ranker", Port("rating", "float32", listOf(-1)))
+    }
+
+    override fun answer(query: Query, answer: Answer) {
+        retriever.fill(query)
+        try {
+            retriever.run()
+        } finally {
+            retriever.clear(query)
+        }
+        val ids = retriever.output("ids")
+        val scores = retriever.output("scores")
+        ranker.fill(query)
+        // Masked items are ranked along: so the ranker always takes k of them, and is never resized.
+        for (place in 0 until manifest.k) ranker.fillItem(place, ids.getInt(4 * place))
+        ranker.run()
+        val rating = ranker.output("rating")
+        best.clear()
+        for (place in 0 until manifest.k) {
+            val score = scores.getFloat(4 * place)
+            if (score > MASKED_BELOW) best.offer(place, score + weight * rating.getFloat(4 * place))
+        }
+        best.sort()
+        for (i in 0 until minOf(best.size, answer.capacity)) {
+            val place = best.id(i)
+            answer.add(ids.getInt(4 * place), best.score(i), rating.getFloat(4 * place))
+        }
+    }
+
+    override fun rate(query: Query, items: IntArray, stars: FloatArray) {
+        ranker.fill(query)
+        var from = 0
+        while (from < items.size) {
+            val count = minOf(manifest.k, items.size - from)
+            for (place in 0 until manifest.k) ranker.fillItem(place, items[from + minOf(place, count - 1)])
+            ranker.run()
+            val rating = ranker.output("rating")
+            for (i in 0 until count) stars[from + i] = rating.getFloat(4 * i)
+            from += count
+        }
+    }
+}
+
+private class SplitEngine(override val models: Map<String, LoadedModel>, bundle: VerifiedBundle) : Engine {
+    private val encoder = models.getValue("query_encoder")
+    private val entry = bundle.manifest.candidates!!
+    private val candidates = Candidates(bundle.files.getValue(entry.file), entry)
+    private val best = TopK(minOf(bundle.manifest.k, candidates.n))
+    private val vector = FloatArray(candidates.d)
+    private val scores = FloatArray(candidates.blockRows)
+    private val genres = GenreMarks(bundle.items.all, bundle.vocabulary("genres"))
+
+    init {
+        requireOutputs(bundle.manifest, "query_encoder", Port("query", "float32", listOf(1, candidates.d)))
+    }
+
+    override fun answer(query: Query, answer: Answer) {
+        encoder.fill(query)
+        encoder.run()
+        val output = encoder.output("query")
+        for (j in vector.indices) vector[j] = output.getFloat(4 * j)
+        best.clear()
+        var from = 0
+        while (from < candidates.n) {
+            val count = candidates.score(from, vector, scores)
+            for (row in 0 until count) {
+                val id = from + row
+                if (!query.isSeen(id) &&
+                    (query.genreTotal == 0 || genres.hasAny(id, query.genres))
+                ) {
+                    best.offer(id, scores[row])
+                }
+            }
+            from += count
+        }
+        best.sort()
+        for (i in 0 until minOf(best.size, answer.capacity)) answer.add(best.id(i), best.score(i), Float.NaN)
+    }
+}
+
+/** Which genres each item has, as lists of lines of the genre vocabulary. */
+private class GenreMarks(items: List<Item>, vocabulary: Vocabulary?) {
+    private val starts = IntArray(items.size + 1)
+    private val lines: IntArray
+
+    init {
+        val found = ArrayList<Int>()
+        for ((id, item) in items.withIndex()) {
+            if (vocabulary != null) item.genres.mapTo(found) { vocabulary.indexOf(it) }
+            starts[id + 1] = found.size
+        }
+        lines = found.toIntArray()
+    }
+
+    fun hasAny(item: Int, asked: FloatArray): Boolean {
+        for (i in starts[item] until starts[item + 1]) if (lines[i] >= 0 && asked[lines[i]] != 0f) return true
+        return false
+    }
+}

@@ -1,0 +1,33 @@
+package pocketrec.client
+
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertThrows
+import java.io.File
+
+/** Assert that something is refused for exactly this reason; returns the exception. */
+fun refused(code: ErrorCode, action: () -> Unit): BundleException {
+    val error = assertThrows(BundleException::class.java) { action() }
+    assertEquals(code, error.code, error.message)
+    return error
+}
+
+private fun property(name: String): String = System.getProperty(name).orEmpty().ifEmpty {
+    error("$name is not set; run `make android-test`")
+}
+
+/** Bundles that the kit wrote, from the system property `pocketrec.bundle` (several, joined by ':'). */
+fun kitBundles(): List<File> = property("pocketrec.bundle").split(':').map { File(it) }
+
+/** The key that signed a kit's bundle (system property `pocketrec.key`, a PEM file); none for one that is not signed. */
+fun kitKeys(folder: File): List<PublicKey> = if (File(
+        folder,
+        "manifest.sig",
+    ).exists()
+) {
+    listOf(PublicKey.fromPem(File(property("pocketrec.key")).readText()))
+} else {
+    emptyList()
+}
+
+/** LiteRT, from the shared library named by the system property `pocketrec.litert`. */
+val liteRt: LiteRtRuntime by lazy { LiteRtRuntime(property("pocketrec.litert")) }
