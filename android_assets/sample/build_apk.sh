@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# The sample app as a signed APK without Gradle and without Google's SDK.
+#
+#   ./build_apk.sh BUNDLE OUT.apk
+#
+# Needs Debian's aapt (which has aapt2), android-framework-res, zipalign, apksigner, zip and a JDK; for the code, Maven.
+# WORK (a directory) keeps what is made on the way; KEYSTORE (password in KEYPASS) signs, else a throwaway key does.
+# CODE=no leaves the code out: resources and assets only. NO_COMPRESS are the endings that are stored; aapt2 wants their dot.
+set -euo pipefail
+bundle=$(realpath "${1:?bundle}")
+out=$(realpath -m "${2:?APK to write}")
+cd "$(dirname "$0")"
+work=${WORK:-$(mktemp -d)}
+code=${CODE:-yes}
+framework=${FRAMEWORK:-/usr/share/android-framework-res/framework-res.apk}
+no_compress=${NO_COMPRESS-.tflite .npy}
+abis=${ABIS-arm64-v8a armeabi-v7a x86_64}
+# 16 KB, the largest page a device has: every stored file begins a page, so that it is mapped without its neighbours.
+page=16384
+
+# The one place where these are written is the Gradle file.
+of_gradle() { sed -n "s/^ *$1 = \"\{0,1\}\([^\" ]*\)\"\{0,1\}.*/\1/p" app/build.gradle.kts | head -n 1; }
+package=$(of_gradle namespace)
+min_sdk=$(of_gradle minSdk)
+
+resources() {
+  # Gradle's plugin takes the package from its own file and refuses it in the manifest; aapt2 reads it nowhere else.
+  sed "s/<manifest /<manifest package=\"$package\" /" app/src/main/AndroidManifest.xml >"$work/AndroidManifest.xml"
+  if [ "$code" = no ]; then sed -i 's/<application/<application android:hasCode="false"/' "$work/AndroidManifest.xml"; fi
+  rm -rf "$work/assets"
+  mkdir -p "$work/assets"
+  cp -r "$bundle" "$work/assets/bundle"
+  local stored=()
+  for ending in $no_compress; do stored+=(-0 "$ending"); done
+  aapt2 compile --dir app/src/main/res -o "$work/res.zip"
+  aapt2 link -o "$work/unaligned.apk" --proguard "$work/keep.txt" -I "$framework" --manifest "$work/AndroidManifest.xml" -A "$work/assets" "${stored[@]}" \
+    --java "$work/r" --min-sdk-version "$min_sdk" --target-sdk-version "$(of_gradle targetSdk)" \
+    --version-code "$(of_gradle versionCode)" --version-name "$(of_gradle versionName)" "$work/res.zip"
+}
+
+code() {
+  local parts=$work/parts
+  mvn -q -B -f pom.xml "-Dwork=$work" dependency:copy@parts
+  for aar in tensorflow-lite tensorflow-lite-api; do unzip -q -o "$parts/$aar.aar" -x 'headers/*' -d "$parts/$aar"; done
+  mvn -q -B -f pom.xml "-Dwork=$work" package
+  rm -rf "$work/add"
+  mkdir -p "$work/add/lib"
+  # java.* comes from the JDK here; the compiler's own limit to Java 8 is what keeps newer calls out. Annotations are not shipped.
+  local java_home
+  java_home=$(dirname "$(dirname "$(realpath "$(command -v java)")")")
+  echo '-dontwarn org.jetbrains.annotations.**' >"$work/absent.txt"
+  # What Gradle's release build does: shrink, keeping what the manifest names and what TensorFlow Lite's own rules ask for.
+  java -cp "${R8:-$parts/r8.jar}" com.android.tools.r8.R8 --release --min-api "$min_sdk" --lib "$parts/android.jar" --lib "$java_home" \
+    --pg-conf "$work/keep.txt" --pg-conf "$parts/tensorflow-lite/proguard.txt" --pg-conf "$work/absent.txt" --output "$work/add" \
+    "$work/target/sample-0.1.0.jar" "$parts/kotlin-stdlib.jar" "$parts"/*/classes.jar
+  for abi in $abis; do cp -r "$parts/tensorflow-lite/jni/$abi" "$work/add/lib/"; done
+  (cd "$work/add" && zip -q -X -0 -r "$work/unaligned.apk" classes.dex lib)
+}
+
+sign() {
+  local store=${KEYSTORE:-$work/throwaway.p12}
+  if [ ! -e "$store" ]; then
+    keytool -genkeypair -keystore "$store" -storetype PKCS12 -storepass "${KEYPASS:-throwaway}" -alias app -keyalg EC \
+      -groupname secp256r1 -validity 10000 -dname "CN=throwaway key" 2>/dev/null
+  fi
+  apksigner sign --v1-signing-enabled false --ks "$store" --ks-pass "pass:${KEYPASS:-throwaway}" --min-sdk-version "$min_sdk" --out "$out" "$work/aligned.apk"
+}
+
+resources
+if [ "$code" != no ]; then code; fi
+zipalign -f "$page" "$work/unaligned.apk" "$work/aligned.apk"
+sign
+apksigner verify --min-sdk-version "$min_sdk" "$out"
