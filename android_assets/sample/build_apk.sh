@@ -41,17 +41,18 @@ resources() {
 code() {
   local parts=$work/parts
   mvn -q -B -f pom.xml "-Dwork=$work" dependency:copy@parts
-  for aar in tensorflow-lite tensorflow-lite-api; do unzip -q -o "$parts/$aar.aar" -x 'headers/*' -d "$parts/$aar"; done
+  for aar in tensorflow-lite tensorflow-lite-api; do unzip -q -o "$parts/$aar.aar" -d "$parts/$aar"; done
   mvn -q -B -f pom.xml "-Dwork=$work" package
   rm -rf "$work/add"
   mkdir -p "$work/add/lib"
-  # java.* comes from the JDK here; the compiler's own limit to Java 8 is what keeps newer calls out. Annotations are not shipped.
+  # java.* comes from the JDK here; the compiler's own limit to Java 8 is what keeps newer calls out.
   local java_home
   java_home=$(dirname "$(dirname "$(realpath "$(command -v java)")")")
-  echo '-dontwarn org.jetbrains.annotations.**' >"$work/absent.txt"
-  # What Gradle's release build does: shrink, keeping what the manifest names and what TensorFlow Lite's own rules ask for.
+  # The rules of a release build by Gradle: what the manifest names, what TensorFlow Lite's .aar asks for, native methods, enums.
+  printf '%s\n' '-dontwarn org.jetbrains.annotations.**' '-keepclasseswithmembernames class * { native <methods>; }' \
+    '-keepclassmembers enum * { public static **[] values(); public static ** valueOf(java.lang.String); }' >"$work/rules.txt"
   java -cp "${R8:-$parts/r8.jar}" com.android.tools.r8.R8 --release --min-api "$min_sdk" --lib "$parts/android.jar" --lib "$java_home" \
-    --pg-conf "$work/keep.txt" --pg-conf "$parts/tensorflow-lite/proguard.txt" --pg-conf "$work/absent.txt" --output "$work/add" \
+    --pg-conf "$work/keep.txt" --pg-conf "$parts/tensorflow-lite/proguard.txt" --pg-conf "$work/rules.txt" --output "$work/add" \
     "$work/target/sample-0.1.0.jar" "$parts/kotlin-stdlib.jar" "$parts"/*/classes.jar
   for abi in $abis; do cp -r "$parts/tensorflow-lite/jni/$abi" "$work/add/lib/"; done
   (cd "$work/add" && zip -q -X -0 -r "$work/unaligned.apk" classes.dex lib)
