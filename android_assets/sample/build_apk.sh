@@ -41,8 +41,12 @@ resources() {
 code() {
   local parts=$work/parts
   mvn -q -B -f pom.xml "-Dwork=$work" dependency:copy@parts
-  for aar in tensorflow-lite tensorflow-lite-api; do unzip -q -o "$parts/$aar.aar" -d "$parts/$aar"; done
-  mvn -q -B -f pom.xml "-Dwork=$work" package
+  for aar in tensorflow-lite tensorflow-lite-api monitor; do unzip -q -o "$parts/$aar.aar" -d "$parts/$aar"; done
+  # Where Robolectric looks for the resources that aapt2 linked.
+  mkdir -p "$work/robolectric/com/android/tools"
+  printf '%s\n' "android_resource_apk=$work/unaligned.apk" "android_merged_manifest=$work/AndroidManifest.xml" \
+    "android_merged_assets=$work/assets" "android_custom_package=$package" >"$work/robolectric/com/android/tools/test_config.properties"
+  mvn -q -B -f pom.xml "-Dwork=$work" "-Dpocketrec.litert=${LITERT-}" package
   rm -rf "$work/add"
   mkdir -p "$work/add/lib"
   # java.* comes from the JDK here; the compiler's own limit to Java 8 is what keeps newer calls out.
@@ -53,7 +57,7 @@ code() {
     '-keepclassmembers enum * { public static **[] values(); public static ** valueOf(java.lang.String); }' >"$work/rules.txt"
   java -cp "${R8:-$parts/r8.jar}" com.android.tools.r8.R8 --release --min-api "$min_sdk" --lib "$parts/android.jar" --lib "$java_home" \
     --pg-conf "$work/keep.txt" --pg-conf "$parts/tensorflow-lite/proguard.txt" --pg-conf "$work/rules.txt" --output "$work/add" \
-    "$work/target/sample-0.1.0.jar" "$parts/kotlin-stdlib.jar" "$parts"/*/classes.jar
+    "$work/target/sample-0.1.0.jar" "$parts/kotlin-stdlib.jar" "$parts"/tensorflow-lite*/classes.jar
   for abi in $abis; do cp -r "$parts/tensorflow-lite/jni/$abi" "$work/add/lib/"; done
   (cd "$work/add" && zip -q -X -0 -r "$work/unaligned.apk" classes.dex lib)
 }
