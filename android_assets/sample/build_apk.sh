@@ -5,6 +5,7 @@
 #
 # Needs Debian's aapt (which has aapt2), android-framework-res, zipalign, apksigner, zip and a JDK; for the code, Maven.
 # WORK (a directory) keeps what is made on the way; KEYSTORE (password in KEYPASS) signs, else a throwaway key does.
+# LITERT=libLiteRt.so, out of the wheel ai-edge-litert, runs the tests before packing, those of the screen on Robolectric.
 # CODE=no leaves the code out: resources and assets only. NO_COMPRESS are the endings that are stored; aapt2 wants their dot.
 set -euo pipefail
 bundle=$(realpath "${1:?bundle}")
@@ -12,6 +13,7 @@ out=$(realpath -m "${2:?APK to write}")
 cd "$(dirname "$0")"
 work=${WORK:-$(mktemp -d)}
 code=${CODE:-yes}
+litert=${LITERT-}
 framework=${FRAMEWORK:-/usr/share/android-framework-res/framework-res.apk}
 no_compress=${NO_COMPRESS-.tflite .npy}
 abis=${ABIS-arm64-v8a armeabi-v7a x86_64}
@@ -38,15 +40,27 @@ resources() {
     --version-code "$(of_gradle versionCode)" --version-name "$(of_gradle versionName)" "$work/res.zip"
 }
 
-code() {
-  local parts=$work/parts
-  mvn -q -B -f pom.xml "-Dwork=$work" dependency:copy@parts
-  for aar in tensorflow-lite tensorflow-lite-api monitor; do unzip -q -o "$parts/$aar.aar" -d "$parts/$aar"; done
-  # Where Robolectric looks for the resources that aapt2 linked.
+maven() { mvn -q -B -f pom.xml "-Dwork=$work" "-Dclient=$(realpath ../client)" "$@"; }
+
+# The screen's tests run on Robolectric's Android, with the resources that aapt2 linked and the bundle among the assets.
+robolectric() {
+  maven dependency:copy@robolectric
+  unzip -q -o "$parts/monitor.aar" -d "$parts/monitor"
   mkdir -p "$work/robolectric/com/android/tools"
   printf '%s\n' "android_resource_apk=$work/unaligned.apk" "android_merged_manifest=$work/AndroidManifest.xml" \
     "android_merged_assets=$work/assets" "android_custom_package=$package" >"$work/robolectric/com/android/tools/test_config.properties"
-  mvn -q -B -f pom.xml "-Dwork=$work" "-Dpocketrec.litert=${LITERT-}" package
+}
+
+code() {
+  local parts=$work/parts
+  maven dependency:copy@parts
+  for aar in tensorflow-lite tensorflow-lite-api; do unzip -q -o "$parts/$aar.aar" -d "$parts/$aar"; done
+  if [ -n "$litert" ]; then
+    robolectric
+    maven "-Dpocketrec.litert=$litert" package
+  else
+    maven -Dmaven.test.skip=true package
+  fi
   rm -rf "$work/add"
   mkdir -p "$work/add/lib"
   # java.* comes from the JDK here; the compiler's own limit to Java 8 is what keeps newer calls out.

@@ -1,5 +1,7 @@
 package pocketrec.sample
 
+import android.graphics.Bitmap
+import android.graphics.Canvas
 import android.os.Looper
 import android.view.View
 import android.widget.CheckBox
@@ -14,11 +16,13 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
 import pocketrec.client.AssetSource
 import pocketrec.client.Item
 import pocketrec.client.LiteRtRuntime
 import pocketrec.client.Recommendation
 import pocketrec.client.RecommenderBundle
+import java.io.File
 import java.util.concurrent.Executor
 import kotlin.test.Test
 import kotlin.test.assertEquals
@@ -109,6 +113,28 @@ class FilmsActivityTest {
         assertEquals("Toy Story (1995)", row.findViewById<CheckBox>(R.id.picked).text)
         assertEquals("Stars for Toy Story (1995)", row.findViewById<RatingBar>(R.id.stars).contentDescription)
     }
+
+    /** For the eye: what a person sees, in the build's directory. */
+    private fun drawn(name: String) {
+        val screen = opened()
+        screen.view<EditText>(R.id.search).setText("star")
+        screen.view<ListView>(R.id.films).run { (getChildAt(1).findViewById<View>(R.id.picked)).performClick() }
+        settle()
+        val view = screen.get().window.decorView
+        val picture = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
+        view.draw(Canvas(picture))
+        File(System.getProperty("work"), name).outputStream().use { picture.compress(Bitmap.CompressFormat.PNG, 100, it) }
+    }
+
+    @Test
+    @GraphicsMode(GraphicsMode.Mode.NATIVE)
+    @Config(qualifiers = "w400dp-h800dp-port-notnight-xhdpi")
+    fun isDrawnUpright() = drawn("upright.png")
+
+    @Test
+    @GraphicsMode(GraphicsMode.Mode.NATIVE)
+    @Config(qualifiers = "w800dp-h400dp-land-night-xhdpi")
+    fun isDrawnAcrossAtNight() = drawn("across-night.png")
 
     @Test
     @Config(application = BrokenApp::class)
