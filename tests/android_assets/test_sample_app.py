@@ -1,7 +1,9 @@
-"""The sample app: it compiles, and as an APK it keeps every model of the bundle as it was, stored and aligned."""
+"""The sample app: it compiles, runs, and as an APK keeps every model of the bundle as it was, stored and aligned."""
 
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -12,26 +14,50 @@ from pocketrec.train.artifacts import sha256_file, sha256_tree
 
 pytestmark = pytest.mark.android
 
-SAMPLE = Path(__file__).parents[2] / "android_assets" / "sample"
+FOLDER = Path(__file__).parents[2] / "android_assets"
+SAMPLE = FOLDER / "sample"
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
 PAGE = 16384  # bytes; what build_apk.sh aligns to
 STORED = (".tflite", ".npy")
 ASSETS = "assets/bundle/"
 
 
+def snippets():
+    return re.findall(r"```kotlin\n(.*?)```", README, re.S)
+
+
+def litert():
+    spec = importlib.util.find_spec("ai_edge_litert")
+    assert spec and spec.origin
+    return str(Path(spec.origin).with_name("libLiteRt.so"))
+
+
 def build_apk(bundle, out, **knobs):
-    """Run build_apk.sh on a copy of the sample, so that nothing is left in the source tree."""
-    command = [SAMPLE / "build_apk.sh", bundle, out]
-    environment = {**os.environ, "WORK": str(out.parent / "work"), **knobs}
+    """Run build_apk.sh; what it makes on the way stays in `work` beside the APK."""
     (out.parent / "work").mkdir(exist_ok=True)
+    environment = {**os.environ, "WORK": str(out.parent / "work"), **knobs}
+    command = [SAMPLE / "build_apk.sh", bundle, out]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     return out
 
 
 @pytest.fixture(scope="module")
-def apk(run, tmp_path_factory):
-    """The whole app: code, native libraries, resources, and the demo's bundle as assets."""
-    return build_apk(run / "bundle", tmp_path_factory.mktemp("apk") / "sample.apk")
+def work(tmp_path_factory):
+    """Where the whole app is built. The README's Kotlin lies beside R.java: Maven compiles it with the app."""
+    folder = tmp_path_factory.mktemp("apk") / "work"
+    for number, code in enumerate(snippets()):
+        (folder / "r" / f"readme{number}").mkdir(parents=True)
+        (folder / "r" / f"readme{number}" / "Readme.kt").write_text(
+            f"package readme{number}\n\n{code}", encoding="utf-8"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def apk(run, work):
+    """The whole app, tested first: code, native libraries, resources, and the demo's bundle as assets."""
+    return build_apk(run / "bundle", work.with_name("sample.apk"), LITERT=litert())
 
 
 def data_offset(apk, entry):
@@ -103,7 +129,60 @@ def test_code_and_native_libraries_are_in_it(apk):
         dex = archive.read("classes.dex")
     assert dex[:4] == b"dex\n" and b"Lpocketrec/sample/FilmsActivity;" in dex
     abis = {name.split("/")[1] for name in names if name.startswith("lib/")}
-    assert {"arm64-v8a", "armeabi-v7a", "x86_64"} <= abis
+    assert abis == {"arm64-v8a", "armeabi-v7a", "x86_64"}
+
+
+def native_methods(dex):
+    """JNI names of the native methods that a classes.dex declares."""
+    text = subprocess.run(["dexdump", dex], capture_output=True, text=True, check=True, errors="replace").stdout
+    rows = re.findall(r"\(in L([^;]+);\)\n *name +: '([^']+)'\n *type +: .*\n *access +: .*NATIVE", text)
+    return {f"Java_{owner.replace('_', '_1').replace('/', '_')}_{name.replace('_', '_1')}" for owner, name in rows}
+
+
+def test_shrinking_keeps_the_names_that_the_native_library_calls_by(apk, work):
+    wanted = native_methods(work / "add" / "classes.dex")
+    assert "Java_org_tensorflow_lite_NativeInterpreterWrapper_createInterpreter" in wanted
+    with zipfile.ZipFile(apk) as archive:
+        for abi in ("arm64-v8a", "armeabi-v7a", "x86_64"):
+            library = archive.read(f"lib/{abi}/libtensorflowlite_jni.so")
+            assert [name for name in sorted(wanted) if name.encode() not in library] == []
+
+
+def test_the_apps_own_tests_ran(apk, work):
+    reports = [path.read_text() for path in (work / "target" / "surefire-reports").glob("*.txt")]
+    counts = [re.search(r"Tests run: (\d+), Failures: 0, Errors: 0, Skipped: 0", text) for text in reports]
+    assert all(counts) and sum(int(count[1]) for count in counts if count) >= 17
+
+
+def test_every_kotlin_block_of_the_readme_was_compiled(apk, work):
+    assert len(snippets()) >= 4
+    for number in range(len(snippets())):
+        assert list((work / "target" / "classes" / f"readme{number}").glob("*.class"))
+
+
+def test_the_first_recommendation_takes_ten_lines():
+    assert len(snippets()[0].splitlines()) == 10
+
+
+def table_fields(heading):
+    """First cells of the tables under a heading of the README."""
+    part = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_field_of_a_manifest_is_explained(run):
+    manifest = json.loads((run / "bundle" / "manifest.json").read_text())
+    used = set(manifest) | {
+        key for part in ("files", "models", "vocabularies") for row in manifest[part] for key in row
+    }
+    assert used - table_fields("manifest.json") == set()
+
+
+def test_every_error_code_is_explained():
+    source = next((FOLDER / "client").rglob("Errors.kt")).read_text()
+    codes = set(re.findall(r"^    ([A-Z_]+),$", source, re.M))
+    assert codes == table_fields("When it is refused")
 
 
 def test_one_byte_of_a_model_changed_in_the_apk_is_refused(apk, tmp_path):
@@ -121,7 +200,7 @@ def test_without_no_compress_the_models_are_found_deflated(run, tmp_path):
     assert reasons and set(reasons.values()) == {"deflated"}
 
 
-def test_a_model_off_its_page_is_found(run, apk, tmp_path):
+def test_a_model_off_its_page_is_found(apk, tmp_path):
     with zipfile.ZipFile(apk) as archive:
         entry = next(entry for entry in archive.infolist() if entry.filename.endswith(".tflite"))
         data = archive.read(entry)
@@ -140,7 +219,18 @@ def test_building_leaves_the_source_tree_alone(run, tmp_path):
 def test_a_store_of_ones_own_signs(run, tmp_path):
     """A signature by another key is told apart: the certificate in the APK is the store's."""
     store = tmp_path / "own.p12"
-    command = ["keytool", "-genkeypair", "-keystore", store, "-storepass", "of-my-own", "-alias", "app", "-keyalg", "EC"]
+    command = [
+        "keytool",
+        "-genkeypair",
+        "-keystore",
+        store,
+        "-storepass",
+        "of-my-own",
+        "-alias",
+        "app",
+        "-keyalg",
+        "EC",
+    ]
     subprocess.run([*command, "-dname", "CN=mine"], check=True, capture_output=True)
     apk = build_apk(run / "bundle", tmp_path / "a.apk", CODE="no", KEYSTORE=str(store), KEYPASS="of-my-own")
     done = subprocess.run(["apksigner", "verify", "--print-certs", apk], capture_output=True, text=True, check=True)

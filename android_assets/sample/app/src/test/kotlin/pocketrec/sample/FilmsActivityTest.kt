@@ -2,6 +2,7 @@ package pocketrec.sample
 
 import android.graphics.Bitmap
 import android.graphics.Canvas
+import android.graphics.Color
 import android.os.Looper
 import android.view.View
 import android.widget.CheckBox
@@ -114,8 +115,8 @@ class FilmsActivityTest {
         assertEquals("Stars for Toy Story (1995)", row.findViewById<RatingBar>(R.id.stars).contentDescription)
     }
 
-    /** For the eye: what a person sees, in the build's directory. */
-    private fun drawn(name: String) {
+    /** Draws the screen, also into the build's directory for the eye; the brightness of its background, 0 to 1. */
+    private fun drawn(name: String): Float {
         val screen = opened()
         screen.view<EditText>(R.id.search).setText("star")
         screen.view<ListView>(R.id.films).run { (getChildAt(1).findViewById<View>(R.id.picked)).performClick() }
@@ -124,17 +125,18 @@ class FilmsActivityTest {
         val picture = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
         view.draw(Canvas(picture))
         File(System.getProperty("work"), name).outputStream().use { picture.compress(Bitmap.CompressFormat.PNG, 100, it) }
+        return Color.luminance(picture.getPixel(picture.width - 2, picture.height - 2))
     }
 
     @Test
     @GraphicsMode(GraphicsMode.Mode.NATIVE)
     @Config(qualifiers = "w400dp-h800dp-port-notnight-xhdpi")
-    fun isDrawnUpright() = drawn("upright.png")
+    fun isDrawnUpright() = assertTrue(drawn("upright.png") > 0.8f)
 
     @Test
     @GraphicsMode(GraphicsMode.Mode.NATIVE)
     @Config(qualifiers = "w800dp-h400dp-land-night-xhdpi")
-    fun isDrawnAcrossAtNight() = drawn("across-night.png")
+    fun isDrawnAcrossAndDarkAtNight() = assertTrue(drawn("across-night.png") < 0.2f)
 
     @Test
     @Config(application = BrokenApp::class)
