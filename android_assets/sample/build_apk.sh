@@ -11,7 +11,11 @@ set -euo pipefail
 bundle=$(realpath "${1:?bundle}")
 out=$(realpath -m "${2:?APK to write}")
 cd "$(dirname "$0")"
-work=${WORK:-$(mktemp -d)}
+work=${WORK-}
+if [ -z "$work" ]; then
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+fi
 code=${CODE:-yes}
 litert=${LITERT-}
 framework=${FRAMEWORK:-/usr/share/android-framework-res/framework-res.apk}
@@ -28,6 +32,8 @@ min_sdk=$(of_gradle minSdk)
 resources() {
   # Gradle's plugin takes the package from its own file and refuses it in the manifest; aapt2 reads it nowhere else.
   sed "s/<manifest /<manifest package=\"$package\" /" app/src/main/AndroidManifest.xml >"$work/AndroidManifest.xml"
+  # Libraries are mapped out of the APK, as Gradle has it since minSdk 23.
+  sed -i 's/<application/<application android:extractNativeLibs="false"/' "$work/AndroidManifest.xml"
   if [ "$code" = no ]; then sed -i 's/<application/<application android:hasCode="false"/' "$work/AndroidManifest.xml"; fi
   rm -rf "$work/assets"
   mkdir -p "$work/assets"
@@ -73,7 +79,8 @@ code() {
     --pg-conf "$work/keep.txt" --pg-conf "$parts/tensorflow-lite/proguard.txt" --pg-conf "$work/rules.txt" --output "$work/add" \
     "$work/target/sample-0.1.0.jar" "$parts/kotlin-stdlib.jar" "$parts"/tensorflow-lite*/classes.jar
   for abi in $abis; do cp -r "$parts/tensorflow-lite/jni/$abi" "$work/add/lib/"; done
-  (cd "$work/add" && zip -q -X -0 -r "$work/unaligned.apk" classes.dex lib)
+  # No entries for directories: apksigner drops those, and what follows would move off its page.
+  (cd "$work/add" && zip -q -X -D -0 -r "$work/unaligned.apk" classes.dex lib)
 }
 
 sign() {
@@ -82,7 +89,8 @@ sign() {
     keytool -genkeypair -keystore "$store" -storetype PKCS12 -storepass "${KEYPASS:-throwaway}" -alias app -keyalg EC \
       -groupname secp256r1 -validity 10000 -dname "CN=throwaway key" 2>/dev/null
   fi
-  apksigner sign --v1-signing-enabled false --ks "$store" --ks-pass "pass:${KEYPASS:-throwaway}" --min-sdk-version "$min_sdk" --out "$out" "$work/aligned.apk"
+  apksigner sign --v1-signing-enabled false --ks "$store" --ks-pass "pass:${KEYPASS:-throwaway}" --min-sdk-version "$min_sdk" \
+    --out "$out" "$work/aligned.apk"
 }
 
 resources
