@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -12,7 +13,16 @@ import pytest
 from pocketrec.android_assets.verify import verify_bundle
 from pocketrec.train.artifacts import sha256_file, sha256_tree
 
-pytestmark = pytest.mark.android
+TOOLS = ("mvn", "keytool", "aapt2", "zipalign", "apksigner", "dexdump", "zip", "unzip")
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
+pytestmark = [
+    pytest.mark.android,
+    pytest.mark.skipif(
+        bool(MISSING),
+        reason=f"no {', '.join(MISSING)}; run: apt-get install maven openjdk-17-jdk-headless aapt android-framework-res "
+        "zipalign apksigner dexdump zip unzip",
+    ),
+]
 
 FOLDER = Path(__file__).parents[2] / "android_assets"
 SAMPLE = FOLDER / "sample"
