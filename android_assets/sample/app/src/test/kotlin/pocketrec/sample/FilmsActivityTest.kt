@@ -110,9 +110,10 @@ class FilmsActivityTest {
 
     @Test
     fun everythingThatIsTouchedHasAName() {
-        val row = opened().row(0)
-        assertEquals("Toy Story (1995)", row.findViewById<CheckBox>(R.id.picked).text)
-        assertEquals("Stars for Toy Story (1995)", row.findViewById<RatingBar>(R.id.stars).contentDescription)
+        val screen = opened()
+        val row = screen.row(0)
+        assertEquals(screen.film(0).title, row.findViewById<CheckBox>(R.id.picked).text)
+        assertEquals("Stars for ${screen.film(0).title}", row.findViewById<RatingBar>(R.id.stars).contentDescription)
     }
 
     /** Draws the screen, also into the build's directory for the eye; the brightness of its background, 0 to 1. */
