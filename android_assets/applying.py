@@ -14,7 +14,7 @@ from ..train.artifacts import atomic_dir
 from ..train.errors import CheckFailed, InputError
 from ..train.replacing import remove_leftovers, sync, sync_tree
 from .answering import Loaded
-from .lineage import check_follows, taken_from_base
+from .lineage import check_follows, require_split, taken_from_base
 from .verify import open_bundle, opened_bundle, verify_bundle
 
 Say = Callable[[str], None]
@@ -97,6 +97,7 @@ def merge(
 ) -> dict[str, Any]:  # fmt: skip
     """Put the bundle that an update makes of a base into an empty `folder`, and check it; see `verify_update`."""
     with opened_bundle(base, keys=keys) as old:
+        require_split("the base", old.manifest)
         _copy_own(update, folder)
         _copy_taken(old, _read_update(update), folder)
         new = Loaded(folder, open_bundle(folder, keys=keys))

@@ -85,12 +85,18 @@ def next_catalogue(run: Run, base: Loaded, new_items: Path | None, say: Say) -> 
     if new_items is not None or more:
         content = read_content(run)
         if new_items is not None:
-            more = more + read_new_items(new_items, {*own, *known}, content, base.catalogue.genres, say)
+            new = read_new_items(new_items, {*own, *known}, content, base.catalogue.genres, say)
+            _note_titles(new, [*items, *more], say)
+            more = more + new
         found = content.vectors([item["title"] for item in more], [item["genres"] for item in more])
         items, vectors = items + more, np.concatenate([vectors, found])
-    if repeated := len(items) - len({item["title"] for item in items}):
-        say(f"{repeated:,} items have a title that an earlier one has; a title then means the earlier one")
     return NextCatalogue(items, vectors)
+
+
+def _note_titles(new: Sequence[Item], earlier: Sequence[Item], say: Say) -> None:
+    titles = {item["title"] for item in earlier}
+    if taken := [item["title"] for item in new if item["title"] in titles]:
+        say(f"{len(taken):,} new items have the title of an earlier one, which that title then means, such as {taken[0]!r}")
 
 
 def _own(run: Run, base: Loaded) -> tuple[list[Item], np.ndarray]:

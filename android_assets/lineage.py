@@ -42,15 +42,22 @@ def require_whole(folder: Path, manifest: Mapping[str, Any]) -> None:
         )
 
 
+def require_split(what: str, manifest: Mapping[str, Any]) -> None:
+    """Raises:
+    CheckFailed: `what` has a catalogue that is inside a model.
+    """
+    if not LAYOUTS[manifest["layout"]].has_candidates:
+        raise CheckFailed(f"update: {what} has the layout {manifest['layout']}, whose catalogue is inside a model")
+
+
 def check_follows(base: Loaded, new: Loaded, *, allow_downgrade: bool = False) -> None:
     """Check that `new`, an update merged with `base`, may take its place: the same encoder, the same ids for the same items.
 
     Raises:
         CheckFailed: it may not, with the reason.
     """
-    for what, manifest in (("the base", base.manifest), ("the update", new.manifest)):
-        if not LAYOUTS[manifest["layout"]].has_candidates:
-            raise CheckFailed(f"update: {what} has the layout {manifest['layout']}, whose catalogue is inside a model")
+    require_split("the base", base.manifest)
+    require_split("the update", new.manifest)
     old, now = base.manifest, new.manifest
     if now["name"] != old["name"]:
         raise CheckFailed(f"update: it is for {now['name']}, the base is {old['name']}")
