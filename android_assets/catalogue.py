@@ -96,7 +96,9 @@ def next_catalogue(run: Run, base: Loaded, new_items: Path | None, say: Say) -> 
 def _note_titles(new: Sequence[Item], earlier: Sequence[Item], say: Say) -> None:
     titles = {item["title"] for item in earlier}
     if taken := [item["title"] for item in new if item["title"] in titles]:
-        say(f"{len(taken):,} new items have the title of an earlier one, which that title then means, such as {taken[0]!r}")
+        say(
+            f"{len(taken):,} new items have the title of an earlier one, which that title then means, such as {taken[0]!r}"
+        )
 
 
 def _own(run: Run, base: Loaded) -> tuple[list[Item], np.ndarray]:
