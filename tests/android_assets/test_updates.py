@@ -182,7 +182,7 @@ def broken(own_run, name):
         ("encoder", "expected the base's query_encoder dynamic_int8, sha256 .*ship a full bundle"),
         ("file", "got other bytes; run `pocketrec convert RUN` again"),
         ("vocabulary", "the base's vocabulary of genres, got another; ship a full bundle"),
-        ("order", "item '2' at place 0, where the base has '1'; put new items at the end"),
+        ("order", "item '100' at place 0, where the base has '50'; put new items at the end"),
         ("fewer vectors", r"expected float32\[1682, 64\], got float32\[1681, 64\]"),
         ("dimension", r"expected float32\[1682, 64\], got float32\[1682, 63\]"),
         ("not finite", "with NaN or infinity"),
