@@ -289,7 +289,9 @@ def add_golden(
     loaded = Loaded(draft.folder, draft.manifest)
     whole = [replace(query, items=query.items[:_TOP]) for query in data.queries[:: max(1, len(data.queries) // 2)][:2]]
     known = loaded.catalogue.preferences  # none where models are keyed by user
-    queries = [replace(query, preferences=sorted({*query.preferences} & {*known})) for query in [*_asked(loaded, whole), *more]]
+    queries = [
+        replace(query, preferences=sorted({*query.preferences} & {*known})) for query in [*_asked(loaded, whole), *more]
+    ]
     golden = make_golden(loaded, queries, whole, tolerances, tolerance, min(_TOP, loaded.most))
     draft.made("golden.json", "golden").write_text(to_text(golden), encoding="utf-8")
 
