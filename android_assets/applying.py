@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +14,11 @@ from ..train.errors import CheckFailed, InputError
 from ..train.replacing import remove_leftovers, sync, sync_tree
 from .answering import Loaded
 from .lineage import check_follows, require_split, taken_from_base
-from .verify import open_bundle, opened_bundle, verify_bundle
+from .manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, SIGNATURE_BYTES
+from .opening import read_plain, unpacked
+from .verify import open_bundle, opened_bundle, trusted, verify_bundle
 
 Say = Callable[[str], None]
-_MANIFEST_LIMIT = 16 << 20
 
 
 def verify_update(
@@ -27,7 +27,7 @@ def verify_update(
     """Check that an update may follow a bundle, and the bundle that both together make, its golden vectors included.
 
     Args:
-        update: a directory that `write_update` wrote.
+        update: what `write_update` wrote, folder or zip.
         base: a bundle, folder or zip.
         keys: Ed25519 public keys (PEM), by one of which each of the two must be signed.
         say: called with a line on each check that held.
@@ -36,7 +36,7 @@ def verify_update(
         The update's manifest.
 
     Raises:
-        InputError: no such directory, no update, or an unreadable key.
+        InputError: no such place, no update, or an unreadable key.
         CheckFailed: anything that is not as promised or does not fit, with the reason.
     """
     with TemporaryDirectory() as place:
@@ -96,10 +96,12 @@ def merge(
     say: Say = lambda text: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Put the bundle that an update makes of a base into an empty `folder`, and check it; see `verify_update`."""
-    with opened_bundle(base, keys=keys) as old:
+    trust = lambda message, signature: trusted(message, signature, keys)  # noqa: E731
+    with opened_bundle(base, keys=keys) as old, unpacked(update, trust) as shipped:
         require_split("the base", old.manifest)
-        _copy_own(update, folder)
-        _copy_taken(old, _read_update(update), folder)
+        manifest = _read_update(shipped, keys)
+        _copy_own(shipped, folder)
+        _copy_taken(old, manifest, folder)
         new = Loaded(folder, open_bundle(folder, keys=keys))
         check_follows(old, new, allow_downgrade=allow_downgrade)
         n_new = len(new.items) - len(old.items)
@@ -107,35 +109,30 @@ def merge(
     return verify_bundle(folder, keys=keys, say=say)
 
 
-def _read_update(update: Path) -> dict[str, Any]:
-    """An update's manifest, as far as merging needs it; the merged bundle is opened with every check."""
-    path = update / "manifest.json"
-    if path.stat().st_size > _MANIFEST_LIMIT:
-        raise CheckFailed(f"manifest.json: larger than {_MANIFEST_LIMIT} bytes")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        digests = {row["path"]: row["sha256"] for row in manifest["files"]}
-        is_update = manifest["update"] is not None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckFailed(f"manifest.json: malformed ({type(error).__name__}: {error})") from error
-    if not is_update:
-        raise InputError(
-            "UPDATE", expected="an update", given=f"{update}, a whole bundle", do="verify it without --base, or install it"
-        )  # fmt: skip
-    return {**manifest, "digests": digests}
+def _read_update(update: Path, keys: Sequence[Path]) -> dict[str, Any]:
+    """An update's manifest, signed by one of the keys where there are any.
+
+    Raises:
+        InputError: there is none, or it is a whole bundle's.
+        CheckFailed: malformed, or not signed as it must be.
+    """
+    message = read_plain(update / MANIFEST, MANIFEST_LIMIT)
+    if message is None:
+        do = "write one with `pocketrec bundle RUN --catalogue-only --base BUNDLE --out UPDATE`"
+        raise InputError("UPDATE", expected="an update", given=f"{update}, which has no {MANIFEST}", do=do)
+    manifest = trusted(message, read_plain(update / SIGNATURE, SIGNATURE_BYTES), keys)
+    if manifest["update"] is None:
+        do = "verify it without --base, or install it"
+        raise InputError("UPDATE", expected="an update", given="a whole bundle", do=do)
+    return manifest
 
 
 def _copy_own(update: Path, folder: Path) -> None:
     """Copy what an update ships.
 
     Raises:
-        InputError: it is no directory with a manifest.
         CheckFailed: a link or device among the files.
     """
-    if not (update / "manifest.json").is_file():
-        given = f"{update}, which has no manifest.json" if update.is_dir() else f"{update} (no such directory)"
-        do = "write one with `pocketrec bundle RUN --catalogue-only --base BUNDLE --out UPDATE`"
-        raise InputError("UPDATE", expected="an update's directory", given=given, do=do)
     for path in sorted(update.rglob("*")):
         name = path.relative_to(update)
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
@@ -151,8 +148,9 @@ def _copy_taken(base: Loaded, manifest: Mapping[str, Any], folder: Path) -> None
         CheckFailed: the base has no such file, or another one.
     """
     there = {row["path"]: row["sha256"] for row in base.manifest["files"]}
+    wanted = {row["path"]: row["sha256"] for row in manifest["files"]}
     for path in taken_from_base(manifest):
-        if path not in there or there[path] != manifest["digests"].get(path):
+        if there.get(path) != wanted[path]:
             what = "its query encoder is not the base's" if path.endswith(".tflite") else "it is for another base"
             state = "has another" if path in there else "lacks it"
             raise CheckFailed(f"update: {what}: it takes {path} from the base, which {state}")

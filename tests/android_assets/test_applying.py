@@ -15,6 +15,7 @@ from pocketrec.android_assets.answering import Loaded
 from pocketrec.android_assets.applying import apply_update, verify_update
 from pocketrec.android_assets.bundle import Wish, write_bundle
 from pocketrec.android_assets.lineage import check_follows
+from pocketrec.android_assets.packing import write_zip
 from pocketrec.android_assets.recommend import recommend
 from pocketrec.android_assets.updates import UpdateWish, write_update
 from pocketrec.android_assets.verify import open_bundle, verify_bundle
@@ -47,6 +48,15 @@ def test_an_update_verifies_with_its_base_and_is_named_without(chain, pocketrec)
         recommend(chain.updates[2], history=["Speed (1994)"])
 
 
+def test_an_update_may_be_a_zip(chain, tmp_path):
+    write_zip(chain.updates[2], tmp_path / "update.zip")
+    write_zip(chain.bundles[1], tmp_path / "base.zip")
+    assert verify_update(tmp_path / "update.zip", tmp_path / "base.zip")["version"] == 2
+    installed = chain.installed(tmp_path)
+    assert apply_update(installed, tmp_path / "update.zip")["version"] == 2
+    assert sha256_tree(installed) == sha256_tree(chain.bundles[2])
+
+
 def test_an_update_may_skip_versions(chain):
     """All of the catalogue is in it, so that 3 fits 1 as well as 2."""
     assert verify_update(chain.updates[3], chain.bundles[1])["version"] == 3
@@ -75,14 +85,14 @@ BREAKAGES = {
     "file too many": (lambda u: (u / "extra").write_text("x"), "extra: not declared"),
     "link": (lambda u: (u / "link").symlink_to("/etc/passwd"), "link: a link or device"),
     "device": (lambda u: os.mkfifo(u / "pipe"), "pipe: a link or device"),
-    "no JSON": (lambda u: (u / "manifest.json").write_text("{"), "manifest.json: malformed"),
+    "no JSON": (lambda u: (u / "manifest.json").write_text("{"), "manifest.json: "),
     "no files": (lambda u: edit(u, lambda m: m.pop("files")), "manifest.json: malformed"),
     "huge": (lambda u: (u / "manifest.json").write_text(" " * (17 << 20)), "manifest.json: larger than"),
-    "no list": (lambda u: edit(u, lambda m: m["update"].update(from_base="all")), "malformed update"),
-    "no base version": (lambda u: edit(u, lambda m: m["update"].update(base_version="1")), "base_version is no whole"),
+    "no list": (lambda u: edit(u, lambda m: m["update"].update(from_base="all")), "malformed: update from_base"),
+    "no base version": (lambda u: edit(u, lambda m: m["update"].update(base_version="1")), "malformed: update base_version"),
     "a path outside": (
         lambda u: edit(u, lambda m: m["update"]["from_base"].append("../../etc/passwd")),
-        "it takes ../../etc/passwd from the base, which lacks it",
+        "update from_base: expected files of this bundle",
     ),
     "another file of the base": (
         lambda u: edit(u, lambda m: m["update"]["from_base"].append("candidates.npy")),
@@ -199,9 +209,9 @@ def test_new_films_are_recommended_and_left_out_once_seen(chain):
     [
         (["update", "/none", "{update}"], "BUNDLE: expected a bundle directory, got /none (no such"),
         (["update", "{file}", "{update}"], "file, a file; name one, or unpack it first"),
-        (["update", "{base}", "/none"], "UPDATE: expected an update's directory, got /none (no such"),
+        (["update", "{base}", "/none"], "got /none (no such"),
         (["update", "{base}", "{empty}"], "which has no manifest.json"),
-        (["update", "{base}", "{base}"], "UPDATE: expected an update, got"),
+        (["update", "{base}", "{base}"], "UPDATE: expected an update, got a whole bundle"),
         (["verify", "{base}", "--base", "{base}"], "a whole bundle; verify it without --base"),
         (["verify", "{update}", "--base", "/none"], "/none (no such"),
         (["verify", "{base}", "--allow-downgrade"], "expected --base BUNDLE beside it"),
