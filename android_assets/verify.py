@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..train.errors import CheckFailed
+from ..train.replacing import while_unchanged
 from .answering import Loaded
 from .contract import check_models, contract_sha256
 from .fitting import check_fit
 from .golden import replay
 from .golden_checks import read_golden
+from .lineage import require_whole
 from .manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, SIGNATURE_BYTES, read_manifest
 from .opening import read_plain, unpacked
 from .signing import check_signature
@@ -36,6 +38,10 @@ def verify_bundle(
         InputError: no such bundle, or an unreadable key.
         CheckFailed: anything that is not as promised, with the reason.
     """
+    return while_unchanged(where, lambda: _verified(where, keys, say))
+
+
+def _verified(where: Path, keys: Sequence[Path], say: Callable[[str], None]) -> dict[str, Any]:
     with opened_bundle(where, keys=keys) as loaded:
         manifest = loaded.manifest
         signed = f", signed by key {manifest['key_id']}" if keys else ""
@@ -65,10 +71,15 @@ def open_bundle(folder: Path, *, keys: Sequence[Path] = ()) -> dict[str, Any]:
         InputError: an unreadable key.
         CheckFailed: anything that is not as promised.
     """
+    return while_unchanged(folder, lambda: _opened(folder, keys))
+
+
+def _opened(folder: Path, keys: Sequence[Path]) -> dict[str, Any]:
     message = read_plain(folder / MANIFEST, MANIFEST_LIMIT)
     if message is None:
         raise CheckFailed(f"{MANIFEST}: missing from {folder}")
     manifest = trusted(message, read_plain(folder / SIGNATURE, SIGNATURE_BYTES), keys)
+    require_whole(folder, manifest)
     check_files(folder, manifest)
     check_models(folder, manifest)
     check_fit(folder, manifest)
