@@ -393,6 +393,15 @@ def report(
         raise CheckFailed(f"{len(compared.worse)} regressions against {baseline}")
 
 
+Keys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PUBLIC_KEY",
+        help="Ed25519 public key (PEM) that may have signed; may be repeated. Refuses unsigned bundles.",
+    ),
+]
+
+
 @app.command()
 def bundle(
     run: RunArg,
@@ -420,23 +429,38 @@ def bundle(
     packed: Annotated[
         Path | None, typer.Option("--zip", metavar="FILE", help="Write it as one zip too, models stored and aligned.")
     ] = None,
-    version: Annotated[int, typer.Option(help="Version of the bundle, a whole number that rises.")] = 1,
+    version: Annotated[
+        int | None, typer.Option(help="Version, a whole number that rises. Default: 1, or one more than the base's.")
+    ] = None,
+    catalogue_only: Annotated[
+        bool, typer.Option("--catalogue-only", help="Write an update of --base: items and vectors without the model.")
+    ] = False,
+    base: Annotated[Path | None, typer.Option(metavar="BUNDLE", help="The split bundle that an update is for.")] = None,
+    new_items: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV or Parquet of new items: id, title, genres.")
+    ] = None,
+    key: Keys = None,
     verbose: Verbose = False,
 ) -> None:
-    """Write the bundle an app loads: models, vocabularies, titles, golden vectors, manifest.
+    """Write the bundle an app loads: models, vocabularies, titles, golden vectors, manifest. Or an update of its catalogue.
 
     \b
     Examples: pocketrec bundle run --out bundle --recipe dynamic_int8
               pocketrec bundle run --out bundle --auto --target arm64/cortex-a53 --sign key.pem --zip bundle.zip
+              pocketrec bundle run --catalogue-only --base bundle --new-items new.csv --out update
     """
     from pocketrec.android_assets.bundle import Wish, write_bundle
     from pocketrec.android_assets.packing import require_no_file, write_zip
     from pocketrec.train.artifacts import open_run
 
-    folder = out or run / "bundle"
+    _check_kind(catalogue_only, {"--base": base, "--new-items": new_items, "--key": key},
+                {"--recipe": recipe, "--auto": auto, "--layout": layout, "--target": target})  # fmt: skip
+    folder = out or run / ("update" if catalogue_only else "bundle")
     if packed is not None:
         require_no_file(packed)
-    wish = Wish(recipe, auto, layout, runtime or (), target or (), sign, version)
+    if base is not None:
+        return _update_of(base, run, folder, packed, new_items, version, sign, key, runtime, verbose)
+    wish = Wish(recipe, auto, layout, runtime or (), target or (), sign, 1 if version is None else version)
     with _working(verbose):
         manifest, refused = write_bundle(open_run(run), folder, wish)
         if packed is not None:
@@ -447,6 +471,44 @@ def bundle(
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     signed = f", signed by key {manifest['key_id']}" if manifest["key_id"] else ""
     _print(f"bundled {models}: {len(manifest['files'])} files, {size:,} bytes in {folder}{signed}")
+    if packed is not None:
+        _print(f"wrote {packed}, {packed.stat().st_size:,} bytes")
+    return None
+
+
+def _check_kind(catalogue_only: bool, of_updates: dict[str, Any], of_bundles: dict[str, Any]) -> None:
+    """Refuse options of a whole bundle for an update, and the other way round."""
+    from pocketrec.train.errors import InputError
+
+    given = [name for name, value in (of_bundles if catalogue_only else of_updates).items() if value]
+    if given and catalogue_only:
+        raise InputError(
+            given[0], expected="no --catalogue-only beside it", given="both", do="the base says it; leave it out"
+        )
+    if given:
+        raise InputError(given[0], expected="--catalogue-only beside it", given="none", do="add it")
+    if catalogue_only and not of_updates["--base"]:
+        raise InputError("--catalogue-only", expected="--base BUNDLE", given="none", do="name the bundle to update")
+
+
+def _update_of(
+    base: Path, run: Path, out: Path, packed: Path | None, new_items: Path | None, version: int | None, sign: Path | None,
+    key: list[Path] | None, runtime: list[str] | None, verbose: bool,
+) -> None:  # fmt: skip
+    from pocketrec.android_assets.packing import write_zip
+    from pocketrec.android_assets.updates import UpdateWish, write_update
+    from pocketrec.train.artifacts import open_run
+
+    wish, notes = UpdateWish(base, new_items, version, sign, key or (), runtime or ()), []
+    with _working(verbose):
+        manifest, shipped = write_update(open_run(run), out, wish, notes.append)
+        if packed is not None:
+            write_zip(out, packed)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    signed = f", signed by key {manifest['key_id']}" if manifest["key_id"] else ""
+    versions = f"version {manifest['update']['base_version']} to {manifest['version']}"
+    _print(*(f"note: {note}" for note in notes))
+    _print(f"wrote an update from {versions}: {len(shipped)} files, {size:,} bytes in {out}{signed}")
     if packed is not None:
         _print(f"wrote {packed}, {packed.stat().st_size:,} bytes")
 
@@ -466,30 +528,56 @@ def keygen(
     _print(f"wrote {out}, which signs, and {public_key}, which checks: key {name}")
 
 
-Keys = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="PUBLIC_KEY",
-        help="Ed25519 public key (PEM) that may have signed; may be repeated. Refuses unsigned bundles.",
-    ),
+Downgrade = Annotated[
+    bool, typer.Option("--allow-downgrade", help="Let an update go back to a lower version than the base's.")
 ]
 
 
 @app.command()
 def verify(
-    where: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, folder or zip.", show_default=False)],
+    where: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="A bundle, folder or zip; or an update.", show_default=False)
+    ],
     key: Keys = None,
+    base: Annotated[Path | None, typer.Option(metavar="BUNDLE", help="The bundle that an update is for.")] = None,
+    allow_downgrade: Downgrade = False,
 ) -> None:
     """Re-hash everything in a bundle, check that it fits together and replay its golden vectors; exit 1 when anything differs.
 
     \b
     Examples: pocketrec verify bundle
               pocketrec verify bundle.zip --key key.pub.pem
+              pocketrec verify update --base bundle --key key.pub.pem
     """
+    from pocketrec.android_assets.applying import verify_update
     from pocketrec.android_assets.verify import verify_bundle
+    from pocketrec.train.errors import InputError
 
+    if base is not None:
+        manifest = verify_update(where, base, keys=key or (), allow_downgrade=allow_downgrade, say=_print)
+        return _print(f"verified an update of {manifest['name']} to version {manifest['version']}")
+    if allow_downgrade:
+        raise InputError("--allow-downgrade", expected="--base BUNDLE beside it", given="none", do="add it")
     manifest = verify_bundle(where, keys=key or (), say=_print)
-    _print(f"verified {manifest['name']} version {manifest['version']}")
+    return _print(f"verified {manifest['name']} version {manifest['version']}")
+
+
+@app.command()
+def update(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.", show_default=False)],
+    update: Annotated[Path, typer.Argument(metavar="UPDATE", help="An update of it.", show_default=False)],
+    key: Keys = None,
+    allow_downgrade: Downgrade = False,
+) -> None:
+    """Bring a bundle up to date in place, whole or not at all; exit 1 when the update does not fit.
+
+    \b
+    Example: pocketrec update bundle update --key key.pub.pem
+    """
+    from pocketrec.android_assets.applying import apply_update
+
+    manifest = apply_update(bundle, update, keys=key or (), allow_downgrade=allow_downgrade, say=_print)
+    _print(f"{bundle} is {manifest['name']} version {manifest['version']}")
 
 
 @app.command()

@@ -78,6 +78,9 @@ class Loaded:
         if not outcome:
             raise CheckFailed(f"{model['file']} does not run on {any_phone_runtime()}: {outcome.reason}")
         outputs = {port["name"]: rows_of(outcome.arrays, port["name"]) for port in model["outputs"]}
+        for ids in outputs.get("ids", ()):
+            if ids.size and not (ids.min() >= 0 and ids.max() < len(self.catalogue.items)):
+                raise CheckFailed(f"{model['file']} answers with ids that are no items")
         return [{name: rows[place] for name, rows in outputs.items()} for place in range(len(questions))]
 
     def answers(

@@ -25,15 +25,15 @@ from ..train.artifacts import PARITY_SCHEMA, Run, atomic_dir, kit_version, read_
 from ..train.errors import CheckFailed, InputError, pick
 from .answering import Loaded
 from .candidates import JUDGED_AS, judge_rows, require_passed, stored_rows, write_rows
+from .catalogue import NextCatalogue
 from .choosing import choose, required_places, results_of
 from .contract import contract_sha256, model_rows
 from .golden import make_golden, to_text
 from .layouts import LAYOUTS, chosen_layout
+from .manifest import BUNDLE_SCHEMA, MOST_VERSION
 from .packing import set_times
 from .signing import key_id, read_private_key
 
-BUNDLE_SCHEMA = "pocketrec.bundle/1"
-MOST_VERSION = 2**31 - 1
 _TOP = 10
 # Films of the short golden history.
 _FEW = 3
@@ -247,20 +247,25 @@ def _model(folder: Path, variant: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_candidates(
-    draft: Draft, run: Run, data: HeldOut, encoder: Mapping[str, Any], runtimes: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Store the run's candidates beside an encoder, and add what its lists are worth on each runtime to the parity summary.
+    draft: Draft, run: Run, data: HeldOut, encoder: Mapping[str, Any], runtimes: Sequence[str],
+    catalogue: NextCatalogue | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Store candidates beside an encoder, and add what its lists are worth on each runtime to the parity summary.
+
+    Args:
+        catalogue: in place of the items that the run was trained with.
 
     Raises:
         CheckFailed: they miss the gate of a retriever of the same recipe.
     """
-    vectors = np.load(run.trained / "candidates.npy")
+    vectors = np.load(run.trained / "candidates.npy") if catalogue is None else catalogue.vectors
     rows, scale = stored_rows(vectors, encoder["recipe"])
     write_rows(draft.made("candidates.npy", "candidates"), rows)
     draft.manifest["candidates"] = {
         "file": "candidates.npy", "dtype": rows.dtype.name, "shape": list(rows.shape), "scale": scale,
     }  # fmt: skip
     users, _ = references(load_reference(run, data, say=lambda text: None), data)
+    users = users if catalogue is None else catalogue.asked(users)
     gate = read_gates().get((JUDGED_AS, encoder["recipe"]))
     feeds = part(data.feeds(port["name"] for port in encoder["inputs"]), 0, len(data.queries))
     judged = []
@@ -276,14 +281,16 @@ def add_candidates(
     return judged
 
 
-def add_golden(draft: Draft, data: HeldOut, tolerances: Mapping[str, float], tolerance: float) -> None:
-    """Write golden.json: two held-out users as tensors; end to end one of them, a short history narrowed to a genre, and
-    preferences alone."""
+def add_golden(
+    draft: Draft, data: HeldOut, tolerances: Mapping[str, float], tolerance: float, more: Sequence[Query] = ()
+) -> None:
+    """Write golden.json: two held-out users as tensors; end to end one of them, a short history narrowed to a genre,
+    preferences alone, and `more`."""
     loaded = Loaded(draft.folder, draft.manifest)
     whole = [replace(query, items=query.items[:_TOP]) for query in data.queries[:: max(1, len(data.queries) // 2)][:2]]
-    known = set(loaded.catalogue.preferences)  # models keyed by user know none
+    known = loaded.catalogue.preferences  # none where models are keyed by user
     queries = [
-        replace(query, preferences=sorted(known.intersection(query.preferences))) for query in _asked(loaded, whole)
+        replace(query, preferences=sorted({*query.preferences} & {*known})) for query in [*_asked(loaded, whole), *more]
     ]
     golden = make_golden(loaded, queries, whole, tolerances, tolerance, min(_TOP, loaded.most))
     draft.made("golden.json", "golden").write_text(to_text(golden), encoding="utf-8")

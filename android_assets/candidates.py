@@ -1,7 +1,10 @@
 """The catalogue's vectors as a file of their own, and what a list found with them is worth beside the SavedModels'."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ from ..train.metrics import top_k
 # What a row is judged by: a retriever of the same recipe answers the same question.
 JUDGED_AS = "retriever"
 _LEVELS = 127
+# Rows that are scored at once, as float32.
+_PART_BYTES = 4 << 20
 
 
 def stored_rows(candidates: np.ndarray, recipe: str) -> tuple[np.ndarray, float | None]:
@@ -40,8 +45,34 @@ def write_rows(path: Path, rows: np.ndarray) -> None:
         np.lib.format.write_array(stream, np.ascontiguousarray(rows), version=(1, 0), allow_pickle=False)
 
 
-def read_rows(path: Path, declared: Mapping[str, Any]) -> np.ndarray:
-    """Map the rows of a bundle's candidates; nothing is read until it is used.
+@dataclass(frozen=True)
+class StoredRows:
+    """Rows of a file, read when they are asked for and not kept: a mapped file would count as memory in use.
+
+    Attributes:
+        start: where the first row begins.
+        shape: n, d.
+    """
+
+    path: Path
+    dtype: np.dtype
+    shape: tuple[int, int]
+    start: int
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Rows [m, d] of a slice without a step."""
+        first, last, _ = rows.indices(len(self))
+        n = max(0, last - first)
+        with self.path.open("rb") as stream:
+            stream.seek(self.start + first * self.shape[1] * self.dtype.itemsize)
+            return np.fromfile(stream, self.dtype, n * self.shape[1]).reshape(n, self.shape[1])
+
+
+def read_rows(path: Path, declared: Mapping[str, Any]) -> StoredRows:
+    """The rows of a bundle's candidates; only the header is read until they are used.
 
     Args:
         declared: `dtype` and `shape` of the manifest.
@@ -50,26 +81,37 @@ def read_rows(path: Path, declared: Mapping[str, Any]) -> np.ndarray:
         CheckFailed: another format, dtype, shape or length than declared.
     """
     try:
-        rows = np.lib.format.open_memmap(path, mode="r")
         with path.open("rb") as stream:
             version = np.lib.format.read_magic(stream)
-    except (ValueError, OSError, SyntaxError, TypeError, OverflowError) as error:
+            if version != (1, 0):
+                raise ValueError(f"format {version[0]}.{version[1]}")
+            shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+            start = stream.tell()
+    except (
+        ValueError,
+        OSError,
+        SyntaxError,
+        TypeError,
+        KeyError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+        TokenError,
+    ) as error:
         raise CheckFailed(f"{path.name}: not a NumPy array of plain numbers ({error})") from error
-    expected = np.dtype(declared["dtype"]).newbyteorder("<")
-    if (
-        version != (1, 0)
-        or rows.dtype != expected
-        or list(rows.shape) != list(declared["shape"])
-        or not rows.flags.c_contiguous
-    ):
+    expected, wanted = np.dtype(declared["dtype"]).newbyteorder("<"), tuple(declared["shape"])
+    if dtype != expected or shape != wanted or is_fortran:
         raise CheckFailed(
-            f"{path.name}: {rows.dtype.name}{list(rows.shape)}, the manifest says {declared['dtype']}{declared['shape']}"
+            f"{path.name}: {dtype.name}{list(shape)}, the manifest says {declared['dtype']}{declared['shape']}"
         )
-    return rows
+    size = start + math.prod(wanted) * expected.itemsize
+    if path.stat().st_size != size:
+        raise CheckFailed(f"{path.name}: {path.stat().st_size} bytes, its rows end at {size}")
+    return StoredRows(path, expected, wanted, start)
 
 
 def search(
-    query: np.ndarray, rows: np.ndarray, scale: float | None, allowed: np.ndarray, k: int
+    query: np.ndarray, rows: np.ndarray | StoredRows, scale: float | None, allowed: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best allowed rows for one query.
 
@@ -82,8 +124,9 @@ def search(
         ids int32[m] and scores float32[m], best first, equal ones by id; m is k, or less where fewer are allowed.
     """
     scores = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), 65_536):  # in parts, so that the file may be larger than memory
-        scores[start : start + 65_536] = rows[start : start + 65_536].astype(np.float32) @ query
+    step = max(1, _PART_BYTES // (4 * len(query)))
+    for start in range(0, len(rows), step):  # in parts, so that the file may be larger than memory
+        scores[start : start + step] = rows[start : start + step].astype(np.float32, copy=False) @ query
     scores *= np.float32(1 if scale is None else scale)
     scores[~allowed] = -np.inf
     ids = top_k(scores[None], min(k, len(rows)))[0]

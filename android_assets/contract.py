@@ -5,7 +5,7 @@ candidates, and each model's bytes and signature. Whoever opens a bundle makes t
 format; the app's client makes the same one.
 """
 
-import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,33 +14,41 @@ from ..convert.tflite_file import TfliteFile, read_tflite
 from ..convert.vocabularies import ENTRY, known_by, vocabulary_text
 from ..train.artifacts import sha256_bytes, sha256_file
 from ..train.errors import CheckFailed, InputError
+from .strict_json import parse_json
 
 _HEAD = "pocketrec.contract/1"
+_ROWS, _SHA256 = re.compile(r"[0-9]{1,10}").fullmatch, re.compile(r"[0-9a-f]{64}").fullmatch
 
 
-def contract_sha256(folder: Path, manifest: Mapping[str, Any]) -> str:
-    """Hex SHA-256 of the contract's text."""
-    return sha256_bytes(contract_text(folder, manifest).encode())
+def contract_sha256(folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str] | None = None) -> str:
+    """Hex SHA-256 of the contract's text; see `contract_text`."""
+    return sha256_bytes(contract_text(folder, manifest, known).encode())
 
 
-def contract_text(folder: Path, manifest: Mapping[str, Any]) -> str:
+def contract_text(folder: Path, manifest: Mapping[str, Any], known: Mapping[str, str] | None = None) -> str:
     """The contract of a bundle's files as they are now, a fact a line.
+
+    Args:
+        known: sha256 by path of files that were just hashed, so that none is read twice.
 
     Raises:
         CheckFailed: a file or an entry of items.json is malformed.
     """
+    digest_of = (known or {}).get
     lines = [_HEAD]
     for row in sorted(manifest["vocabularies"], key=lambda row: row["name"]):
-        digest = sha256_file(folder / row["file"])
+        digest = digest_of(row["file"]) or sha256_file(folder / row["file"])
         lines.append(f"vocabulary {row['name']} {digest} {row['size']} {row['oov_index']}")
     ids = "".join(f"{item['id']}\n" for item in read_items(folder / manifest["items"]))
     lines.append(f"items {sha256_bytes(ids.encode())}")
     if (candidates := manifest.get("candidates")) is not None:
         scale = "-" if candidates["scale"] is None else repr(candidates["scale"])
         shape = _dims(candidates["shape"])
-        lines.append(f"candidates {sha256_file(folder / candidates['file'])} {candidates['dtype']} {shape} {scale}")
+        digest = digest_of(candidates["file"]) or sha256_file(folder / candidates["file"])
+        lines.append(f"candidates {digest} {candidates['dtype']} {shape} {scale}")
     for model in sorted(manifest["models"], key=lambda model: model["graph"]):
-        lines.append(f"model {model['graph']} {model['recipe']} {sha256_file(folder / model['file'])}")
+        digest = digest_of(model["file"]) or sha256_file(folder / model["file"])
+        lines.append(f"model {model['graph']} {model['recipe']} {digest}")
         for kind in ("input", "output"):
             lines += [f"{kind} {port['name']} {port['dtype']} {_dims(port['shape'])}" for port in model[f"{kind}s"]]
         lines += [f"rows {name} {rows}" for name, rows in sorted(model["rows"].items())]
@@ -57,10 +65,7 @@ def read_items(path: Path) -> list[dict[str, Any]]:
     Raises:
         CheckFailed: not a list of such entries.
     """
-    try:
-        items = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckFailed(f"{path.name}: not JSON ({error})") from error
+    items = parse_json(path.read_bytes(), path.name)
     if not isinstance(items, list) or not all(map(_is_item, items)):
         raise CheckFailed(f"{path.name}: expected a list of items with id, title and genres")
     return items
@@ -92,8 +97,8 @@ def _stamp(file: TfliteFile) -> str:
     try:
         text = (file.metadata(ENTRY) or b"").decode("ascii")
         known = [line.split(" ") for line in text.splitlines()]
-        is_well_formed = [name for name, n, digest in known if n.isdecimal() and len(digest) == 64] == needed
-    except (UnicodeDecodeError, ValueError):
+        is_well_formed = [name for name, n, digest in known if _ROWS(n) and _SHA256(digest)] == needed
+    except (ValueError, IndexError, TypeError):
         is_well_formed = False
     if not is_well_formed:
         raise CheckFailed(f"the model does not say which vocabularies it was made for (metadata {ENTRY})")
@@ -122,6 +127,8 @@ def _check_model(file: TfliteFile, model: Mapping[str, Any], files: Mapping[str,
     inputs, outputs = file.ports()
     if inputs != model["inputs"] or outputs != model["outputs"]:
         raise CheckFailed("inputs or outputs differ from the manifest's")
+    if file.min_runtime != model["min_runtime"]:
+        raise CheckFailed(f"it needs runtime {file.min_runtime}, the manifest says {model['min_runtime']}")
     text, rows = _stamp(file), model_rows(file)
     if rows != model["rows"]:
         raise CheckFailed(f"its tables have rows for {rows}, the manifest says {model['rows']}")

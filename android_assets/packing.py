@@ -77,10 +77,9 @@ def write_zip(folder: Path, out: Path) -> None:
 def _padding(offset: int, name_bytes: int) -> bytes:
     """An extra field by which the data after a local header at `offset` starts at a multiple of `ALIGNMENT`."""
     least = offset + _LOCAL_HEADER + name_bytes + 6  # the field's id, length, and the alignment it states
-    rest = -least % ALIGNMENT
-    return (
-        _PADDING_ID.to_bytes(2, "little")
-        + (2 + rest).to_bytes(2, "little")
-        + ALIGNMENT.to_bytes(2, "little")
-        + bytes(rest)
-    )
+    return padding_field(-least % ALIGNMENT)
+
+
+def padding_field(zeros: int) -> bytes:
+    """An extra field that states the alignment, and then holds so many zeros."""
+    return b"".join(n.to_bytes(2, "little") for n in (_PADDING_ID, 2 + zeros, ALIGNMENT)) + bytes(zeros)

@@ -15,6 +15,7 @@ from ..convert.graphs import DEFAULT_K, STARS_WEIGHT
 from ..train.artifacts import Run, open_run
 from ..train.errors import InputError
 from ..train.metrics import top_k
+from ..train.replacing import while_unchanged
 from .asking import Asked, ask_history, known_genres, user_index
 from .verify import opened_bundle
 
@@ -69,7 +70,7 @@ def recommend(
         raise InputError("query", expected="either --user, or --history and --prefer", given="both", do="leave one out")
     question = _Question(user, history, prefer, genre, top, skip_unknown)
     if where.is_file() or (where / "manifest.json").is_file():
-        return _from_bundle(where, question, keys)
+        return while_unchanged(where, lambda: _from_bundle(where, question, keys))
     return _from_run(open_run(where), question)
 
 

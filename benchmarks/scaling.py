@@ -35,6 +35,9 @@ _BANDWIDTH_REPEATS = 15
 # Scores this close (of the k-th, as a share) are the same in another order of summation.
 _TIE = 1e-5
 
+# The run's own catalogue is the first size of a sweep, unless it is too small for cells to mean anything.
+LEAST_OWN = 1_000
+
 Say = Callable[[str], None]
 
 
@@ -50,13 +53,13 @@ def measure_scaling(
     seed: int = 0,
     say: Say = lambda text: None,
 ) -> dict[str, Any]:
-    """Grow the run's catalogue to each size, measure every form of retrieval on it, and write them into reports/latency.json.
+    """Measure every form of retrieval on the run's own catalogue and grown to each size; write them into reports/latency.json.
 
     Rows measured there before on the run's own catalogue are kept where they are of the same variants and host; files made
     for the sweep live in a temporary directory.
 
     Args:
-        items: sizes of the catalogue.
+        items: sizes to grow the catalogue to.
         dimension: of the vectors; fewer than the run's are a projection onto the leading singular vectors.
 
     Raises:
@@ -76,14 +79,19 @@ def measure_scaling(
     others = np.setdiff1d(np.arange(len(vectors)), asked)
     queries = vectors[asked] @ to_space
     representative = vectors[others if len(others) else asked] @ to_space
-    mixture = fit_mixture(trained @ to_space, seed)
+    own = trained @ to_space
+    mixture = fit_mixture(own, seed)
     results, growth = [], []
-    for n_items in sizes:
+    for n_items in sizes if len(own) < LEAST_OWN else sorted({len(own), *sizes}):
         with tempfile.TemporaryDirectory(prefix="pocketrec-scale-") as scratch:
             folder = Path(scratch)
-            say(f"{n_items:,} items: growing the catalogue")
-            grown = grow(mixture, n_items, folder / "items.npy", seed)
-            alike = likeness(grown, trained @ to_space, seed)
+            say(f"{n_items:,} items: {'the run itself' if n_items == len(own) else 'growing the catalogue'}")
+            if n_items == len(own):
+                np.save(folder / "items.npy", own)
+                grown = own
+            else:
+                grown = grow(mixture, n_items, folder / "items.npy", seed)
+            alike = likeness(grown, own, seed)
             scaled = Scaled(folder, grown, queries, representative, k, RECALL, seed)
             subjects = [*device_subjects(scaled, names, counts, say), *scann_subjects(scaled, say)]
             rows, speed = _measure(run.reports, scaled, subjects, processes, samples, say)

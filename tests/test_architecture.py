@@ -52,7 +52,18 @@ TENSORFLOW_FREE = sorted(
 
 @pytest.mark.parametrize("extra", ["", "pocketrec_cli"])
 def test_everything_but_training_and_the_converter_imports_without_tensorflow(extra):
-    free = ("artifacts", "baselines", "data", "datasets", "metrics", "stage", "tables_report")
+    free = (
+        "artifacts",
+        "baselines",
+        "content",
+        "content_table",
+        "data",
+        "datasets",
+        "metrics",
+        "replacing",
+        "stage",
+        "tables_report",
+    )
     modules = [*TENSORFLOW_FREE, *(f"pocketrec.train.{name}" for name in free)]
     program = f"import importlib, sys\nfor name in {modules + [extra] * bool(extra)!r}: importlib.import_module(name)\n"
     program += "assert 'tensorflow' not in sys.modules and 'scann' not in sys.modules"

@@ -23,6 +23,7 @@ COMMANDS = [
     "report",
     "bundle",
     "verify",
+    "update",
     "recommend",
 ]
 HEAVY = {"tensorflow", "numpy", "scipy", "jinja2", "ai_edge_litert", "tflite_runtime", "cryptography", "scann"}

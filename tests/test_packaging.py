@@ -70,7 +70,7 @@ def test_clean_install_verifies_and_recommends_without_tensorflow(wheel, run, tm
     assert "ai-edge-litert" in found and "tensorflow" not in found and "scipy" not in found
     pocketrec = tmp_path / "venv" / "bin" / "pocketrec"
     for arguments, said in (
-        (["verify", run / "bundle"], "golden vectors replayed"),
+        (["verify", run / "bundle"], "golden queries replayed"),
         (["recommend", run / "bundle", "--prefer", "Western"], "For this history"),
     ):
         done = subprocess.run([pocketrec, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from .errors import InputError
+from .replacing import remove_leftovers, swap
 
 RUN_SCHEMA = "pocketrec.run/1"
 VARIANTS_SCHEMA = "pocketrec.variants/1"
@@ -93,6 +94,7 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     Raises:
         InputError: the place cannot be written.
     """
+    target = target.resolve() if target.is_symlink() else target
     made_parent = not target.parent.exists()
     with _said_plainly(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,35 +104,13 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         with _said_plainly(target):
-            _swap(temporary, target)
+            swap(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         if made_parent:
             with contextlib.suppress(OSError):
                 target.parent.rmdir()
         raise
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `atomic_dir` left in `folder` when its process was killed."""
-    for path in folder.glob(".*.partial-*-*"):
-        owner = path.name.rsplit(".partial-", 1)[1].split("-")[0]
-        if owner.isdecimal() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _swap(new: Path, target: Path) -> None:
-    if not target.exists():
-        new.rename(target)
-        return
-    if not any(target.iterdir()):
-        target.rmdir()
-        new.rename(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    target.rename(old / "was")
-    new.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from .data import Histories, Ratings
 LEAST_TITLES = 3
 _YEAR = re.compile(r"\((\d{4})\)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
+# Kinds of tokens.
+GENRE, _OF_WORD = "genre:", "word:"
 FAVOURITE_GENRES = 3
 # A filter knows the most frequent ones only: its bytes grow with their number and with the catalogue's distinct sets of them.
 MOST_FILTER_GENRES = 32
@@ -56,13 +58,22 @@ def indicators(rows: Sequence[Sequence[str]], tokens: Sequence[str], *, unit_len
 
 def item_content(ratings: Ratings) -> Indicators:
     """Genres, five-year period and title words of every item, rows of length 1."""
-    words = [sorted(set(_WORD.findall(_YEAR.sub("", title).casefold()))) for title in ratings.titles]
-    counts = Counter(word for row in words for word in row)
-    rows = [
-        [f"genre:{g}" for g in genres] + _period(title) + [f"word:{w}" for w in row if counts[w] >= LEAST_TITLES]
-        for title, genres, row in zip(ratings.titles, ratings.genres, words, strict=True)
+    rows = item_tokens(ratings.titles, ratings.genres)
+    counts = Counter(token for row in rows for token in row)
+    tokens = {token for token in counts if not token.startswith(_OF_WORD) or counts[token] >= LEAST_TITLES}
+    return indicators(rows, sorted(tokens), unit_length=True)
+
+
+def item_tokens(titles: Iterable[str], genres: Iterable[Sequence[str]]) -> list[list[str]]:
+    """What titles and genres say of items, one by one; words are all there, however rare."""
+    return [
+        [GENRE + genre for genre in row] + _period(title) + [_OF_WORD + word for word in _words(title)]
+        for title, row in zip(titles, genres, strict=True)
     ]
-    return indicators(rows, sorted({token for row in rows for token in row}), unit_length=True)
+
+
+def _words(title: str) -> list[str]:
+    return sorted(set(_WORD.findall(_YEAR.sub("", title).casefold())))
 
 
 def _period(title: str) -> list[str]:
@@ -73,7 +84,7 @@ def _period(title: str) -> list[str]:
 def preference_vocabulary(ratings: Ratings) -> list[str]:
     """What a user may declare: every genre, and every token that users of the data declared."""
     declared = {token for row in ratings.user_preferences for token in row}
-    return sorted({f"genre:{genre}" for genres in ratings.genres for genre in genres} | declared)
+    return sorted({GENRE + genre for genres in ratings.genres for genre in genres} | declared)
 
 
 def filter_genres(ratings: Ratings) -> list[str]:
@@ -99,5 +110,5 @@ def favourite_genres(ratings: Ratings, seen: Histories) -> list[list[str]]:
     for user in range(len(ratings.users)):
         items = seen.items_of(user)
         lift = (table[items].sum(axis=0) + 1) / (overall * len(items) + 1)
-        favourites.append([f"genre:{tokens[g]}" for g in np.argsort(-lift)[:FAVOURITE_GENRES]] if len(items) else [])
+        favourites.append([GENRE + tokens[g] for g in np.argsort(-lift)[:FAVOURITE_GENRES]] if len(items) else [])
     return favourites

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .content import declared_preferences, favourite_genres, indicators, item_content, preference_vocabulary
+from .content_table import ContentTable
 from .data import Histories, Ratings, histories
 from .fitting import carve, fit
 from .indexes import index_exports
@@ -29,8 +30,8 @@ def train_pocket(
     """Train ranker and retriever on `train` only; `test` is evaluated on, and chooses nothing.
 
     Returns:
-        As `train_tutorial`: exports, candidates, metrics, scann, seconds; and `preferences` (vocabulary), `window`, `curves`,
-        `settings`.
+        As `train_tutorial`: exports, candidates, metrics, scann, seconds; and `content` (a `ContentTable`), `preferences`
+        (vocabulary), `window`, `curves`, `settings`.
     """
     vocabulary = preference_vocabulary(train)
     content, seen = item_content(train), histories(train)
@@ -49,11 +50,13 @@ def train_pocket(
     )
     retrieval_curve = fit(retrieval, fitted, watched, retrieval_settings, seed=seed)
     retrieval_s = time.monotonic() - started
-    models = Models(train, vocabulary, window, ranking and ranking.folded(), retrieval.folded())
+    tables = retrieval.folded()
+    models = Models(train, vocabulary, window, ranking and ranking.folded(), tables)
     exports, scann = models.exports(seen, test)
     return {
         "exports": exports,
         "candidates": models.candidates,
+        "content": ContentTable(content.tokens, tables["content"], float(tables["unrated"])),
         "metrics": evaluate(models, train, test, declared.dense()),
         "scann": scann,
         "preferences": vocabulary,

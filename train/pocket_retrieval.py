@@ -138,16 +138,18 @@ class PocketRetrieval(tfrs.Model):
 
         Returns:
             `candidate` float32[n_items, d] with the bias as its last column, `recency` float32[window] (newest first),
-            `mix` float32[d - 1, d - 1], `preference` float32[n_preferences, d - 1], `unit` float32[], the query's last element. The
-            bias is divided by `unit` to be as large as the largest other element of a row is on average: under one scale a row
+            `mix` float32[d - 1, d - 1], `preference` float32[n_preferences, d - 1], `unit` float32[], the query's last element,
+            `content` float32[n_content, d - 1] and `unrated` float32[], the last element of an item without ratings. The bias is
+            divided by `unit` to be as large as the largest other element of a row is on average: under one scale a row
             it would cost the others their resolution if larger, and its own if smaller. Items
             without a single rating get the median bias of the others and what content says of them.
         """
         rated = self.rated.astype(np.float32)[:, None]
         items = self.rows.numpy() * rated + tf.sparse.sparse_dense_matmul(self.content, self.content_table).numpy()
         bias = self.bias.numpy()
-        bias = np.where(self.rated, bias, np.median(bias[self.rated]))
-        bias = bias - bias.mean()
+        unrated = np.median(bias[self.rated])
+        bias = np.where(self.rated, bias, unrated)
+        unrated, bias = unrated - bias.mean(), bias - bias.mean()
         unit = float(np.abs(bias).mean() / max(np.abs(items).max(axis=1).mean(), 1e-6)) or 1.0
         return {
             "candidate": np.concatenate([items, bias[:, None] / unit], axis=1).astype(np.float32),
@@ -155,4 +157,6 @@ class PocketRetrieval(tfrs.Model):
             "mix": self.mix.numpy(),
             "preference": self.preference_table.numpy(),
             "unit": np.array(unit, np.float32),
+            "content": self.content_table.numpy(),
+            "unrated": np.array(unrated / np.float32(unit), np.float32),
         }

@@ -20,6 +20,7 @@ from .artifacts import (
     write_npz,
 )
 from .content import declared_preferences, filter_genres
+from .content_table import CONTENT_FILE
 from .data import SPLITS, Ratings, by_popularity, split_ratings
 from .datasets import DATASETS
 from .errors import InputError, pick
@@ -143,22 +144,25 @@ def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part:
         {"id": i, "title": t, "genres": g}
         for i, t, g in zip(train_part.items, train_part.titles, train_part.genres, strict=True)
     ]
-    _write_lines(folder / "items.json", items)
+    write_lines(folder / "items.json", items)
     users = [
         {"id": u, "preferences": p} for u, p in zip(train_part.users, declared_preferences(train_part), strict=True)
     ]
-    _write_lines(folder / "users.json", users)
+    write_lines(folder / "users.json", users)
     if genres := filter_genres(train_part):
         write_vocabulary(folder / "vocabularies" / "genres.txt", genres)
     if "preferences" in result:
         write_vocabulary(folder / "vocabularies" / "preferences.txt", result["preferences"])
+    if "content" in result:
+        result["content"].write(folder / CONTENT_FILE)
     if "curves" in result:
         write_json(folder / "curves.json", {"schema": "pocketrec.curves/1", **result["curves"]})
     for name, part in (("history", train_part), ("heldout", test_part)):
         write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
 
 
-def _write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a JSON list, an entry a line."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

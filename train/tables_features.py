@@ -28,8 +28,11 @@ class Features:
     columns: dict[str, list[str]]
 
 
-def read_features(path: Path, role: str, own_name: str, rated: list[str], notes: list[str]) -> Features:
+def read_features(path: Path, role: str, own_name: str, rated: list[str] | None, notes: list[str]) -> Features:
     """Read a table of the `role`'s features; the ids are in the column named `own_name`, like the role, or the first.
+
+    Args:
+        rated: ids it is expected to be about; None for a table of others, such as new items.
 
     Raises:
         InputError: it cannot be read, or none of its ids is in `rated`.
@@ -46,7 +49,8 @@ def read_features(path: Path, role: str, own_name: str, rated: list[str], notes:
     ids = whole_numbers([text.strip() for text in columns.pop(key)])
     columns = {name: [" ".join(text.split()) for text in texts] for name, texts in columns.items()}
     row_of = {token: row for row, token in enumerate(ids) if not flaw(token)}
-    _note_matches(path, role, key, row_of, rated, notes)
+    if rated is not None:
+        _note_matches(path, role, key, row_of, rated, notes)
     if left_out := len(tally.malformed) + sum(flaw(token) != 0 for token in ids):
         notes.append(f"{path.name}: {left_out:,} rows without a usable id or with the wrong number of columns left out")
     return Features(path.name, row_of, columns)

@@ -38,8 +38,8 @@ def test_every_form_is_measured_at_every_size_on_both_runtimes(swept):
     assert all(set(row) >= FIELDS | {"form", "dimension", "settings"} for row in rows)
     measured = {(r["form"], r["runtime"], r["n_items"]) for r in rows if r["subject"] == "tflite"}
     runtimes = ("tflite-runtime-2.14.0", "litert-2.3.0")
-    assert measured == {(form, runtime, n) for form in FORMS for runtime in runtimes for n in (2000, 5000)}
-    assert [r["n_items"] for r in rows if r["form"] == "brute_force"] == [2000, 5000]
+    assert measured == {(form, runtime, n) for form in FORMS for runtime in runtimes for n in (1682, 2000, 5000)}
+    assert [r["n_items"] for r in rows if r["form"] == "brute_force"] == [1682, 2000, 5000]
     for row in rows:
         with np.load(own / "reports" / row["samples_file"]) as archive:
             samples = archive["samples_ns"]
@@ -52,12 +52,15 @@ def test_every_form_is_measured_at_every_size_on_both_runtimes(swept):
 
 def test_growth_and_costs_stand_beside_the_results(swept):
     _, _, document, done = swept
-    assert [(row["n_items"], row["resembles"]) for row in document["growth"]] == [(2000, True), (5000, True)]
+    assert [(row["n_items"], row["resembles"]) for row in document["growth"]] == [
+        (n_items, True) for n_items in (1682, 2000, 5000)
+    ]
     assert all(row["read_gb_s"] > 0 and row["scanned_bytes"] == 32 * row["n_items"] for row in document["growth"])
     assert {model["runtime"] for model in document["cost_model"]} == {"tflite-runtime-2.14.0", "litert-2.3.0"}
     for model in document["cost_model"]:
         heaped = {(row["form"], row["n_items"]): row["through_heap"] for row in model["residuals"]}
         # 5,000 scores in blocks of 4: 1,250 maxima and 100 blocks.
+        assert heaped.pop(("full_scan", 1682)) == 1682 and heaped.pop(("two_stage", 1682)) > 0
         assert heaped == {("full_scan", 2000): 2000, ("full_scan", 5000): 5000, ("two_stage", 2000): 1200,
                           ("two_stage", 5000): 1650}  # fmt: skip
     assert "partitioned" in done.out and "residuals" in done.out

@@ -1,0 +1,95 @@
+package pocketrec.sample
+
+import android.content.Context
+import android.view.LayoutInflater
+import android.view.View
+import android.view.ViewGroup
+import android.widget.BaseAdapter
+import android.widget.CheckBox
+import android.widget.RatingBar
+import android.widget.TextView
+import pocketrec.client.Item
+import pocketrec.client.Recommendation
+
+/** The searchable films, each with a tick and stars. */
+class FilmRows(
+    private val context: Context,
+    private val catalogue: Catalogue,
+    private val picks: () -> Picks,
+    private val change: (Picks) -> Unit,
+) : BaseAdapter() {
+    private val search = Search(catalogue.films.map { it.title })
+    private var shown = catalogue.films.indices.toList()
+
+    fun narrow(text: String) {
+        shown = search.find(text)
+        notifyDataSetChanged()
+    }
+
+    override fun getCount() = shown.size
+
+    override fun getItem(position: Int) = catalogue.films[shown[position]]
+
+    override fun getItemId(position: Int) = shown[position].toLong()
+
+    override fun hasStableIds() = true
+
+    override fun getView(position: Int, recycled: View?, parent: ViewGroup): View {
+        val row = recycled ?: LayoutInflater.from(context).inflate(R.layout.film, parent, false)
+        bind(row, getItem(position))
+        return row
+    }
+
+    private fun bind(row: View, film: Item) {
+        val ticked = film.id in picks().stars
+        row.findViewById<TextView>(R.id.genres).text = genresOf(film)
+        row.findViewById<CheckBox>(R.id.picked).run {
+            setOnCheckedChangeListener(null)
+            text = film.title
+            isChecked = ticked
+            setOnCheckedChangeListener { _, now -> changed(row, film, picks().ticked(film.id, now)) }
+        }
+        row.findViewById<RatingBar>(R.id.stars).run {
+            onRatingBarChangeListener = null
+            contentDescription = context.getString(R.string.stars_of, film.title)
+            numStars = catalogue.mostStars
+            rating = picks().stars[film.id] ?: 0f
+            setOnRatingBarChangeListener { _, given, byHand -> if (byHand) changed(row, film, picks().rated(film.id, given)) }
+        }
+    }
+
+    // Only this row is drawn again: a list that lays itself out anew would tear the stars from under the finger.
+    private fun changed(row: View, film: Item, now: Picks) {
+        change(now)
+        bind(row, film)
+    }
+}
+
+/** What is recommended, best first. */
+class RecommendationRows(
+    private val context: Context,
+    private val found: List<Recommendation>,
+    private val mostStars: Int,
+) : BaseAdapter() {
+    override fun getCount() = found.size
+
+    override fun getItem(position: Int) = found[position]
+
+    override fun getItemId(position: Int) = position.toLong()
+
+    override fun isEnabled(position: Int) = false
+
+    override fun getView(position: Int, recycled: View?, parent: ViewGroup): View {
+        val row = recycled ?: LayoutInflater.from(context).inflate(android.R.layout.simple_list_item_2, parent, false)
+        val one = getItem(position)
+        row.findViewById<TextView>(android.R.id.text1).text = one.item.title
+        row.findViewById<TextView>(android.R.id.text2).text = describe(one)
+        return row
+    }
+
+    private fun describe(one: Recommendation): String {
+        val stars = one.stars ?: return genresOf(one.item)
+        val locale = context.resources.configuration.locales[0]
+        return context.getString(R.string.expected, genresOf(one.item), starsText(stars, locale), mostStars)
+    }
+}

@@ -1,0 +1,148 @@
+package pocketrec.sample
+
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.graphics.Color
+import android.os.Looper
+import android.view.View
+import android.widget.CheckBox
+import android.widget.EditText
+import android.widget.ListView
+import android.widget.RatingBar
+import android.widget.TextView
+import org.junit.runner.RunWith
+import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+import org.robolectric.android.controller.ActivityController
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+import pocketrec.client.AssetSource
+import pocketrec.client.Item
+import pocketrec.client.LiteRtRuntime
+import pocketrec.client.Recommendation
+import pocketrec.client.RecommenderBundle
+import java.io.File
+import java.util.concurrent.Executor
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFalse
+import kotlin.test.assertNotEquals
+import kotlin.test.assertNotNull
+import kotlin.test.assertTrue
+
+/** The app with everything but its runtime: the bundle comes out of the assets, LiteRT for this machine runs it. */
+open class HostApp : SampleApp() {
+    override fun worker() = Executor(Runnable::run)
+
+    override fun openBundle() = RecommenderBundle.open(AssetSource(assets, "bundle"), LiteRtRuntime(System.getProperty("pocketrec.litert")))
+}
+
+class BrokenApp : HostApp() {
+    override fun openBundle(): RecommenderBundle = error("no bundle")
+}
+
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [35], application = HostApp::class)
+class FilmsActivityTest {
+    private fun launch(): ActivityController<FilmsActivity> =
+        Robolectric.buildActivity(FilmsActivity::class.java).setup().also { settle() }
+
+    private fun opened() = launch().also {
+        assertNotNull(it.view<ListView>(R.id.films).adapter, it.view<TextView>(R.id.status).text.toString())
+    }
+
+    private fun settle() = shadowOf(Looper.getMainLooper()).idle()
+
+    private fun <T : View> ActivityController<*>.view(id: Int): T = get().findViewById(id)
+
+    private fun ActivityController<*>.film(position: Int) = view<ListView>(R.id.films).adapter.getItem(position) as Item
+
+    private fun ActivityController<*>.row(position: Int): View = view<ListView>(R.id.films).run { adapter.getView(position, null, this) }
+
+    private fun ActivityController<*>.recommended(): List<Recommendation> =
+        view<ListView>(R.id.recommendations).adapter.run { List(count) { getItem(it) as Recommendation } }
+
+    @Test
+    fun opensWithTheWholeCatalogueAndWhatIsPopular() {
+        val screen = opened()
+        assertTrue(screen.view<ListView>(R.id.films).adapter.count > 1000)
+        assertEquals(20, screen.recommended().size)
+        assertEquals(screen.get().getString(R.string.pick_something), screen.view<TextView>(R.id.status).text)
+    }
+
+    @Test
+    fun typingNarrowsTheFilms() {
+        val screen = opened()
+        screen.view<EditText>(R.id.search).setText("star wars")
+        val films = screen.view<ListView>(R.id.films).adapter
+        assertEquals(listOf("Star Wars (1977)"), List(films.count) { (films.getItem(it) as Item).title })
+    }
+
+    @Test
+    fun tickedFilmsChangeTheAnswerAndAreNotInIt() {
+        val screen = opened()
+        val before = screen.recommended().map { it.item.id }
+        screen.view<EditText>(R.id.search).setText("star wars")
+        screen.row(0).findViewById<CheckBox>(R.id.picked).performClick()
+        settle()
+        val after = screen.recommended().map { it.item.id }
+        assertNotEquals(before, after)
+        assertFalse(screen.film(0).id in after)
+        assertEquals(View.GONE, screen.view<TextView>(R.id.status).visibility)
+    }
+
+    @Test
+    fun picksAndSearchOutliveARotation() {
+        val screen = opened()
+        screen.view<EditText>(R.id.search).setText("speed (1994)")
+        screen.row(0).findViewById<CheckBox>(R.id.picked).performClick()
+        settle()
+        val before = screen.recommended()
+        RuntimeEnvironment.setQualifiers("+land")
+        screen.configurationChange(RuntimeEnvironment.getApplication().resources.configuration)
+        settle()
+        assertEquals("speed (1994)", screen.view<EditText>(R.id.search).text.toString())
+        assertTrue(screen.row(0).findViewById<CheckBox>(R.id.picked).isChecked)
+        assertEquals(before, screen.recommended())
+    }
+
+    @Test
+    fun everythingThatIsTouchedHasAName() {
+        val screen = opened()
+        val row = screen.row(0)
+        assertEquals(screen.film(0).title, row.findViewById<CheckBox>(R.id.picked).text)
+        assertEquals("Stars for ${screen.film(0).title}", row.findViewById<RatingBar>(R.id.stars).contentDescription)
+    }
+
+    /** Draws the screen, also into the build's directory for the eye; the brightness of its background, 0 to 1. */
+    private fun drawn(name: String): Float {
+        val screen = opened()
+        screen.view<EditText>(R.id.search).setText("star")
+        screen.view<ListView>(R.id.films).run { (getChildAt(1).findViewById<View>(R.id.picked)).performClick() }
+        settle()
+        val view = screen.get().window.decorView
+        val picture = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
+        view.draw(Canvas(picture))
+        File(System.getProperty("work"), name).outputStream().use { picture.compress(Bitmap.CompressFormat.PNG, 100, it) }
+        return Color.luminance(picture.getPixel(picture.width - 2, picture.height - 2))
+    }
+
+    @Test
+    @GraphicsMode(GraphicsMode.Mode.NATIVE)
+    @Config(qualifiers = "w400dp-h800dp-port-notnight-xhdpi")
+    fun isDrawnUpright() = assertTrue(drawn("upright.png") > 0.8f)
+
+    @Test
+    @GraphicsMode(GraphicsMode.Mode.NATIVE)
+    @Config(qualifiers = "w800dp-h400dp-land-night-xhdpi")
+    fun isDrawnAcrossAndDarkAtNight() = assertTrue(drawn("across-night.png") < 0.2f)
+
+    @Test
+    @Config(application = BrokenApp::class)
+    fun aBundleThatDoesNotOpenIsSaidAndNothingCrashes() {
+        val text = launch().view<TextView>(R.id.status).text
+        assertEquals("Recommendations are not available: no bundle", text)
+    }
+}

@@ -1,0 +1,44 @@
+"""Signed bundles in each layout, to damage copies of."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pocketrec.android_assets.bundle import Wish, write_bundle
+from pocketrec.android_assets.layouts import LAYOUTS
+from pocketrec.android_assets.packing import write_zip
+from pocketrec.android_assets.signing import make_keys
+from pocketrec.train.artifacts import Run
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Bundles of one run, signed by `key`; `folder / LAYOUT` and `folder / LAYOUT.zip`. `other` is a key that signed nothing."""
+
+    folder: Path
+    key: Path
+    other: Path
+    private: Path
+
+
+@pytest.fixture(scope="session")
+def signed(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("signed")
+    (ours, _), (theirs, _) = (make_keys(folder / f"{name}.pem") for name in ("ours", "theirs"))
+    for layout in LAYOUTS:
+        write_bundle(Run(run), folder / layout, Wish(layout=layout, sign_key=folder / "ours.pem"))
+        write_zip(folder / layout, folder / f"{layout}.zip")
+    return Signed(folder, ours, theirs, folder / "ours.pem")
+
+
+@pytest.fixture
+def pair(signed, tmp_path):
+    """A copy of the bundle with two models that a test may damage."""
+    return Path(shutil.copytree(signed.folder / "pair", tmp_path / "pair"))
+
+
+@pytest.fixture
+def split(signed, tmp_path):
+    """A copy of the bundle with candidates that a test may damage."""
+    return Path(shutil.copytree(signed.folder / "split", tmp_path / "split"))
