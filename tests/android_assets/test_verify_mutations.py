@@ -7,6 +7,7 @@ verifying it neither crashes nor writes anywhere.
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -97,7 +98,9 @@ def mutated(document, data):
 
 def listing(folder):
     """Every path below a folder, and what changes when somebody writes there."""
-    kinds = {path: path.lstat() for path in folder.rglob("*")}
+    kinds = {
+        path: path.lstat() for path in folder.rglob("*") if path.name != "tmp"
+    }  # whose content is looked at itself
     return {str(path): (kind.st_mode, kind.st_ino, kind.st_size, kind.st_mtime_ns) for path, kind in kinds.items()}
 
 
@@ -276,7 +279,7 @@ def test_bytes_of_a_zip_changed(sandbox, layout, change):
 def test_headers_of_a_zip_changed(sandbox, layout, part, data):
     """Where random bytes of a whole file seldom fall."""
     before = (sandbox.signed.folder / f"{layout}.zip").read_bytes()
-    heads = [place for place in range(len(before)) if before.startswith(part, place)]
+    heads = [found.start() for found in re.finditer(re.escape(part), before)]
     place = data.draw(st.sampled_from(heads)) + data.draw(st.integers(0, 60))
     width = data.draw(st.sampled_from([1, 2, 4]))
     value = data.draw(st.sampled_from([0, 1, 8, 0x7F, 0x80, 0xFF, 0xFFFF, 0xFFFFFFFF]) | st.integers(0, 2**32 - 1))
