@@ -120,13 +120,11 @@ def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
     parents = {path[:at] for path in paths for at, sign in enumerate(path) if sign == "/"}
     outside = {MANIFEST} if manifest["signature"] is None else {MANIFEST, SIGNATURE}
     _check_tree(folder, "", {*paths, *outside}, parents)
-    from_base = set() if manifest["update"] is None else set(manifest["update"]["from_base"])
     for row in manifest["files"]:
         try:
             _check_file(folder, row)
         except FileNotFoundError:
-            hint = "; an update is first applied to its base" if row["path"] in from_base else ""
-            raise CheckFailed(f"{row['path']}: missing{hint}") from None
+            raise CheckFailed(f"{row['path']}: missing") from None
         except OSError as error:
             raise CheckFailed(f"{row['path']}: cannot be read ({error.strerror})") from None
 
