@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from pocketrec.android_assets.layouts import LAYOUTS
 
+from tests.android_assets.updating import FIRST
 from tests.conftest import call
 
 pytestmark = [
@@ -63,7 +64,18 @@ def bundles(run, tutorial_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def built(bundles, tmp_path_factory):
+def update(bundles, run):
+    """A signed update of the split bundle's catalogue, with two new films."""
+    folder = bundles[1].parent
+    (folder / "new.csv").write_text(FIRST)
+    base = ["--catalogue-only", "--base", folder / "split", "--new-items", folder / "new.csv"]
+    done = call("bundle", run, *base, "--sign", folder / "key.pem", "--out", folder / "update")
+    assert done.code == 0, done.err
+    return folder / "update"
+
+
+@pytest.fixture(scope="module")
+def built(bundles, update, tmp_path_factory):
     """The client after `mvn package`, and what Maven said."""
     folders, key = bundles
     client = copied(tmp_path_factory.mktemp("client") / "client")
@@ -72,6 +84,7 @@ def built(bundles, tmp_path_factory):
     properties = {
         "pocketrec.bundle": os.pathsep.join(map(str, folders)),
         "pocketrec.key": key,
+        "pocketrec.update": update,
         "pocketrec.litert": Path(spec.origin).with_name("libLiteRt.so"),
     }
     done = maven(client, "package", *(f"-D{name}={value}" for name, value in properties.items()))

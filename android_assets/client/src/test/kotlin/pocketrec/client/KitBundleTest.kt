@@ -72,4 +72,24 @@ class KitBundleTest {
         store.install(DirectorySource(folder), liteRt)
         store.open(liteRt).use { assertEquals(10, it.recommend(listOf(Rated(it.item(0).title, 5f))).size) }
     }
+
+    @Test
+    fun `an update of the catalogue that the kit wrote brings new films`(@TempDir temp: File) {
+        val folder = kitBundles().single { it.name == "split" }
+        val store = BundleStore(File(temp, "store"), kitKeys(folder))
+        refused(ErrorCode.UPDATE_INCOMPATIBLE) { store.install(DirectorySource(kitUpdate()), liteRt) }
+        store.install(DirectorySource(folder), liteRt)
+        assertEquals(2, store.install(DirectorySource(kitUpdate()), liteRt))
+        refused(ErrorCode.UPDATE_NOT_NEWER) { store.install(DirectorySource(kitUpdate()), liteRt) }
+        store.open(liteRt).use { bundle ->
+            val new = bundle.indexOfItem("N1")
+            assertEquals(open(folder).use { it.itemCount }, new)
+            assertEquals(emptyList<String>(), bundle.replayGolden().failures)
+            val western = { history: List<Rated> -> bundle.recommend(history, genres = listOf("Western"), top = bundle.most) }
+            assertTrue(western(emptyList()).any { it.item.id == "N1" })
+            assertTrue(western(listOf(Rated("N1", 5f))).none { it.item.id == "N1" })
+        }
+        store.rollback()
+        store.open(liteRt).use { assertEquals(-1, it.indexOfItem("N1")) }
+    }
 }

@@ -18,6 +18,9 @@ private fun property(name: String): String = System.getProperty(name).orEmpty().
 /** Bundles that the kit wrote, from the system property `pocketrec.bundle` (several, joined by ':'). */
 fun kitBundles(): List<File> = property("pocketrec.bundle").split(':').map { File(it) }
 
+/** An update of the catalogue of the kit's split bundle (system property `pocketrec.update`). */
+fun kitUpdate(): File = File(property("pocketrec.update"))
+
 /** The key that signed a kit's bundle (system property `pocketrec.key`, a PEM file); none for one that is not signed. */
 fun kitKeys(folder: File): List<PublicKey> = if (File(
         folder,
