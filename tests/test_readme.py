@@ -62,8 +62,9 @@ def test_make_without_any_python_says_what_to_install(tmp_path):
     assert "expected uv or python3.11, got neither; run: apt-get install python3.11 python3.11-venv" in done.stderr
 
 
-def test_android_tests_without_maven_say_what_to_install():
-    command = [shutil.which("make"), "-C", ROOT, "android-test"]
+def test_android_tests_without_maven_say_what_to_install(tmp_path):
+    (tmp_path / ".installed").touch()  # newer than what it depends on: nothing is to be installed
+    command = [shutil.which("make"), "-C", ROOT, "android-test", f"VENV={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/nonexistent"}, check=False)
     assert done.returncode == 2
     assert "expected Maven and a JDK, got neither or one; run: apt-get install maven" in done.stderr
