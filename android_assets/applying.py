@@ -16,7 +16,7 @@ from .answering import Loaded
 from .lineage import check_follows, require_split, taken_from_base
 from .manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, SIGNATURE_BYTES
 from .opening import read_plain, unpacked
-from .verify import open_bundle, opened_bundle, trusted, verify_bundle
+from .verify import open_bundle, opened_bundle, proven, trusted
 
 Say = Callable[[str], None]
 
@@ -106,7 +106,7 @@ def merge(
         check_follows(old, new, allow_downgrade=allow_downgrade)
         n_new = len(new.items) - len(old.items)
         say(f"version {new.manifest['version']} may follow {old.manifest['version']}: same encoder, {n_new:+} items")
-    return verify_bundle(folder, keys=keys, say=say)
+    return proven(new, keys, say)
 
 
 def _read_update(update: Path, keys: Sequence[Path]) -> dict[str, Any]:

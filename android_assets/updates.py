@@ -186,6 +186,4 @@ def _fill(
 def _watched(query: Query, item: int) -> Query:
     """Somebody who has just watched an item, not rated it."""
     seen, stars = np.append(query.seen[-_FEW:], item), np.append(query.stars[-_FEW:], 0)
-    return replace(
-        query, seen=seen.astype(np.int32), stars=stars.astype(np.float32), preferences=sorted(query.preferences)
-    )
+    return replace(query, seen=seen.astype(np.int32), stars=stars.astype(np.float32))

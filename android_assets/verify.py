@@ -43,13 +43,22 @@ def verify_bundle(
 
 def _verified(where: Path, keys: Sequence[Path], say: Callable[[str], None]) -> dict[str, Any]:
     with opened_bundle(where, keys=keys) as loaded:
-        manifest = loaded.manifest
-        signed = f", signed by key {manifest['key_id']}" if keys else ""
-        say(f"{len(manifest['files'])} files, sizes and sha256 as the manifest says{signed}")
-        say(f"vocabularies, item order, tables and signatures of {len(manifest['models'])} models fit: contract held")
-        vectors, queries = replay(loaded, read_golden(loaded))
-        say(f"{vectors} golden vectors and {queries} golden queries replayed")
-        return dict(manifest)
+        return proven(loaded, keys, say)
+
+
+def proven(loaded: Loaded, keys: Sequence[Path], say: Callable[[str], None]) -> dict[str, Any]:
+    """The manifest of a bundle that `open_bundle` passed with these keys, after its golden vectors were replayed.
+
+    Raises:
+        CheckFailed: a model does not run, or answers otherwise.
+    """
+    manifest = loaded.manifest
+    signed = f", signed by key {manifest['key_id']}" if keys else ""
+    say(f"{len(manifest['files'])} files, sizes and sha256 as the manifest says{signed}")
+    say(f"vocabularies, item order, tables and signatures of {len(manifest['models'])} models fit: contract held")
+    vectors, queries = replay(loaded, read_golden(loaded))
+    say(f"{vectors} golden vectors and {queries} golden queries replayed")
+    return dict(manifest)
 
 
 @contextlib.contextmanager

@@ -273,7 +273,7 @@ def test_a_linked_bundle_is_updated_where_it_lies(chain, tmp_path):
 KILLED = {
     "nothing done": ("kill(applying, 'merge', 1)", 1),
     "half of it merged": ("kill(applying, '_copy', 4)", 1),
-    "before it was verified": ("kill(applying, 'verify_bundle', 1)", 1),
+    "before it was verified": ("kill(applying, 'proven', 1)", 1),
     "half of it on disk": ("kill(replacing, 'sync', 4)", 1),
     "before the exchange": ("kill(replacing, 'exchange', 1)", 1),
     "after the exchange": ("kill(replacing.shutil, 'rmtree', 1, only='.partial-')", 2),

@@ -437,13 +437,17 @@ def test_a_broken_folder_is_refused_with_its_reason(pair, name):
     assert reason in reason_of(pair)
 
 
+def refused_as_folder_and_zip(folder, packed, reason):
+    assert reason in reason_of(folder)
+    write_zip(folder, packed)
+    assert reason in reason_of(packed)
+
+
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_broken_bundle_is_refused_with_its_reason_as_folder_and_zip(pair, tmp_path, name):
     damage, reason = BREAKAGES[name]
     damage(pair)
-    assert reason in reason_of(pair)
-    write_zip(pair, tmp_path / "b.zip")
-    assert reason in reason_of(tmp_path / "b.zip")
+    refused_as_folder_and_zip(pair, tmp_path / "b.zip", reason)
 
 
 def candidates(change, *, seal=True):
@@ -500,9 +504,7 @@ SPLIT_BREAKAGES = {
 def test_broken_candidates_are_refused_with_their_reason_as_folder_and_zip(split, tmp_path, name):
     damage, reason = SPLIT_BREAKAGES[name]
     damage(split)
-    assert reason in reason_of(split)
-    write_zip(split, tmp_path / "b.zip")
-    assert reason in reason_of(tmp_path / "b.zip")
+    refused_as_folder_and_zip(split, tmp_path / "b.zip", reason)
 
 
 SIGNATURES = {

@@ -60,12 +60,7 @@ private class CascadeEngine(override val models: Map<String, LoadedModel>, priva
     }
 
     override fun answer(query: Query, answer: Answer) {
-        recommender.fill(query)
-        try {
-            recommender.run()
-        } finally {
-            recommender.clear(query)
-        }
+        recommender.ask(query)
         val ids = recommender.output("ids")
         val scores = recommender.output("scores")
         val rating = recommender.output("rating")
@@ -91,12 +86,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
     }
 
     override fun answer(query: Query, answer: Answer) {
-        retriever.fill(query)
-        try {
-            retriever.run()
-        } finally {
-            retriever.clear(query)
-        }
+        retriever.ask(query)
         val ids = retriever.output("ids")
         val scores = retriever.output("scores")
         ranker.fill(query)
@@ -144,8 +134,7 @@ private class SplitEngine(override val models: Map<String, LoadedModel>, bundle:
     }
 
     override fun answer(query: Query, answer: Answer) {
-        encoder.fill(query)
-        encoder.run()
+        encoder.ask(query)
         val output = encoder.output("query")
         for (j in vector.indices) vector[j] = output.getFloat(4 * j)
         best.clear()

@@ -112,9 +112,19 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
         items?.putInt(4 * place, minOf(id, unknownItem))
     }
 
-    fun clear(query: Query) {
+    private fun clear(query: Query) {
         val mask = seen ?: return
         for (i in 0 until query.size) if (query.ids[i] < maskSize) mask.put(query.ids[i], 0)
+    }
+
+    /** Run on a query alone; nothing of it stays behind. */
+    fun ask(query: Query) {
+        fill(query)
+        try {
+            run()
+        } finally {
+            clear(query)
+        }
     }
 
     fun run() {

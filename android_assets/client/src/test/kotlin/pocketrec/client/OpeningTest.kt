@@ -35,6 +35,11 @@ class OpeningTest {
         file.writeText(text.replaceFirst(from, to))
     }
 
+    /** The golden file under another name in the manifest. */
+    private fun renamed(name: String) = { folder: File ->
+        edit(folder, "\"path\":\"golden.json\"", "\"path\":\"$name\"")
+    }
+
     /** Change a file, and the manifest with it, as a careless or hostile editor would. */
     private fun rewrite(folder: File, path: String, change: (ByteArray) -> ByteArray) {
         val file = File(folder, path)
@@ -75,24 +80,12 @@ class OpeningTest {
                 edit(it, "\"layout\":\"pair\"", "\"layout\":\"cascade\"")
             },
             Triple("oov index", ErrorCode.MANIFEST_INVALID) { edit(it, "\"oov_index\":40", "\"oov_index\":0") },
-            Triple("upwards", ErrorCode.MANIFEST_INVALID) {
-                edit(it, "\"path\":\"golden.json\"", "\"path\":\"../golden.json\"")
-            },
-            Triple("absolute", ErrorCode.MANIFEST_INVALID) {
-                edit(it, "\"path\":\"golden.json\"", "\"path\":\"/golden.json\"")
-            },
-            Triple("backslash", ErrorCode.MANIFEST_INVALID) {
-                edit(it, "\"path\":\"golden.json\"", "\"path\":\"a\\\\golden.json\"")
-            },
-            Triple("not normal", ErrorCode.MANIFEST_INVALID) {
-                edit(it, "\"path\":\"golden.json\"", "\"path\":\"./golden.json\"")
-            },
-            Triple("names that differ in case", ErrorCode.MANIFEST_INVALID) {
-                edit(it, "\"path\":\"golden.json\"", "\"path\":\"ITEMS.json\"")
-            },
-            Triple("manifest among the files", ErrorCode.MANIFEST_INVALID) {
-                edit(it, "\"path\":\"golden.json\"", "\"path\":\"manifest.json\"")
-            },
+            Triple("upwards", ErrorCode.MANIFEST_INVALID, renamed("../golden.json")),
+            Triple("absolute", ErrorCode.MANIFEST_INVALID, renamed("/golden.json")),
+            Triple("backslash", ErrorCode.MANIFEST_INVALID, renamed("a\\\\golden.json")),
+            Triple("not normal", ErrorCode.MANIFEST_INVALID, renamed("./golden.json")),
+            Triple("names that differ in case", ErrorCode.MANIFEST_INVALID, renamed("ITEMS.json")),
+            Triple("manifest among the files", ErrorCode.MANIFEST_INVALID, renamed("manifest.json")),
             Triple("file that is used but not listed", ErrorCode.MANIFEST_INVALID) {
                 edit(it, "\"golden\":\"golden.json\"", "\"golden\":\"g.json\"")
             },
