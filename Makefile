@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: demo test android-test bench quality lint types lock clean
+.PHONY: tree demo test android-test bench quality lint types lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -29,13 +29,19 @@ android-test: $(STAMP)
 quality: $(STAMP)
 	$(BIN)/python -m pocketrec.train.quality
 
-lint: $(STAMP)
+lint: $(STAMP) tree
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	cd build/tree && ../../$(BIN)/lint-imports --no-logo --config ../../pyproject.toml
 
-types: $(STAMP)
+types: $(STAMP) tree
 	$(BIN)/basedpyright
+
+# The package as it is installed, in hard links: what static analysis reads.
+PACKAGES := core runtimes train convert benchmarks android_assets cli
+tree:
+	@rm -rf build/tree && mkdir -p build/tree/pocketrec && cp -l pocketrec/* build/tree/pocketrec/ 2>/dev/null; \
+	find $(PACKAGES) -name '*.py' -print0 | xargs -0 cp -l --parents -t build/tree/pocketrec
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..train.errors import InputError, pick
-from ..train.savedmodels import LoadedSignature
+from ..core.errors import InputError, pick
+from ..train.export.savedmodels import LoadedSignature
 from ..train.tf import tf
 
 SIGNATURE = "serving_default"

@@ -1,23 +1,15 @@
 """The graphs: what a model computes, and which trained SavedModels it is made of."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..train.artifacts import Run
-from ..train.errors import InputError
-from ..train.stage import read_vocabulary
-
-DEFAULT_K = 100
-# What masked items score, and the bound to tell them by. The converter turns minus infinity into the lowest float32, and
-# float16 files cut that to -65504; this value survives both.
-MASKED, MASKED_BELOW = -60_000.0, -50_000.0
-# How the recommender orders what it retrieved: retrieval score + this * predicted stars. Either alone finds fewer films that
-# held-out users liked (DECISIONS).
-STARS_WEIGHT = 0.5
+from ..core.errors import InputError
+from ..core.run_dir import Run
+from ..core.scoring import MASKED, STARS_WEIGHT
+from .retrieval.genre_sets import genre_sets
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Graph:
 
 def _signature_of(saved_model: str, signature: str) -> Callable[[Run, Options], tuple[Any, Any]]:
     def build(run: Run, options: Options) -> tuple[Any, Any]:
-        from ..train.savedmodels import load_signature
+        from ..train.export.savedmodels import load_signature
 
         loaded = load_signature(run.saved_model(saved_model), signature)
         return loaded.owner, loaded.function
@@ -56,7 +48,7 @@ class _Retrieval:
     """Scoring the whole catalogue with one query, and taking the best."""
 
     def __init__(self, run: Run, options: Options) -> None:
-        from ..train.savedmodels import load_signature
+        from ..train.export.savedmodels import load_signature
 
         candidates = np.load(run.trained / "candidates.npy")
         self.n_items, self.k = len(candidates), options.k
@@ -104,18 +96,6 @@ class _Retrieval:
         return tf.gather(tf.where(counted > 0.5, MASKED, 0.0), tf.constant(set_of))
 
 
-def genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
-    """The catalogue's distinct sets of genres, float32[n_sets, n_genres], and each item's set, int32[n_items]."""
-    path = run.trained / "vocabularies" / "genres.txt"
-    if not path.is_file():
-        return None
-    genres = read_vocabulary(path)
-    items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
-    marks = np.array([np.isin(genres, item["genres"]) for item in items], np.float32)
-    sets, set_of = np.unique(marks, axis=0, return_inverse=True)
-    return sets, set_of.reshape(-1).astype(np.int32)
-
-
 def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
     from ..train.tf import tf
 
@@ -131,7 +111,7 @@ def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
 
 
 def _recommender(run: Run, options: Options) -> tuple[Any, Any]:
-    from ..train.savedmodels import load_signature
+    from ..train.export.savedmodels import load_signature
     from ..train.tf import tf
 
     retrieval, ranker = _Retrieval(run, options), load_signature(run.saved_model("ranking"), "ranker")

@@ -1,58 +1,34 @@
 """The convert stage: a run's SavedModels, or anybody's, to .tflite files and variants.json."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from ..train.artifacts import (
-    VARIANTS_SCHEMA,
-    Run,
-    atomic_dir,
-    kit_version,
-    require_empty,
-    sha256_bytes,
-    sha256_file,
-    sha256_tree,
-    write_json,
-)
-from ..train.errors import CheckFailed, InputError, pick
-from ..train.host import describe_host
-from .calibration import measure, watching
-from .dense import Flows
-from .graphs import DEFAULT_K, GRAPHS, Options
-from .inspection import find_traps
-from .quantizer import apply_recipe, prepare
-from .recipes import RECIPES
-from .retrieving import ENCODER, FULL_SCAN, RECIPE, RETRIEVER, chosen_form, draw_retriever
-from .tflite_file import parse_tflite, read_tflite
-from .vocabularies import known_by, read_files, stamped, vocabulary_text
-
-Feeds = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What conversion cannot do itself, since it may not import the stage that runs files.
-
-    Attributes:
-        try_out: executes a file once; runtime name to the reason why it does not run there, '' where it does.
-        execute: a file's outputs for representative inputs; CheckFailed when it does not run.
-        representative: representative inputs for a file's input ports; None where there are none.
-    """
-
-    try_out: Callable[[Path], Mapping[str, str]]
-    execute: Callable[[Path, Feeds], Feeds]
-    representative: Callable[[Sequence[Mapping[str, Any]]], Feeds] | None
+from ..core.atomic import atomic_dir, require_empty
+from ..core.documents import VARIANTS_SCHEMA, kit_version, write_json
+from ..core.errors import CheckFailed, InputError, pick
+from ..core.hashing import sha256_bytes, sha256_file, sha256_tree
+from ..core.host import describe_host
+from ..core.run_dir import Run
+from ..core.scoring import DEFAULT_K
+from ..runtimes.inspection import find_traps
+from ..runtimes.model_file.reader import parse_tflite, read_tflite
+from ..runtimes.model_file.vocabulary_stamp import known_by, read_files, vocabulary_text
+from ..runtimes.probing import execute, try_out
+from .flatbuffer.vocabulary_stamp import stamped
+from .graphs import GRAPHS, Options
+from .quantize.calibration import measure, watching
+from .quantize.dense_layers import Flows
+from .quantize.quantizer import apply_recipe, prepare
+from .quantize.recipes import RECIPES
+from .representative import Representative, file_of_inputs, training_histories
+from .retrieval.strategy import ENCODER, FULL_SCAN, RECIPE, RETRIEVER, chosen_form, draw_retriever
 
 
 def convert_run(
     run: Run,
-    bench: Bench,
     *,
     graphs: Iterable[str] = (),
     recipes: Iterable[str] = (),
@@ -80,6 +56,7 @@ def convert_run(
     record = run.run_json
     offered = [name for name in GRAPHS if name in record["graphs"]]
     chosen_graphs = [pick("--graph", name, offered) for name in graphs] or offered
+    representative = training_histories(run)
     options = Options(k=_check_k(k, record["data"]["n_items"]))
     form = chosen_form(form, chosen_graphs, chosen_recipes, record["data"]["n_items"])
     rows = []
@@ -90,10 +67,10 @@ def convert_run(
             made_from = sha256_bytes("\n".join(source).encode())
             drawn = {}
             if graph == RETRIEVER and form != FULL_SCAN:
-                drawn[RECIPE] = partial(_drawn, run, form, options, folder, bench)
+                drawn[RECIPE] = partial(_drawn, run, form, options, folder, representative)
             made = partial(_float32, run, graph, options)
             finish = partial(_stamped, run.trained / "vocabularies")
-            for row in _variants(made, folder, graph, chosen_recipes, made_from, bench, drawn, finish):
+            for row in _variants(made, folder, graph, chosen_recipes, made_from, representative, drawn, finish):
                 _refuse(row)
                 if graph == RETRIEVER:
                     row = {**row, "form": row["form"] or FULL_SCAN, "settings": row["settings"] or {}}
@@ -109,17 +86,18 @@ def _float32(run: Run, graph: str, options: Options) -> bytes:
     return convert_function(*GRAPHS[graph].build(run, options))
 
 
-def _drawn(run: Run, form: str, options: Options, folder: Path, bench: Bench) -> tuple[bytes, dict[str, Any]]:
+def _drawn(
+    run: Run, form: str, options: Options, folder: Path, representative: Representative
+) -> tuple[bytes, dict[str, Any]]:
     """A retriever in another form than the converter gives it, behind the query encoder as converted: bytes, and its settings."""
     prepared = prepare(_float32(run, ENCODER, options))
-    encoder = apply_recipe(prepared, RECIPES[RECIPE], _flows(prepared, folder, bench, [RECIPE]))
+    encoder = apply_recipe(prepared, RECIPES[RECIPE], _flows(prepared, folder, representative, [RECIPE]))
     path = folder / "encoder.tflite"
     path.write_bytes(encoder)
-    assert bench.representative is not None
-    feeds = bench.representative(read_tflite(path).ports()[0])
-    queries = bench.execute(path, feeds)["query"]
+    feeds = representative(read_tflite(path).ports()[0])
+    queries = execute(path, feeds)["query"]
     path.unlink()
-    masked = bench.representative([{"name": "seen"}])["seen"]
+    masked = representative([{"name": "seen"}])["seen"]
     return draw_retriever(run, form, options.k, encoder, queries.reshape(len(masked), -1), masked)
 
 
@@ -144,7 +122,7 @@ def _variants(
     graph: str,
     recipes: Sequence[str],
     source_sha256: str,
-    bench: Bench,
+    representative: Representative | None,
     drawn: Mapping[str, Callable[[], tuple[bytes, dict[str, Any]]]] = MappingProxyType({}),
     finish: Callable[[bytes], bytes] = lambda data: data,
 ) -> Iterable[dict[str, Any]]:
@@ -157,7 +135,7 @@ def _variants(
     """
     converted = [name for name in recipes if name not in drawn]
     prepared = prepare(made()) if converted else b""
-    flows = _flows(prepared, folder, bench, converted) if converted else None
+    flows = _flows(prepared, folder, representative, converted) if converted else None
     for recipe in recipes:
         path, form = folder / f"{graph}-{recipe}.tflite", {}
         if recipe in drawn:
@@ -165,12 +143,14 @@ def _variants(
         else:
             data = apply_recipe(prepared, RECIPES[recipe], flows)
         path.write_bytes(finish(data))
-        yield _row(path, graph, recipe, source_sha256, bench) | form
+        yield _row(path, graph, recipe, source_sha256) | form
 
 
-def _flows(prepared: bytes, folder: Path, bench: Bench, recipes: Sequence[str]) -> Flows | None:
+def _flows(
+    prepared: bytes, folder: Path, representative: Representative | None, recipes: Sequence[str]
+) -> Flows | None:
     """Run the graph on representative data where there are any, and look at its dense layers."""
-    if bench.representative is None:
+    if representative is None:
         if needing := [name for name in recipes if RECIPES[name].activations]:
             raise InputError(
                 "--representative",
@@ -183,16 +163,16 @@ def _flows(prepared: bytes, folder: Path, bench: Bench, recipes: Sequence[str]) 
         return None
     path = folder / "watching.tflite"
     path.write_bytes(watching(prepared))
-    feeds = bench.representative(read_tflite(path).ports()[0])
-    outputs = bench.execute(path, feeds)
+    feeds = representative(read_tflite(path).ports()[0])
+    outputs = execute(path, feeds)
     path.unlink()
     return measure(prepared, feeds, outputs)
 
 
-def _row(path: Path, graph: str, recipe: str, source_sha256: str, bench: Bench) -> dict[str, Any]:
+def _row(path: Path, graph: str, recipe: str, source_sha256: str) -> dict[str, Any]:
     file = read_tflite(path)
     inputs, outputs = file.ports()
-    tried = bench.try_out(path)
+    tried = try_out(path)
     return {
         "graph": graph,
         "recipe": recipe,
@@ -233,8 +213,8 @@ def _document(rows: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
 def convert_foreign(
     saved_model: Path,
     out: Path,
-    bench: Bench,
     *,
+    representative: Path | None = None,
     signature: str | None = None,
     recipes: Iterable[str] = (),
     allow_select_tf_ops: bool = False,
@@ -250,17 +230,18 @@ def convert_foreign(
             representative data that is missing or does not fit.
     """
     named = [pick("--recipe", name, RECIPES) for name in recipes]
-    possible = [name for name, recipe in RECIPES.items() if bench.representative or not recipe.activations]
+    possible = [name for name, recipe in RECIPES.items() if representative or not recipe.activations]
     require_empty(out)
     from .converter import choose_signature, convert_function
 
     name, loaded = choose_signature(saved_model, signature)
-    if bench.representative is not None:
-        bench.representative(_ports(loaded.specs))  # said before the slow step
+    inputs = None if representative is None else file_of_inputs(representative)
+    if inputs is not None:
+        inputs(_ports(loaded.specs))  # said before the slow step
     data = convert_function(loaded.owner, loaded.function, signature=name, allow_select_tf_ops=allow_select_tf_ops)
     source = sha256_tree(saved_model)
     with atomic_dir(out) as folder:
-        document = _document(list(_variants(lambda: data, folder, name, named or possible, source, bench)), source)
+        document = _document(list(_variants(lambda: data, folder, name, named or possible, source, inputs)), source)
         write_json(folder / "variants.json", document)
     return document
 

@@ -22,7 +22,7 @@ class Done:
 
 def call(*arguments: object, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 300) -> Done:
     """Run `pocketrec` in a process of its own."""
-    command = [sys.executable, "-m", "pocketrec_cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "pocketrec", *map(str, arguments)]
     done = subprocess.run(
         command,
         capture_output=True,

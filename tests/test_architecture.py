@@ -50,7 +50,7 @@ TENSORFLOW_FREE = sorted(
 )
 
 
-@pytest.mark.parametrize("extra", ["", "pocketrec_cli"])
+@pytest.mark.parametrize("extra", ["", "pocketrec.cli.main"])
 def test_everything_but_training_and_the_converter_imports_without_tensorflow(extra):
     free = (
         "artifacts",
@@ -82,7 +82,7 @@ def test_verify_recommend_and_bundle_run_without_tensorflow(run, tmp_path, argum
         "    def find_spec(self, name, *rest):\n"
         "        if name.split('.')[0] in ('tensorflow', 'scann', 'tf_keras'): raise AssertionError('imported ' + name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        f"import pocketrec_cli; sys.argv = ['pocketrec', *{filled!r}]; pocketrec_cli.main()"
+        f"from pocketrec.cli import main as pocketrec_cli; sys.argv = ['pocketrec', *{filled!r}]; pocketrec_cli.main()"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from pocketrec.train.artifacts import open_run
+from pocketrec.core.run_dir import open_run
 
 from tests.conftest import refused
 
@@ -40,7 +40,7 @@ def test_every_command_has_help_with_an_example(pocketrec):
 @pytest.mark.parametrize("arguments", [["--help"], ["verify", "--help"]])
 def test_help_imports_nothing_heavy(arguments):
     program = (
-        f"import sys, pocketrec_cli; sys.argv = ['pocketrec', *{arguments}]\n"
+        f"import sys; from pocketrec.cli import main as pocketrec_cli; sys.argv = ['pocketrec', *{arguments}]\n"
         "try: pocketrec_cli.main()\nexcept SystemExit: pass\n"
         f"print('loaded', sorted({HEAVY!r} & set(sys.modules)))"
     )
@@ -109,7 +109,7 @@ def test_run_without_variants_says_which_command_makes_them(own_run, pocketrec):
 def test_training_that_is_killed_leaves_no_run_and_can_be_started_again(pocketrec, tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pocketrec_cli", "train", "--out", str(out)],
+        [sys.executable, "-m", "pocketrec", "train", "--out", str(out)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -124,7 +124,7 @@ def test_training_that_is_killed_leaves_no_run_and_can_be_started_again(pocketre
         process.wait()
     assert not (out / "trained").exists()
     assert "did not finish" in refused(pocketrec("convert", out))
-    from pocketrec.train.artifacts import require_empty
+    from pocketrec.core.atomic import require_empty
 
     require_empty(out)
 

@@ -24,15 +24,15 @@ def test_wheel_holds_the_stages_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"pocketrec", "pocketrec_cli.py", next(name for name in tops if name.endswith(".dist-info"))}
+    assert tops == {"pocketrec", next(name for name in tops if name.endswith(".dist-info"))}
     wanted = (
-        "benchmarks/gates.toml",
+        "benchmarks/parity/gates.toml",
         "benchmarks/RESULT_SPEC.md",
-        "benchmarks/templates/report.html.j2",
-        "benchmarks/templates/report.css",
-        "benchmarks/templates/report.js",
-        "benchmarks/browser/page.html",
-        "benchmarks/browser/page.js",
+        "benchmarks/report/templates/report.html.j2",
+        "benchmarks/report/templates/report.css",
+        "benchmarks/report/templates/report.js",
+        "runtimes/litert_js_page/page.html",
+        "runtimes/litert_js_page/page.js",
         "android_assets/README.md",
     )
     assert {f"pocketrec/{name}" for name in wanted} <= set(names)

@@ -89,9 +89,9 @@ def test_demo_output_shown_is_part_of_the_real_one(demo):
 
 
 def test_comparison_names_every_converter_and_recipe_with_the_sizes_of_today(run, tutorial_run):
-    from pocketrec.convert.others import OTHERS
-    from pocketrec.convert.recipes import RECIPES
-    from pocketrec.train.artifacts import Run
+    from pocketrec.convert.other_converters import OTHERS
+    from pocketrec.convert.quantize.recipes import RECIPES
+    from pocketrec.core.run_dir import Run
 
     names = [*OTHERS, *(f"pocketrec {recipe}" for recipe in RECIPES)]
     lines = README.split("\n## ")[0].splitlines()

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .data import Histories, Ratings, histories, split_ratings
-from .errors import pick
-from .metrics import retrieval_quality, rmse
+from ..core.errors import pick
+from ..core.metrics import retrieval_quality, rmse
+from ..core.queries.histories import Histories
+from .data.ratings import Ratings, histories, split_ratings
 
 # At 20,000 items one float64[n_items, n_items] takes 3.2 GB, and inverting it about 16 GB.
 MAX_SQUARE_ITEMS = 20_000

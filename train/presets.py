@@ -32,7 +32,7 @@ PRESETS = {
     "pocket": Preset(
         "history and declared preferences in, no user id: serves people no training run has met",
         "movie_id",
-        "pocket:train_pocket",
+        "pocket.trainer:train_pocket",
     ),
     "tutorial": Preset(
         "TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in",

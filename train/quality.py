@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from ..core.metrics import rmse
+from ..core.queries.histories import Histories
 from .baselines import evaluate_baselines, fit_biases
-from .content import declared_preferences, indicators, item_content, preference_vocabulary
-from .data import SPLITS, Histories, Ratings, by_popularity, histories, split_ratings
-from .metrics import rmse
+from .data.item_content import declared_preferences, indicators, item_content, preference_vocabulary
+from .data.ratings import SPLITS, Ratings, by_popularity, histories, split_ratings
 
 SEEDS = (42, 43, 44)
 NEW_USERS, KNOWN = 0.1, 5
@@ -39,8 +40,8 @@ def few_of(seen: Histories, n: int, seed: int) -> Histories:
 
 def quality_of_new_users(ratings: Ratings, seed: int) -> dict[str, float]:
     """RMSE for users the ranker never met: with their whole history, with 5 ratings, and a folded-in bias with the same 5."""
-    from .pocket import WINDOW, Models
-    from .pocket_ranking import PocketRanking, RankingSettings
+    from .pocket.ranker import PocketRanking, RankingSettings
+    from .pocket.trainer import WINDOW, Models
     from .tf import make_deterministic
 
     make_deterministic(seed)
@@ -48,7 +49,7 @@ def quality_of_new_users(ratings: Ratings, seed: int) -> dict[str, float]:
     vocabulary, settings = preference_vocabulary(train), RankingSettings()
     declared = indicators(declared_preferences(train), vocabulary)
     model = PocketRanking(train, item_content(train), declared, settings, seed)
-    from .fitting import carve, fit
+    from .pocket.fit import carve, fit
 
     fit(model, *carve(len(train), seed), settings, seed=seed)
     models = Models(train, vocabulary, WINDOW, model.folded(), None)
@@ -67,7 +68,7 @@ def quality_of_new_users(ratings: Ratings, seed: int) -> dict[str, float]:
 
 def quality_of_split(ratings: Ratings, split: str, seed: int) -> dict[str, float]:
     """RMSE and retrieval metrics of the pocket preset, and the seconds both models took."""
-    from .pocket import train_pocket
+    from .pocket.trainer import train_pocket
     from .tf import make_deterministic
 
     make_deterministic(seed)
@@ -103,7 +104,7 @@ def main() -> None:
     """Print the tables."""
     from rich.console import Console
 
-    from .movielens import load_movielens
+    from .data.movielens import load_movielens
 
     console = Console(width=110)
     ratings = load_movielens("movielens/100k", item_key="movie_id")
@@ -122,7 +123,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from .quiet import native_stderr_kept_aside
+    from ..core.native_log import native_stderr_kept_aside
 
     with native_stderr_kept_aside():
         main()

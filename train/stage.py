@@ -1,6 +1,5 @@
 """The train stage: ratings in, RUN/trained out."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,25 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from .artifacts import (
-    RUN_SCHEMA,
-    Run,
-    atomic_dir,
-    kit_version,
-    require_empty,
-    sha256_file,
-    sha256_tree,
-    write_json,
-    write_npz,
-)
-from .content import declared_preferences, filter_genres
-from .content_table import CONTENT_FILE
-from .data import SPLITS, Ratings, by_popularity, split_ratings
-from .datasets import DATASETS
-from .errors import InputError, pick
-from .host import describe_host
+from ..core.atomic import atomic_dir, require_empty, write_npz
+from ..core.documents import RUN_SCHEMA, kit_version, write_json
+from ..core.errors import InputError, pick
+from ..core.hashing import sha256_file, sha256_tree
+from ..core.host import describe_host
+from ..core.run_dir import Run
+from ..core.vocabulary_files import write_lines, write_vocabulary
+from .data.columns import is_table, parse_columns
+from .data.datasets import DATASETS
+from .data.item_content import declared_preferences, filter_genres
+from .data.ratings import SPLITS, Ratings, by_popularity, split_ratings
+from .pocket.content_vectors import CONTENT_FILE
 from .presets import DEFAULT_PRESET, PRESETS
-from .tables_report import is_table, parse_columns
 
 
 def train(
@@ -110,7 +103,7 @@ def _loader(
         mapping = parse_columns(columns) if columns else None
 
         def read() -> tuple[Ratings, dict[str, Any]]:
-            from .tables import read_ratings
+            from .data.ratings_file import read_ratings
 
             ratings, report = read_ratings(Path(data), columns=mapping, item_features=items, user_features=users)
             for line in report.lines():
@@ -124,7 +117,7 @@ def _loader(
             raise InputError(option, expected="a file of ratings as --data", given=data, do="leave it out")
 
     def load() -> tuple[Ratings, None]:
-        from .movielens import load_movielens
+        from .data.movielens import load_movielens
 
         return load_movielens(data, item_key=item_key, data_dir=data_dir, say=say), None
 
@@ -132,7 +125,7 @@ def _loader(
 
 
 def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part: Ratings) -> None:
-    from .savedmodels import write_saved_model
+    from .export.savedmodels import write_saved_model
 
     for name, export in result["exports"].items():
         write_saved_model(export, folder / name)
@@ -159,23 +152,6 @@ def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part:
         write_json(folder / "curves.json", {"schema": "pocketrec.curves/1", **result["curves"]})
     for name, part in (("history", train_part), ("heldout", test_part)):
         write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a JSON list, an entry a line."""
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
-    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-
-
-def write_vocabulary(path: Path, tokens: list[str]) -> None:
-    """Write one token a line, UTF-8, '\\n' endings; the id of a token is its line, and `len(tokens)` is 'unknown'."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes("".join(f"{token}\n" for token in tokens).encode())
-
-
-def read_vocabulary(path: Path) -> list[str]:
-    """Tokens of a vocabulary file in id order."""
-    return path.read_bytes().decode().split("\n")[:-1]
 
 
 def _graphs(exports: dict[str, Any], is_implicit: bool) -> list[str]:

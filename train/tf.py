@@ -14,7 +14,7 @@ os.environ.setdefault("TFDS_DISABLE_PROGRESS_BAR", "1")
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow.*")
 
-from .errors import InputError  # noqa: E402
+from ..core.errors import InputError  # noqa: E402
 
 try:
     import absl.logging

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .data import Ratings, histories
-from .indexes import index_exports
-from .metrics import retrieval_quality, rmse
-from .savedmodels import Export
+from ..core.metrics import retrieval_quality, rmse
+from .data.ratings import Ratings, histories
+from .export.retrieval_indexes import index_exports
+from .export.savedmodels import Export
 from .tf import tf
 
 import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)

@@ -6,10 +6,10 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
 
-from pocketrec.android_assets.bundle import write_manifest
-from pocketrec.android_assets.contract import contract_sha256
-from pocketrec.android_assets.packing import ALIGNMENT, padding_field
-from pocketrec.train.artifacts import sha256_file
+from pocketrec.android_assets.format.contract import contract_sha256
+from pocketrec.android_assets.format.zip_alignment import ALIGNMENT, padding_field
+from pocketrec.android_assets.writing.writer import write_manifest
+from pocketrec.core.hashing import sha256_file
 
 
 def manifest_of(folder):

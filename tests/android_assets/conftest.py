@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pocketrec.android_assets.bundle import Wish, write_bundle
-from pocketrec.android_assets.layouts import LAYOUTS
-from pocketrec.android_assets.packing import write_zip
-from pocketrec.android_assets.signing import make_keys
-from pocketrec.train.artifacts import Run
+from pocketrec.android_assets.format.layouts import LAYOUTS
+from pocketrec.android_assets.format.signing import make_keys
+from pocketrec.android_assets.writing.writer import Wish, write_bundle
+from pocketrec.android_assets.writing.zip_writer import write_zip
+from pocketrec.core.run_dir import Run
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@ import re
 
 import numpy as np
 import pytest
-from pocketrec.android_assets.asking import ask_history, parse_history
 from pocketrec.android_assets.recommend import recommend
-from pocketrec.benchmarks.query_inputs import Catalogue
-from pocketrec.train.errors import InputError
-from pocketrec.train.stage import read_vocabulary
+from pocketrec.core.errors import InputError
+from pocketrec.core.queries.query import Catalogue
+from pocketrec.core.queries.query_parsing import ask_history, parse_history
+from pocketrec.core.vocabulary_files import read_vocabulary
 
 from tests.conftest import refused
 

@@ -5,9 +5,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketrec.android_assets.bundle import Wish, write_bundle
-from pocketrec.android_assets.updates import UpdateWish, write_update
-from pocketrec.train.artifacts import Run, sha256_file
+from pocketrec.android_assets.writing.update_writer import UpdateWish, write_update
+from pocketrec.android_assets.writing.writer import Wish, write_bundle
+from pocketrec.core.hashing import sha256_file
+from pocketrec.core.run_dir import Run
 
 FIRST = "movie_id,title,genres,year\nN1,The Silver Frontier,Western|Drama,1998\nN2,Night of the Long Shadows,Film-Noir,1997\n"
 SECOND = "movie_id,title,genres,year\nN3,A Love in Space,Romance|Sci-Fi,1998\n"
@@ -28,7 +29,7 @@ class Chain:
 
 def make_chain(run: Path, folder: Path) -> Chain:
     """Write a chain without signatures."""
-    from pocketrec.android_assets.applying import apply_update
+    from pocketrec.android_assets.reading.update_applier import apply_update
 
     bundles, updates = {1: folder / "v1"}, {}
     write_bundle(Run(run), bundles[1], Wish(layout="split"))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from pocketrec.convert.converter import convert_function
-from pocketrec.convert.recipes import RECIPES
+from pocketrec.convert.quantize.recipes import RECIPES
 
 from tests.conftest import refused
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pocketrec.core.errors import InputError
 from pocketrec.train import baselines
 from pocketrec.train.baselines import BASELINES, Baseline, Fitted, evaluate_baselines, fit_biases, fold_in_bias
-from pocketrec.train.data import Ratings, split_ratings
-from pocketrec.train.errors import InputError
+from pocketrec.train.data.ratings import Ratings, split_ratings
 
 MEASURES = ("rmse", "recall_at_10", "recall_at_100", "ndcg_at_10")
 

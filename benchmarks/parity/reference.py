@@ -1,0 +1,182 @@
+"""The SavedModel's answers to the held-out queries: computed once in TensorFlow, stored with what they were made from."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...core.atomic import write_npz
+from ...core.errors import InputError
+from ...core.hashing import sha256_bytes, sha256_file, sha256_tree
+from ...core.metrics import top_k
+from ...core.queries.held_out import HeldOut
+from ...core.queries.packing import part
+from ...core.queries.query import Query
+from ...core.run_dir import Run
+from ...core.scoring import STARS_WEIGHT
+from ...train.export.savedmodels import ask
+from .agreement import thirds
+
+_FILE = "reference.npz"
+
+
+# Answers to the edge queries carry this before their names.
+EDGE = "edge."
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The SavedModels' answers to some queries, and what comparisons make of them, made once.
+
+    Attributes:
+        answers: as `load_reference` returns them, without the prefix of edges.
+        queries: what was asked, in the same order.
+        data: the run's held-out data.
+    """
+
+    answers: Mapping[str, np.ndarray]
+    queries: Sequence[Query]
+    data: HeldOut
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.answers[name]
+
+    @property
+    def n_items(self) -> int:
+        return len(self.data.items)
+
+    @cached_property
+    def rating_range(self) -> tuple[float, float]:
+        """Least and largest stars that occur."""
+        low, high = self.data.run.run_json["data"]["rating_range"]
+        return low, high
+
+    @cached_property
+    def candidates(self) -> np.ndarray:
+        """float32[n_items, d], exact."""
+        return np.load(self.data.run.trained / "candidates.npy")
+
+    @cached_property
+    def masked(self) -> np.ndarray:
+        """Every item's score, float32[n_queries, n_items], minus infinity where it was seen."""
+        masked = np.array(self["scores"], np.float32)
+        for row, query in enumerate(self.queries):
+            masked[row, query.seen[query.seen < masked.shape[1]]] = -np.inf
+        return masked
+
+    @cached_property
+    def final(self) -> np.ndarray:
+        """What a recommender orders by, float32[n_queries, n_items]: score and stars."""
+        return self.masked + STARS_WEIGHT * self["catalogue_rating"]
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return top_k(self.masked, self.n_items).astype(np.int32)
+
+    def best(self, k: int) -> np.ndarray:
+        """int32[n_queries, k]: the best items by score."""
+        return self._order[:, :k]
+
+    def best_ranked(self, k: int) -> np.ndarray:
+        """int32[n_queries, k]: the same items in the order of a recommender."""
+        retrieved = self.best(k)
+        with np.errstate(invalid="ignore"):
+            order = np.argsort(-np.take_along_axis(self.final, retrieved, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(retrieved, order, axis=1)
+
+    @cached_property
+    def truth_mask(self) -> np.ndarray:
+        """bool[n_queries, n_items]: what each user rated later."""
+        mask = np.zeros((len(self.queries), self.n_items), bool)
+        for row, query in enumerate(self.queries):
+            mask[row, query.items] = True
+        return mask
+
+    @cached_property
+    def history_lengths(self) -> np.ndarray:
+        """int64[n_queries]."""
+        return np.array([len(query.seen) for query in self.queries])
+
+    @cached_property
+    def item_thirds(self) -> np.ndarray:
+        """int64[n_items]: 0 for the least rated third of the catalogue, 2 for the most rated."""
+        return thirds(self.data.popularity)
+
+
+def references(answers: Mapping[str, np.ndarray], data: HeldOut) -> tuple[Reference, Reference]:
+    """Stored answers as those to held-out users and those to edges."""
+    edges = {name.removeprefix(EDGE): array for name, array in answers.items() if name.startswith(EDGE)}
+    users = {name: array for name, array in answers.items() if not name.startswith(EDGE)}
+    return Reference(users, data.queries, data), Reference(edges, list(data.edges.values()), data)
+
+
+def load_reference(
+    run: Run, data: HeldOut, *, refresh: bool = False, say: Callable[[str], None]
+) -> dict[str, np.ndarray]:
+    """The stored answers, or new ones where none are stored or `refresh` is set.
+
+    Returns:
+        `rating` flat float32 with `rating.offsets` (one group a query, in the order of its items), `query`
+        float32[n_queries, d] and `scores` float32[n_queries, n_items], every item scored, nothing masked; and where the preset
+        offers a recommender `catalogue_rating` float32[n_queries, n_items], the stars predicted for every item. The same for the
+        edges, under names that begin with `EDGE`.
+
+    Raises:
+        InputError: stored answers belong to other SavedModels or queries.
+    """
+    path, made_from = run.reports / _FILE, _made_from(run, data)
+    if path.is_file() and not refresh:
+        with np.load(path) as archive:
+            stored = {name: archive[name] for name in archive.files}
+        if str(stored.pop("made_from")) != json.dumps(made_from):
+            raise InputError(
+                str(path),
+                expected="answers of this run's SavedModels",
+                given="answers made from other files",
+                do="pass --refresh-reference",
+            )
+        return stored
+    say("asking the SavedModels every held-out query (once; stored)")
+    everything, asked = _ask(run, data, [*data.queries, *data.edges.values()]), len(data.queries)
+    edges = part(everything, asked)
+    answers = part(everything, 0, asked) | {EDGE + name: array for name, array in edges.items()}
+    write_npz(path, **answers, made_from=np.array(json.dumps(made_from)))
+    return answers
+
+
+def reference_sha256(run: Run) -> str:
+    """Hex SHA-256 of the stored answers."""
+    return sha256_file(run.reports / _FILE)
+
+
+def _made_from(run: Run, data: HeldOut) -> dict[str, str]:
+    models = {name: sha256_tree(run.saved_model(name)) for name in ("ranking", "query", "candidate")}
+    files = sorted((run.trained / "vocabularies").iterdir())
+    files += [run.trained / "users.json"] + [run.trained / name for name in ("history.npz", "heldout.npz")]
+    queries = "".join(sha256_file(path) for path in files) + ",".join(data.edges) + str(len(data.queries))
+    return {**models, "queries": sha256_bytes(queries.encode())}
+
+
+def _ask(run: Run, data: HeldOut, queries: Sequence[Query]) -> dict[str, np.ndarray]:
+    from ...train.export.savedmodels import load_signature
+
+    ranking, query = (load_signature(run.saved_model(name), "serving_default") for name in ("ranking", "query"))
+    ratings = [ask(ranking, one, data.catalogue)["rating"].reshape(-1) for one in queries]
+    vectors = np.concatenate([ask(query, one, data.catalogue)["query"][:1] for one in queries])
+    candidate = load_signature(run.saved_model("candidate"), "serving_default")
+    (name,) = candidate.specs
+    candidates = candidate(**{name: np.array([item.encode() for item in data.items], object)})["candidate"].numpy()
+    extra = {}
+    if "recommender" in run.run_json["graphs"]:
+        everything = np.arange(len(data.items), dtype=np.int32)
+        whole = [replace(one, items=everything) for one in queries]
+        extra["catalogue_rating"] = np.stack([ask(ranking, one, data.catalogue)["rating"].reshape(-1) for one in whole])
+    return {
+        **extra,
+        "rating": np.concatenate(ratings),
+        "rating.offsets": np.cumsum([0, *[len(row) for row in ratings]]),
+        "query": vectors,
+        "scores": vectors @ candidates.T,
+    }

@@ -1,0 +1,125 @@
+"""parity.json as a heat map: rows by graph and recipe, columns by runtime, target and delegate, and what did not pass."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..parity.first_difference import side_by_side
+from ..parity.gates import LIMITS
+from ..parity.verdicts import allowance_used, where, worst_measure
+from .presentation import percent, significant
+
+MARKS = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–"}
+_SHOWN = (
+    "max_abs_diff",
+    "max_diff_of_range",
+    "top_k_overlap",
+    "top1_agreement",
+    "rank_biased_overlap",
+    "kendall_tau",
+    "quality_loss",
+    "quality_variant",
+    "quality_reference",
+)
+
+Row = Mapping[str, Any]
+
+
+def matrix(results: Sequence[Row]) -> dict[str, Any]:
+    """Columns (with the runtimes as groups over them), and rows with a cell or None for each column."""
+    places = list(dict.fromkeys(_place(row) for row in results))
+    cells = {(row["graph"], row["recipe"], _place(row)): _cell(index, row) for index, row in enumerate(results)}
+    groups: dict[str, int] = {}
+    for runtime, _, _ in places:
+        groups[runtime] = groups.get(runtime, 0) + 1
+    return {
+        "groups": list(groups.items()),
+        "columns": [
+            {"target": target, "delegate": delegate, "short": _short(target)} for _, target, delegate in places
+        ],
+        "rows": [
+            {"graph": graph, "recipe": recipe, "cells": [cells.get((graph, recipe, place)) for place in places]}
+            for graph, recipe in dict.fromkeys((row["graph"], row["recipe"]) for row in results)
+        ],
+    }
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["runtime"], row["target"], row.get("delegate") or "xnnpack"
+
+
+def _short(target: str) -> str:
+    return target.rpartition("/")[2].removeprefix("cortex-")
+
+
+def _cell(index: int, row: Row) -> dict[str, Any]:
+    worst = worst_measure(row)
+    share = worst[1] if worst else None
+    said = f"{percent(share)} of its gate ({worst[0]})" if worst else row["reason"]
+    return {
+        "source": f"parity.json results[{index}]",
+        "status": row["status"],
+        "mark": MARKS[row["status"]],
+        "heat": round(min(1.0, share) * 100) if share is not None else 0,
+        "share": _short_share(row["status"], share),
+        "label": f"{row['graph']} {row['recipe']} on {where(row)}: {row['status']}, {said}",
+    }
+
+
+def _short_share(status: str, share: float | None) -> str:
+    if share is None or status not in ("pass", "fail"):
+        return ""
+    return percent(share) if share < 2 else (f"{significant(share, 2)}×" if share < 100 else "≫")
+
+
+def cell_detail(row: Row) -> dict[str, Any]:
+    """What hovering a cell shows: measures as [name, value, bound, share used], edges as [name, difference, reason]."""
+    used, bounds = allowance_used(row), {LIMITS[name][0]: name for name in row["tolerance"] if name in LIMITS}
+    measures = []
+    for name in (name for name in _SHOWN if row["metrics"].get(name) is not None):
+        limit = bounds.get(name)
+        bound = f"{'≤' if LIMITS[limit][1] else '≥'} {row['tolerance'][limit]:g}" if limit else ""
+        share = percent(used[limit]) if limit in used else ""
+        measures.append([name, significant(row["metrics"][name], 4), bound, share])
+    edges = [
+        [name, significant(edge["max_abs_diff"], 3), edge["reason"]] for name, edge in (row.get("edges") or {}).items()
+    ]
+    return {
+        "status": row["status"],
+        "measures": measures,
+        "edges": edges,
+        "reason": row["reason"],
+        "why": row["tolerance"]["reason"],
+        "n": row["n_queries"],
+        "quality": row["metrics"].get("quality_metric") or "",
+    }
+
+
+def not_passed(results: Sequence[Row]) -> list[dict[str, Any]]:
+    """Cells that did not pass, equal reasons once: status, what, where, reason, and the first user who would see something else
+    as `lists` ({user, rows of rank, reference, variant, is_same}) and as `lines` of text; failures first."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for row in (row for row in results if row["status"] != "pass"):
+        what = f"{row['graph']} {row['recipe']}" if row["status"] != "skipped" else row["graph"]
+        found.setdefault((row["status"], what, row["reason"]), []).append(row)
+    order = {"fail": 0, "error": 1, "skipped": 2}
+    return [
+        {
+            "status": status,
+            "mark": MARKS[status],
+            "what": what,
+            "n": len(rows),
+            "reason": reason,
+            "where": list(dict.fromkeys(map(where, rows))),
+            "lists": _lists(rows[0].get("first_difference")),
+            "lines": side_by_side(rows[0]["first_difference"]) if rows[0].get("first_difference") else [],
+        }
+        for (status, what, reason), rows in sorted(found.items(), key=lambda item: order[item[0][0]])
+    ]
+
+
+def _lists(differing: Row | None) -> dict[str, Any] | None:
+    if not differing:
+        return None
+    pairs = list(zip(differing["reference"], differing["variant"], strict=False))
+    who = f"user {differing['user']}" if differing.get("user") is not None else differing.get("query", "a query")
+    return {"who": who, "rows": [(left, right, left["title"] == right["title"]) for left, right in pairs]}

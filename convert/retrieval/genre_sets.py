@@ -1,0 +1,20 @@
+"""The distinct sets of genres that a catalogue's items have."""
+
+import json
+
+import numpy as np
+
+from ...core.run_dir import Run
+from ...core.vocabulary_files import read_vocabulary
+
+
+def genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
+    """The catalogue's distinct sets of genres, float32[n_sets, n_genres], and each item's set, int32[n_items]."""
+    path = run.trained / "vocabularies" / "genres.txt"
+    if not path.is_file():
+        return None
+    genres = read_vocabulary(path)
+    items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
+    marks = np.array([np.isin(genres, item["genres"]) for item in items], np.float32)
+    sets, set_of = np.unique(marks, axis=0, return_inverse=True)
+    return sets, set_of.reshape(-1).astype(np.int32)

@@ -1,0 +1,72 @@
+"""JSON documents with a schema: their names, how they are read and written."""
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .atomic import write_bytes
+from .errors import InputError
+
+RUN_SCHEMA = "pocketrec.run/1"
+
+
+VARIANTS_SCHEMA = "pocketrec.variants/1"
+
+
+PARITY_SCHEMA = "pocketrec.parity/1"
+
+
+LATENCY_SCHEMA = "pocketrec.latency/1"
+
+
+COMPARISON_SCHEMA = "pocketrec.comparison/1"
+
+
+_COMMAND_OF_SCHEMA = {
+    RUN_SCHEMA: "pocketrec train --out RUN",
+    VARIANTS_SCHEMA: "pocketrec convert RUN",
+    PARITY_SCHEMA: "pocketrec parity RUN",
+    LATENCY_SCHEMA: "pocketrec latency RUN",
+    COMPARISON_SCHEMA: "pocketrec convert RUN --compare",
+}
+
+
+def kit_version() -> str:
+    """Version of the installed kit, or `0+source` when it runs uninstalled."""
+    try:
+        return metadata.version("pocketrec")
+    except metadata.PackageNotFoundError:
+        return "0+source"
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write `document` as UTF-8 JSON, indented, keys in the order given, NaN refused; atomic."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: Path, schema: str) -> dict[str, Any]:
+    """Read a JSON file of exactly `schema`.
+
+    Raises:
+        InputError: the file is missing, unreadable, or of another schema or version.
+    """
+    command = _COMMAND_OF_SCHEMA.get(schema, "the command that writes it")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(str(path), expected=f"a {schema} file", given="no such file", do=f"run `{command}`") from None
+    except (ValueError, OSError) as error:
+        raise InputError(
+            str(path), expected=f"a {schema} file", given=f"unreadable JSON ({error})", do=f"run `{command}` again"
+        ) from error
+    found = document.get("schema") if isinstance(document, dict) else type(document).__name__
+    if found != schema:
+        raise InputError(
+            str(path),
+            expected=f"schema {schema}",
+            given=repr(found),
+            do=f"run `{command}` with this version of the kit",
+        )
+    return document

@@ -1,0 +1,85 @@
+"""The run directory that the stages meet in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .documents import RUN_SCHEMA, VARIANTS_SCHEMA, read_json
+from .errors import InputError
+from .hashing import sha256_file
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory: one trained recommender and all that was made from it."""
+
+    root: Path
+
+    @property
+    def trained(self) -> Path:
+        return self.root / "trained"
+
+    @property
+    def converted(self) -> Path:
+        return self.root / "converted"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def run_json(self) -> dict[str, Any]:
+        return read_json(self.trained / "run.json", RUN_SCHEMA)
+
+    @property
+    def variants_json(self) -> dict[str, Any]:
+        return read_json(self.converted / "variants.json", VARIANTS_SCHEMA)
+
+    def saved_model(self, name: str) -> Path:
+        """Folder of one of the trained SavedModels."""
+        return self.trained / name
+
+
+def open_run(path: Path) -> Run:
+    """Open a finished run.
+
+    Raises:
+        InputError: `path` is no run, its training never finished, or it has another schema version.
+    """
+    run = Run(path)
+    if not path.is_dir():
+        raise InputError(
+            "RUN",
+            expected="a run directory",
+            given=f"{path} (no such directory)",
+            do="run `pocketrec train --out RUN` first",
+        )
+    if not (run.trained / "run.json").is_file():
+        partial = any(path.glob(".trained.partial-*")) or run.trained.is_dir()
+        given = f"{path}, whose training did not finish" if partial else f"{path}, which has no trained/run.json"
+        raise InputError(
+            "RUN", expected="a finished run", given=given, do="run `pocketrec train --out RUN` with a new directory"
+        )
+    _ = run.run_json
+    return run
+
+
+def check_unchanged(run: Run, variant: dict[str, Any]) -> Path:
+    """The variant's file, if it is still the one that was converted.
+
+    Raises:
+        InputError: it is missing or has other bytes.
+    """
+    path = run.converted / variant["file"]
+    if not path.is_file() or sha256_file(path) != variant["sha256"]:
+        given = "no such file" if not path.is_file() else "other bytes"
+        raise InputError(
+            str(path), expected=f"sha256 {variant['sha256'][:12]}…", given=given, do="run `pocketrec convert RUN` again"
+        )
+    return path
+
+
+def results_a_call(variant: Mapping[str, Any]) -> int | None:
+    """How many ids a retriever returns; None for what returns none."""
+    return next((port["shape"][0] for port in variant["outputs"] if port["name"] == "ids"), None)

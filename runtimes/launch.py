@@ -1,0 +1,228 @@
+"""Running a worker in a process of its own: a crash, a refusal or a hang becomes a value."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .runtimes import RUNTIMES
+from .targets import TARGETS
+
+WORKER = Path(__file__).parent / "workers" / "tflite_worker.py"
+FORKING = WORKER.with_name("fork_server.py")
+_RUNNING: set[subprocess.Popen[bytes]] = set()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker did; true when it succeeded.
+
+    Attributes:
+        reason: why it failed, with the last lines of its stderr; '' on success.
+        arrays: what it wrote.
+        meta: its own account of loading and memory.
+    """
+
+    reason: str
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return not self.reason
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked to do.
+
+    Attributes:
+        program: path of the worker.
+        spec: its SPEC, without inputs and outputs.
+        inputs: arrays by name.
+        timeout_s: time limit.
+    """
+
+    program: str
+    spec: Mapping[str, Any]
+    inputs: Mapping[str, np.ndarray]
+    timeout_s: float = 120.0
+
+    def run(self, **more: Any) -> Outcome:
+        """Do it in a process of its own; `more` is added to the SPEC."""
+        return run_worker([self.program], {**self.spec, **more}, self.inputs, timeout_s=self.timeout_s)
+
+
+def variant_job(
+    model: Path,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    runtime: str,
+    delegate: bool = True,
+    threads: int = 1,
+    timeout_s: float = 120.0,
+) -> Job:
+    """Executing a .tflite file on every query of `inputs` (see worker.py for their form); see `run_variant`."""
+    spec = {
+        "model": str(model),
+        **RUNTIMES[runtime].launch(),
+        "threads": threads,
+        "mode": "outputs",
+        "delegate": delegate,
+    }
+    return Job(str(WORKER.with_name(RUNTIMES[runtime].worker)), spec, inputs, timeout_s)
+
+
+def run_variant(
+    model: Path,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    runtime: str,
+    target: str = "host",
+    delegate: bool = True,
+    threads: int = 1,
+    timeout_s: float = 120.0,
+    latency: Mapping[str, int] | None = None,
+) -> Outcome:
+    """Execute a .tflite file on every query of `inputs` (see worker.py for their form).
+
+    Args:
+        target: a key of `TARGETS`.
+        delegate: whether the runtime may use its default delegate, XNNPACK.
+        latency: `{"warmup": n, "samples": n}` to time calls instead of keeping outputs.
+    """
+    job = variant_job(model, inputs, runtime=runtime, delegate=delegate, threads=threads, timeout_s=timeout_s)
+    spec = {**job.spec, **({"mode": "latency", **latency} if latency is not None else {})}
+    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target)
+
+
+def run_forked(jobs: Sequence[Job], more: Mapping[str, Any]) -> list[Outcome]:
+    """Do jobs of one program one after another, each in a fork of a process that has imported what they need."""
+    with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
+        folders = [Path(scratch) / str(number) for number in range(len(jobs))]
+        known: dict[int, Path] = {}
+        for folder, job in zip(folders, jobs, strict=True):
+            folder.mkdir()
+            feeds = known.setdefault(id(job.inputs), folder / "inputs.npz")
+            if feeds.parent == folder:
+                np.savez(feeds, **job.inputs)  # type: ignore[arg-type]
+            files = {"inputs": str(feeds), "outputs": str(folder / "outputs.npz")}
+            (folder / "spec.json").write_text(json.dumps({**job.spec, **more, **files}))
+        told = [
+            {"spec": str(folder / "spec.json"), "stderr": str(folder / "stderr"), "timeout_s": job.timeout_s}
+            for folder, job in zip(folders, jobs, strict=True)
+        ]
+        spec = {"program": jobs[0].program, "jobs": told}
+        limit = sum(job.timeout_s for job in jobs)
+        done = run_worker([str(FORKING)], spec, {}, timeout_s=limit)
+        if not done:
+            return [Outcome(done.reason)] * len(jobs)
+        statuses = done.arrays["statuses"].tolist()
+        return [_forked(*each) for each in zip(folders, statuses, jobs, strict=True)]
+
+
+def _forked(folder: Path, status: int, job: Job) -> Outcome:
+    if status == -signal.SIGALRM:
+        return Outcome(f"no answer within {job.timeout_s:g} s")
+    said = folder / "stderr"
+    return _outcome(folder / "outputs.npz", status, said.read_text("utf-8", "replace") if said.is_file() else "")
+
+
+def run_worker(
+    program: list[str],
+    spec: dict[str, Any],
+    inputs: Mapping[str, np.ndarray],
+    *,
+    timeout_s: float,
+    target: str = "host",
+) -> Outcome:
+    """Run `python -P PROGRAM SPEC.json` on a target's Python, handing arrays over in files.
+
+    However it ends, what the worker started ends with it.
+    """
+    # A browser that was just killed may still be writing its profile.
+    with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
+        feeds, results, path = (Path(scratch) / name for name in ("inputs.npz", "outputs.npz", "spec.json"))
+        np.savez(feeds, **inputs)  # type: ignore[arg-type]
+        path.write_text(json.dumps({**spec, "inputs": str(feeds), "outputs": str(results)}))
+        python, environment = TARGETS[target].launch()
+        command = [*python, "-P", *program, str(path)]
+        environment = environment or {
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_USE_LEGACY_KERAS": "1",
+            "CUDA_VISIBLE_DEVICES": "-1",
+        }
+        stderr = Path(scratch) / "stderr"
+        code = _run(command, environment, stderr, timeout_s)
+        if code is None:
+            return Outcome(f"no answer within {timeout_s:g} s")
+        return _outcome(results, code, stderr.read_text(encoding="utf-8", errors="replace"))
+
+
+def _outcome(results: Path, code: int, stderr: str) -> Outcome:
+    if code or not results.is_file():
+        return Outcome(_failure(code, stderr))
+    with np.load(results, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    meta = json.loads(str(arrays.pop("meta")))
+    return Outcome("", arrays, meta)
+
+
+@contextlib.contextmanager
+def side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """A pool for `run_worker`, as wide as the machine; left by an exception, it kills the workers that still run."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in tuple(_RUNNING):
+                _end(process)
+            raise
+
+
+def _run(command: list[str], environment: Mapping[str, str], stderr: Path, timeout_s: float) -> int | None:
+    """Exit status of a command in a session of its own, its stderr in a file; None when it took too long."""
+    with stderr.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stream,
+            env=environment,
+            start_new_session=True,
+        )
+    _RUNNING.add(process)
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        _end(process)
+        process.wait()
+        _RUNNING.discard(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker's process group: the worker, and whatever it started and left behind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _failure(code: int, stderr: str) -> str:
+    lines = [
+        line.strip()
+        for line in stderr.splitlines()
+        if line.strip() and not line.startswith(("W0000", "I0000", "INFO:"))
+    ]
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return f"{how}: {' | '.join(lines[-2:])[-400:]}" if lines else how

@@ -1,0 +1,357 @@
+"""A real server process: what it answers, what it refuses, and how it ends."""
+
+import asyncio
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from pocketrec.benchmarks.latency.cases import latency_queries
+from pocketrec.benchmarks.latency.load_test import _WORKER, body_of
+from pocketrec.benchmarks.latency.server_process import serving_process
+from pocketrec.benchmarks.serving.http_app import MAX_BODY_BYTES, make_app
+from pocketrec.benchmarks.serving.requests import Entry, Questions
+from pocketrec.core.errors import CheckFailed, InputError
+from pocketrec.core.queries.held_out import HeldOut
+from pocketrec.core.queries.query import Catalogue
+from pocketrec.core.queries.query_parsing import ask_history
+from pocketrec.core.run_dir import Run
+from pocketrec.runtimes.launch import run_worker
+
+from tests.conftest import refused
+
+JSON = {"Content-Type": "application/json"}
+TEN_MB = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def server(run):
+    with serving_process(run) as process:
+        yield process
+
+
+def connected(url):
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+
+
+def ask(url, body, *, path="/retrieve", method="POST", headers=JSON):
+    """(status, JSON answer); `body` is sent as it is when it is bytes."""
+    connection = connected(url)
+    try:
+        connection.request(method, path, body if isinstance(body, bytes) else json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def test_it_says_that_it_is_ready(server):
+    status, answer = ask(server.url, b"", path="/healthz", method="GET")
+    assert (status, answer) == (200, {"status": "ok", "preset": "pocket", "index": "scann", "k": 100})
+
+
+def direct(folder, inputs):
+    import scann  # noqa: F401
+    from pocketrec.train.export.savedmodels import load_signature
+
+    answer = load_signature(folder, "serving_default")(**inputs)
+    return [item.decode() for item in answer["ids"].numpy()[0]], answer["scores"].numpy()[0].tolist()
+
+
+def test_answers_are_the_saved_models(server, run):
+    data = HeldOut(Run(run))
+    query = data.queries[3]
+    status, answer = ask(server.url, body_of(query, data.catalogue, 100))
+    seen = [data.items[item].encode() for item in query.seen[-data.catalogue.window :]]
+    ids, scores = direct(
+        run / "trained" / "retrieval_scann",
+        {"watched": [seen], "declared": [[token.encode() for token in query.preferences]]},
+    )
+    assert status == 200 and answer["ids"] == ids and np.allclose(answer["scores"], scores, rtol=1e-6)
+    titles = {item["id"]: item["title"] for item in json.loads((run / "trained" / "items.json").read_text())}
+    assert answer["titles"] == [titles[item] for item in ids]
+
+
+def test_a_user_keyed_run_is_asked_by_user(tutorial_run):
+    with serving_process(tutorial_run, "bruteforce") as server:
+        status, answer = ask(server.url, {"user": "42", "k": 7})
+        ids, _ = direct(tutorial_run / "trained" / "retrieval_bruteforce", {"user_id": [b"42"]})
+        assert status == 200 and answer["ids"] == ids[:7]
+        assert ask(server.url, {"user": "nobody"}) == (
+            422, {"detail": "user: expected one of 943 known users, got 'nobody'; name another"}
+        )  # fmt: skip
+        assert ask(server.url, {"history": [{"title": "Speed (1994)"}]})[0] == 422
+
+
+def test_titles_ids_and_what_was_noticed(server):
+    by_title = {
+        "history": [{"title": "Speed (1994)", "stars": 5}, {"title": "Contact (1997)"}],
+        "preferences": ["sci-fi"],
+    }
+    by_id = {"history": [{"id": "568", "stars": 5.0}, {"id": "258", "stars": None}], "preferences": ["genre:Sci-Fi"]}
+    first, second = ask(server.url, by_title), ask(server.url, by_id)
+    assert first == second and first[0] == 200 and len(first[1]["ids"]) == 100 and first[1]["notes"] == []
+    scores = first[1]["scores"]
+    assert scores == sorted(scores, reverse=True)
+    noticed = {"history": [{"id": "1"}, {"id": "1"}, {"title": "No such film"}], "skip_unknown": True, "k": 1}
+    status, answer = ask(server.url, noticed)
+    assert status == 200 and len(answer["ids"]) == 1
+    assert answer["notes"] == [
+        "left out 'No such film': not in the catalogue",
+        "1 films were named more than once; the last stars count",
+    ]
+    whole = {"history": [{"id": str(n)} for n in range(1, 302)], "k": 1}
+    assert ask(server.url, whole)[1]["notes"] == ["301 films given; the newest 200 count"]
+
+
+BAD = {
+    "no JSON": (b"{", 400, "body: expected JSON"),
+    "nothing": (b"", 400, "body: expected JSON, got nothing"),
+    "no UTF-8": (b"\xff\xfe{", 400, "body: expected JSON"),
+    "too deep": (b"[" * 100_000, 400, "body: expected JSON"),
+    "number too long": (b'{"k": ' + b"1" * 5000 + b"}", 400, "body: expected JSON"),
+    "a list": ([], 422, "body: "),
+    "nothing asked": ({}, 422, "expected at least one known film or preference, got none"),
+    "unknown title": ({"history": [{"title": "Spede (1994)"}]}, 422, "history[0]: expected a title of the catalogue, got 'Spede"),
+    "unknown id": ({"history": [{"id": "1"}, {"id": "x"}]}, 422, "history[1]: expected an id of the catalogue, got 'x'"),
+    "unknown preference": ({"preferences": ["Scifi"]}, 422, "preferences[0]: expected a genre or another"),
+    "title and id": ({"history": [{"id": "1", "title": "x"}]}, 422, "history[0]: expected either an id or a title"),
+    "stars out of range": ({"history": [{"id": "1", "stars": 6}]}, 422, "history[0].stars: expected 1 to 5, got 6"),
+    "stars no number": ({"history": [{"id": "1", "stars": "many"}]}, 422, "history[0].stars: "),
+    "stars NaN": (b'{"history": [{"id": "1", "stars": NaN}]}', 422, "history[0].stars: "),
+    "half a character": (b'{"preferences": ["\\ud800"]}', 422, "preferences[0]: "),
+    "k zero": ({"preferences": ["Sci-Fi"], "k": 0}, 422, "k: expected 1 to 100, what the index returns, got 0"),
+    "k beyond the index": ({"preferences": ["Sci-Fi"], "k": 101}, 422, "k: expected 1 to 100, what the index returns, got 101"),
+    "k no number": ({"preferences": ["Sci-Fi"], "k": "ten"}, 422, "k: "),
+    "k true": ({"preferences": ["Sci-Fi"], "k": True}, 422, "k: "),
+    "unknown field": ({"user": "42"}, 422, "user: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_understood_is_one_line(server, name):
+    body, status, said = BAD[name]
+    found, answer = ask(server.url, body)
+    assert found == status and said in answer["detail"] and "\n" not in answer["detail"]
+
+
+def test_wrong_content_type_method_and_path(server):
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert ask(server.url, {"k": 1}, headers=form) == (
+        415, {"detail": "Content-Type: expected application/json, got application/x-www-form-urlencoded"}
+    )  # fmt: skip
+    assert ask(server.url, {"k": 1}, headers={})[0] == 415
+    assert (
+        ask(server.url, {"preferences": ["Sci-Fi"]}, headers={"Content-Type": "Application/JSON; charset=utf-8"})[0]
+        == 200
+    )
+    for method in ("GET", "PUT", "DELETE"):
+        assert ask(server.url, b"", method=method)[0] == 405
+    assert ask(server.url, b"", path="/recommend", method="GET")[0] == 404
+
+
+def test_a_large_body_is_refused_before_it_is_read(server):
+    at = urlsplit(server.url)
+    with socket.create_connection((at.hostname, at.port), timeout=60) as raw:
+        head = (
+            f"POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {TEN_MB}\r\n\r\n"
+        )
+        raw.sendall(head.encode())
+        assert b" 413 " in raw.recv(4096), "answered with not a byte of it sent"
+
+
+def test_large_bodies_are_not_kept_in_memory(server):
+    def in_chunks():
+        for _ in range(160):
+            yield b" " * 65536
+
+    def send(body):
+        connection = connected(server.url)
+        connection.request("POST", "/retrieve", body, JSON, encode_chunked=not isinstance(body, bytes))
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    assert send(b" " * TEN_MB) == send(in_chunks()) == 413
+    before = server.memory("VmHWM")
+    assert {send(in_chunks()) for _ in range(5)} | {send(b" " * TEN_MB) for _ in range(5)} == {413}
+    assert server.memory("VmHWM") - before < TEN_MB / 2
+    assert ask(server.url, b'{"preferences": ["Sci-Fi"]}'.ljust(MAX_BODY_BYTES))[0] == 200
+    assert ask(server.url, b'{"preferences": ["Sci-Fi"]}'.ljust(MAX_BODY_BYTES + 1))[0] == 413
+
+
+def test_64_clients_at_once_lose_no_request(server, run):
+    asked = latency_queries(HeldOut(Run(run)))
+    bodies = {"bodies": np.array([body_of(query, asked.catalogue, 10) for query in asked.queries], "S")}
+    spec = {
+        "url": f"{server.url}/retrieve", "method": "POST", "mode": "closed", "connections": 64, "clients": 64, "warmup": 0,
+        "samples": 10_000,
+    }  # fmt: skip
+    outcome = run_worker([str(_WORKER)], spec, bodies, timeout_s=300)
+    assert outcome, outcome.reason
+    assert (
+        np.bincount(outcome.arrays["status"]).nonzero()[0].tolist() == [200] and len(outcome.arrays["status"]) == 10_000
+    )
+    assert (outcome.arrays["done_ns"] > outcome.arrays["sent_ns"]).all()
+    assert ask(server.url, b"", path="/healthz", method="GET")[0] == 200
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_answers_what_is_in_flight_and_ends_well(run, stop):
+    command = [sys.executable, "-m", "pocketrec", "serve", str(run), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        at = urlsplit(re.search(r"http://\S+", process.stdout.readline())[0])
+        body = b'{"preferences": ["Sci-Fi"], "k": 3}'
+        with socket.create_connection((at.hostname, at.port), timeout=60) as raw:
+            head = "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            raw.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+            assert b"100 Continue" in raw.recv(4096), "the request is being handled"
+            process.send_signal(stop)
+            while True:  # until it takes no more requests
+                try:
+                    socket.create_connection((at.hostname, at.port), timeout=60).close()
+                except ConnectionRefusedError:
+                    break
+                except ConnectionResetError:  # taken into the queue of a socket that was closing
+                    continue
+            raw.sendall(body)
+            answer = b""
+            while block := raw.recv(4096):
+                answer += block
+        assert b"200 OK" in answer and answer.count(b'"ids"') == 1
+        assert process.wait(60) == 0 and process.stderr.read() == ""
+
+
+def test_a_port_in_use_is_one_line(run, pocketrec):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused(pocketrec("serve", run, "--port", port))
+    assert f"127.0.0.1:{port} (Address already in use)" in line and "--port 0" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "65536"], "--port: expected 0 to 65535"),
+        (["--host", "no.such.host.invalid"], "--host, --port: expected a free address"),
+        (["--index", "faiss"], "--index: expected one of scann, bruteforce"),
+    ],
+)
+def test_bad_arguments_are_one_line(run, pocketrec, arguments, said):
+    assert said in refused(pocketrec("serve", run, "--port", 0, *arguments))
+
+
+def test_a_run_without_saved_models_is_one_line(own_run, pocketrec, tmp_path):
+    shutil.rmtree(own_run / "trained" / "retrieval_scann")
+    assert "retrieval_scann: expected a SavedModel, got none" in refused(pocketrec("serve", own_run, "--port", 0))
+    assert "RUN: expected a run directory" in refused(pocketrec("serve", tmp_path / "none", "--port", 0))
+    with pytest.raises(CheckFailed, match="expected a SavedModel"), serving_process(own_run):
+        pass
+
+
+def test_without_the_extra_it_says_what_to_install(run):
+    program = (
+        "import sys\nsys.modules['uvicorn'] = None\n"
+        f"from pocketrec.cli import main as pocketrec_cli; sys.argv = ['pocketrec', 'serve', {str(run)!r}]; pocketrec_cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (
+        done.returncode == 2 and "pip install 'pocketrec[train,serve]'" in done.stderr and done.stderr.count("\n") == 1
+    )
+
+
+NAMES = Catalogue(items=list("abcde"), users=[], preferences=["age:18", "genre:Sci-Fi"], genres=["Sci-Fi"], window=3)
+TITLES = ["A", "B", "E=mc2", "Speed (1994)", "A"]
+
+
+class Blocked:
+    """Stands for a retriever: its answer waits until the test lets go."""
+
+    def __init__(self):
+        self.questions, self.by_history, self.most = Questions(NAMES, TITLES, [1, 5]), True, 5
+        self.preset, self.index = "pocket", "scann"
+        self.started, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, inputs, k):
+        self.started.set()
+        assert self.go.wait(60), "nobody else was served meanwhile"
+        return {"ids": ["a"], "titles": ["A"], "scores": [1.0]}
+
+
+def test_health_is_answered_while_tensorflow_works():
+    retriever = Blocked()
+    app = make_app(retriever)
+
+    async def request(method, path, body=b""):
+        said = []
+
+        async def receive():
+            return {"type": "http.request", "body": body}
+
+        async def send(message):
+            said.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await app(scope, receive, send)
+        return said[0]["status"]
+
+    async def both():
+        slow = asyncio.create_task(request("POST", "/retrieve", b'{"history": [{"title": "A"}]}'))
+        while not retriever.started.is_set():
+            await asyncio.sleep(0)
+        assert await request("GET", "/healthz") == 200 and not slow.done()
+        retriever.go.set()
+        return await slow
+
+    assert asyncio.run(both()) == 200
+
+
+@pytest.mark.parametrize(
+    ("history", "prefer", "skip_unknown"),
+    [
+        ([("A", 5.0), ("B", None)], [], False),
+        ([("A", 5.0), ("B", 1.0), ("A", 2.0)], [], False),
+        ([("A", None), ("B", None), ("E=mc2", 3.0), ("Speed (1994)", 4.0)], ["SCI-fi", "18"], False),
+        ([("nothing", None), ("B", 2.0)], [], True),
+        ([("nothing", None)], [], True),
+        ([("nothing", None)], [], False),
+        ([("A", 0.5)], [], False),
+        ([], ["age:18"], False),
+        ([], ["western"], False),
+        ([], [], False),
+    ],
+)
+def test_questions_are_understood_as_the_recommend_command_understands_them(history, prefer, skip_unknown):
+    def commands():
+        entries = [title if stars is None else f"{title}={stars:g}" for title, stars in history]
+        asked = ask_history(entries, prefer, NAMES, TITLES, [1, 5], skip_unknown=skip_unknown)
+        seen = [NAMES.items[item].encode() for item in asked.query.seen[-NAMES.window :]]
+        return seen or [b""], [token.encode() for token in asked.query.preferences] or [b""], asked.notes
+
+    def servers():
+        entries = [Entry(None, title, stars) for title, stars in history]
+        inputs, notes = Questions(NAMES, TITLES, [1, 5]).of_history(entries, prefer, skip_unknown=skip_unknown)
+        return inputs["watched"][0], inputs["declared"][0], notes
+
+    def outcome(of):
+        try:
+            return of()
+        except InputError:
+            return "refused"
+
+    assert outcome(servers) == outcome(commands)

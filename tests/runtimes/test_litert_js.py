@@ -1,0 +1,209 @@
+"""Variants in headless Chromium with LiteRT.js."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from pocketrec.benchmarks.parity.gates import read_gates
+from pocketrec.benchmarks.parity.stage import check_parity
+from pocketrec.core.documents import write_json
+from pocketrec.core.errors import InputError
+from pocketrec.core.hashing import sha256_file
+from pocketrec.core.queries.held_out import HeldOut
+from pocketrec.core.run_dir import Run
+from pocketrec.runtimes import litert_js as browser
+from pocketrec.runtimes.launch import run_variant
+
+from tests.conftest import refused
+
+WASM = {"runtime": "litertjs-2.5.3", "target": "wasm/chromium"}
+RECIPES = ("float32", "dynamic_int8", "int4_rows")
+_MISSING = browser.missing_browser() or browser.missing_packages()
+needs_wasm = pytest.mark.skipif(bool(_MISSING), reason=_MISSING)
+
+
+def keep(run, wanted):
+    """Leave only some variants in a run that a test owns."""
+    document = Run(run).variants_json
+    document["variants"] = [v for v in document["variants"] if wanted(v["graph"], v["recipe"])]
+    write_json(run / "converted" / "variants.json", document)
+    return run
+
+
+@pytest.fixture
+def one(own_run):
+    """A run of one variant."""
+    return keep(own_run, lambda graph, recipe: (graph, recipe) == ("query_encoder", "float32"))
+
+
+@needs_wasm
+def test_variants_pass_in_the_browser_and_say_what_the_host_says(own_run, pocketrec):
+    keep(own_run, lambda graph, recipe: recipe in RECIPES)
+    done = pocketrec("parity", own_run, "--require", "wasm/chromium", "--json")
+    assert done.code == 0, done.out[-2000:] + done.err
+    rows = json.loads(done.out)["results"]
+    assert {(row["runtime"], row["target"], row["delegate"]) for row in rows} == {(*WASM.values(), "xnnpack")}
+    rankers = [row for row in rows if row["graph"] == "ranker"]
+    assert len(rankers) == 3 and {(row["status"], row["n_queries"]) for row in rankers} == {("skipped", 0)}
+    assert {row["reason"] for row in rankers} == {
+        "LiteRT.js resizes no input: items has a free dimension and would be taken as 1"
+    }
+    others = [row for row in rows if row not in rankers]
+    assert len(others) == 9 and {(row["status"], row["n_queries"]) for row in others} == {("pass", 941)}
+    raw = own_run / "reports" / "raw"
+    for graph, name in (("query_encoder", "query"), ("retriever", "scores")):
+        for recipe in RECIPES:
+            found = np.load(raw / f"{graph}-{recipe}@litertjs-2.5.3@wasm-chromium.npz")[name]
+            host = np.load(raw / f"{graph}-{recipe}@litert-2.3.0.npz")[name]
+            # An activation half-way between two int8 codes may round the other way: 1 of 949 queries, by .007 and .057.
+            far = np.abs(found - host).reshape(len(host), -1).max(axis=1)
+            assert (far > 1e-3).sum() <= 3 and far.max() < 0.1
+
+
+@needs_wasm
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_ranker_asked_for_one_candidate_a_call_keeps_its_gate(run, recipe):
+    data = HeldOut(Run(run))
+    feeds = data.feeds(["history", "items", "preferences", "stars"])
+    lengths = np.diff(feeds.pop("items.offsets"))
+    single = {name: np.repeat(value, lengths, axis=0) for name, value in feeds.items() if name != "items"}
+    outcome = run_variant(
+        run / "converted" / f"ranker-{recipe}.tflite", {**single, "items": feeds["items"][:, None]}, **WASM
+    )
+    assert not outcome.reason
+    with np.load(run / "reports" / "reference.npz") as reference:
+        expected = np.concatenate([reference["rating"], reference["edge.rating"]])
+    worst = np.abs(outcome.arrays["rating"][:, 0] - expected).max()
+    assert worst <= read_gates(None)["ranker", recipe].to_json()["max_abs_diff"]
+
+
+@needs_wasm
+def test_litertjs_itself_refuses_what_the_matrix_skips(tutorial_run):
+    """When this fails, LiteRT.js has learnt something: take it out of `BrowserRuntime.refuses`."""
+    ranker = tutorial_run / "converted" / "ranker-float32.tflite"
+    feeds = {"user": np.zeros((2, 1), np.int32), "items": np.zeros((2, 7), np.int32)}
+    assert "Int32[7] does not match expected ranked tensor type Int32[1]" in run_variant(ranker, feeds, **WASM).reason
+    strings = tutorial_run / "converted" / "ranker_strings-float32.tflite"
+    feeds = {name: np.zeros((1, 1), np.uint8) for name in ("user_id", "movie_title")}
+    assert "expected string, got uint8" in run_variant(strings, feeds, **WASM).reason
+
+
+@needs_wasm
+@pytest.mark.parametrize(
+    ("feeds", "said"),
+    [
+        ({"user": np.zeros((1, 1), np.int32)}, "inputs: expected items,user, got user"),
+        ({"user": np.zeros((1, 1), np.int64), "items": np.zeros((1, 1), np.int32)}, "user: expected int32, got int64"),
+        ({"user": np.array([[b"1"]]), "items": np.zeros((1, 1), np.int32)}, "LiteRT.js has no string tensors"),
+    ],
+)
+def test_feeds_that_do_not_fit_are_a_reason(tutorial_run, feeds, said):
+    outcome = run_variant(tutorial_run / "converted" / "ranker-float32.tflite", feeds, **WASM)
+    assert outcome.reason.startswith("exit status 1: ") and said in outcome.reason
+
+
+@needs_wasm
+def test_every_value_comes_back_exactly(tmp_path):
+    from pocketrec.convert.converter import convert_function
+    from pocketrec.train.tf import tf
+
+    extremes = {
+        "bool": [True, False, True], "int32": [-(2**31), 2**31 - 1, 2**24 + 1], "float32": [1e-45, np.inf, -0.0],
+        "int8": [-128, 127, 3], "uint8": [0, 255, 7], "int64": [-(2**63), 2**63 - 1, 2**53 + 1],
+    }  # fmt: skip
+    given = {name: np.array([values], name) for name, values in extremes.items()}
+    module = tf.Module()
+    module.f = tf.function(lambda **x: {f"{name}_twice": tf.concat([value, value], 0) for name, value in x.items()})
+    specs = {name: tf.TensorSpec([3], name, name) for name in given}
+    (tmp_path / "x.tflite").write_bytes(convert_function(module, module.f.get_concrete_function(**specs)))
+    found = run_variant(tmp_path / "x.tflite", given, **WASM)
+    assert not found.reason
+    for name, value in given.items():
+        twice = found.arrays[f"{name}_twice"]
+        assert (twice.dtype, twice.tobytes()) == (value.dtype, value.tobytes() * 2), name
+
+
+@needs_wasm
+def test_a_damaged_model_is_an_error_row_with_what_litertjs_said(one):
+    document = Run(one).variants_json
+    path = one / "converted" / document["variants"][0]["file"]
+    path.write_bytes(path.read_bytes()[:64] + bytes(4032) + path.read_bytes()[4096:])
+    document["variants"][0]["sha256"] = sha256_file(path)
+    write_json(one / "converted" / "variants.json", document)
+    (row,) = check_parity(Run(one), targets=["wasm/chromium"])["results"]
+    assert row["status"] == "error" and "Failed to load model from buffer" in row["reason"]
+
+
+def test_text_is_skipped_even_where_the_browser_is_required(tutorial_run, tmp_path):
+    shutil.copytree(tutorial_run, tmp_path / "run")
+    run = keep(tmp_path / "run", lambda graph, recipe: graph == "ranker_strings")
+    rows = check_parity(Run(run), require=["wasm/chromium"])["results"]
+    assert len(rows) == 6 and {row["status"] for row in rows} == {"skipped"}
+    assert "LiteRT.js has no string tensors (input " in rows[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "command"), [("packages", "pocketrec doctor --install wasm"), ("browser", "apt-get install chromium")]
+)
+def test_what_is_missing_is_skipped_with_the_command_and_an_error_when_required(
+    one, monkeypatch, tmp_path, lacking, command
+):
+    if lacking == "packages":
+        monkeypatch.setenv("POCKETREC_CACHE", str(tmp_path / "nothing"))
+    else:
+        monkeypatch.setattr(browser, "missing_packages", lambda: "")
+        monkeypatch.setattr(browser, "BROWSERS", ("no-such-browser",))
+    (row,) = check_parity(Run(one), targets=["wasm/chromium"])["results"]
+    assert row["status"] == "skipped" and command in row["reason"]
+    (row,) = check_parity(Run(one), require=["wasm/chromium"])["results"]
+    assert row["status"] == "error" and command in row["reason"]
+
+
+def test_doctor_lists_the_target_with_the_command_that_adds_it(pocketrec, tmp_path):
+    done = pocketrec("doctor", env={"POCKETREC_CACHE": str(tmp_path)})
+    assert "missing runtime: litertjs-2.5.3: pocketrec doctor --install wasm" in done.out
+    assert "missing target: wasm/chromium: " in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["latency", "--runtime", "litertjs-2.5.3"], "expected one that runs on host, got litertjs-2.5.3"),
+        (["parity", "--runtime", "litertjs-2.5.3"], "which runs on wasm/"),
+        (
+            ["parity", "--runtime", "litert-2.3.0", "--require", "wasm/chromium"],
+            "expected one that runs on wasm/chromium",
+        ),
+        (
+            ["parity", "--runtime", "litert-2.3.0", "--target", "host", "--target", "wasm/chromium"],
+            "expected one for wasm/chromium: litertjs-2.5.3",
+        ),
+    ],
+)
+def test_runtimes_and_targets_that_do_not_meet_are_one_line(run, pocketrec, arguments, said):
+    assert said in refused(pocketrec(arguments[0], run, *arguments[1:]))
+
+
+def stand_in(folder, script):
+    """An `npm` that does what a test says."""
+    folder.mkdir()
+    (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "npm").chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "expected npm, got no npm; run `apt-get install npm`"),
+        ("echo 'npm error code ENETUNREACH' >&2; exit 1", "got npm error code ENETUNREACH"),
+        ("echo other > litertjs-core-2.5.3.tgz", "expected @litertjs/core@2.5.3 with sha512-PlGmbMOq9Wit…"),
+    ],
+)
+def test_a_package_that_is_not_the_pinned_one_is_one_line_and_leaves_nothing(monkeypatch, tmp_path, script, said):
+    monkeypatch.setattr(browser, "folder", lambda: tmp_path / "cache" / "wasm")
+    monkeypatch.setenv("PATH", str(stand_in(tmp_path / "bin", script) if script else tmp_path))
+    with pytest.raises(InputError) as raised:
+        browser.install()
+    assert said in str(raised.value) and not (tmp_path / "cache").exists()

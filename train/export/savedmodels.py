@@ -1,0 +1,86 @@
+"""Writing SavedModels, and proving that what was written answers like what was trained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import CheckFailed
+from ...core.queries.model_inputs import feed
+from ...core.queries.query import Catalogue, Query
+from ..tf import tf
+
+
+@dataclass(frozen=True)
+class Export:
+    """One SavedModel to write.
+
+    Attributes:
+        module: what holds the weights.
+        signatures: name to concrete function; `serving_default` is the server's own answer.
+        probe: inputs on which `serving_default` is compared before and after.
+        namespaces: namespaces of custom ops to allow, such as `Scann`.
+    """
+
+    module: Any
+    signatures: Mapping[str, Any]
+    probe: Mapping[str, np.ndarray]
+    namespaces: tuple[str, ...] = field(default=())
+
+
+def write_saved_model(export: Export, folder: Path) -> None:
+    """Save, load again and compare `serving_default` bit for bit on the probe.
+
+    Raises:
+        CheckFailed: the loaded model answers anything else.
+    """
+    options = tf.saved_model.SaveOptions(namespace_whitelist=list(export.namespaces))
+    tf.saved_model.save(export.module, str(folder), signatures=dict(export.signatures), options=options)
+    before = call_signature(export.signatures["serving_default"], export.probe)
+    after = call_signature(load_signature(folder, "serving_default"), export.probe)
+    for name, expected in before.items():
+        # ScaNN pads with NaN when the leaves it searched hold fewer than k items.
+        if not np.array_equal(expected, after[name], equal_nan=expected.dtype.kind == "f"):
+            raise CheckFailed(
+                f"SavedModel {folder.name}: output {name!r} differs after loading; the run was not written"
+            )
+
+
+@dataclass(frozen=True)
+class LoadedSignature:
+    """A signature of a loaded SavedModel, and the object that keeps its variables alive."""
+
+    owner: Any
+    function: Any
+
+    def __call__(self, **inputs: Any) -> Mapping[str, Any]:
+        return self.function(**{name: tf.constant(value) for name, value in inputs.items()})
+
+    @property
+    def specs(self) -> dict[str, Any]:
+        """Input specs by name."""
+        return self.function.structured_input_signature[1]
+
+
+def load_signature(folder: Path, name: str) -> LoadedSignature:
+    """Load a SavedModel and take one of its signatures."""
+    owner = tf.saved_model.load(str(folder))
+    return LoadedSignature(owner, owner.signatures[name])
+
+
+def call_signature(signature: Callable[..., Any], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Call with arrays by name; outputs as arrays by name."""
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    return {name: value.numpy() for name, value in signature(**tensors).items()}
+
+
+def ask(signature: Any, query: Query, names: Catalogue) -> dict[str, np.ndarray]:
+    """A served SavedModel's answer to one query, with a batch of one where its inputs have a batch."""
+    inputs = {}
+    for name, spec in signature.specs.items():
+        value = feed(name, query, names, as_served=True)
+        value = value.astype(object) if value.dtype.kind == "S" else value
+        inputs[name] = value[None] if spec.shape.rank == value.ndim + 1 else value
+    return {name: value.numpy() for name, value in signature(**inputs).items()}
