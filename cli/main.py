@@ -2,10 +2,11 @@
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,10 +122,10 @@ def train(
     """
     from pocketrec.train import stage
 
-    with _working(verbose) as say:
+    with _working(verbose):
         run = stage.train(
             out, data=data, preset=preset, split=split, seed=seed, data_dir=data_dir, columns=columns, item_features=item_features,
-            user_features=user_features, train_metrics=train_metrics, with_baselines=evaluate_baselines, say=say,
+            user_features=user_features, train_metrics=train_metrics, with_baselines=evaluate_baselines,
         )  # fmt: skip
     record = run.run_json
     if record["data"]["name"].startswith("movielens/"):
@@ -193,10 +194,10 @@ def convert(
         )
     if form is not None and run is None:
         raise InputError("--form", expected="a RUN, whose retriever has forms", given="a SavedModel", do="leave it out")
-    with _working(verbose) as say:
+    with _working(verbose):
         if run is not None:
             opened = open_run(run)
-            document = stage.convert_run(opened, graphs=graph or (), recipes=recipe or (), k=k, form=form, say=say)
+            document = stage.convert_run(opened, graphs=graph or (), recipes=recipe or (), k=k, form=form)
         else:
             assert saved_model is not None and out is not None
             document = stage.convert_foreign(
@@ -207,8 +208,8 @@ def convert(
     if compare and run is not None:
         from pocketrec.benchmarks.parity.converter_comparison import compare_converters
 
-        with _working(verbose) as say:
-            document = compare_converters(open_run(run), say=say)
+        with _working(verbose):
+            document = compare_converters(open_run(run))
         _print(comparison_table(document), *comparison_reasons(document))
 
 
@@ -271,7 +272,7 @@ def parity(
     from pocketrec.core.run_dir import open_run
 
     _either(run, {"--saved-model": saved_model, "--tflite": tflite, "--inputs": inputs})
-    with _working(verbose) as say:
+    with _working(verbose):
         if run is not None:
             document = stage.check_parity(
                 open_run(run),
@@ -280,7 +281,6 @@ def parity(
                 require=require or (),
                 gates=gates,
                 refresh_reference=refresh_reference,
-                say=say,
             )
         else:
             assert saved_model is not None and tflite is not None and inputs is not None
@@ -346,16 +346,16 @@ def latency(
         "processes": processes,
         "samples": samples,
     }
-    with _working(verbose) as say:
+    with _working(verbose):
         if run is not None and items:
             from pocketrec.benchmarks.catalogues.stage import measure_scaling
 
-            document = measure_scaling(open_run(run), items=items, dimension=dimension, **common, say=say)
+            document = measure_scaling(open_run(run), items=items, dimension=dimension, **common)
         elif run is not None:
-            document = stage.measure_run(open_run(run), **common, served=served, rtt_ms=rtt_ms, say=say)
+            document = stage.measure_run(open_run(run), **common, served=served, rtt_ms=rtt_ms)
         else:
             assert tflite is not None
-            document = stage.measure_file(tflite, inputs=inputs, out=out, **common, say=say)
+            document = stage.measure_file(tflite, inputs=inputs, out=out, **common)
     shown = [*(scaling_tables(document) if items else [latency_table(document)]), *noise(document)]
     _print_json(document) if as_json else _print(*shown)
 
@@ -598,8 +598,7 @@ def serve(
 
     opened = open_run(run)
     with serving.listening(host, port) as listener:
-        with _working(verbose) as say:
-            say("loading the SavedModel")
+        with _working(verbose):
             retriever = serving.Retriever(opened, index)
         where = f"serving {retriever.preset}, {index} at {serving.url_of(listener)}"
         serving.run_server(
@@ -704,8 +703,8 @@ def _print_json(document: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _working(verbose: bool) -> Iterator[Any]:
-    """Progress on a terminal, native chatter kept aside; yields the function that names the current step."""
+def _working(verbose: bool) -> Iterator[None]:
+    """Progress on a terminal, native chatter kept aside; what the stages log names the current step."""
     from pocketrec.core.native_log import native_stderr_kept_aside
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -713,13 +712,34 @@ def _working(verbose: bool) -> Iterator[Any]:
     with native_stderr_kept_aside(verbose):
         console = Console(stderr=True)
         if verbose or not console.is_terminal:
-            yield (lambda text: console.print(text, highlight=False)) if verbose else (lambda text: None)
+            with _logged(lambda text: console.print(text, highlight=False, markup=False) if verbose else None):
+                yield
             return
         with Progress(
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
         ) as progress:
             task = progress.add_task("starting", total=None)
-            yield lambda text: progress.update(task, description=text)
+            with _logged(lambda text: progress.update(task, description=text)):
+                yield
+
+
+@contextlib.contextmanager
+def _logged(show: Callable[[str], object]) -> Iterator[None]:
+    """Hand the steps that the stages log to `show` while the block runs."""
+
+    class Steps(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            show(record.getMessage())
+
+    logger, handler = logging.getLogger("pocketrec"), Steps(logging.INFO)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def main() -> None:
@@ -731,9 +751,9 @@ def main() -> None:
     try:
         code = typer.main.get_command(app).main(_spread(sys.argv[1:]), standalone_mode=False)
     except PocketrecError as error:
-        code = _fail(str(error), error.exit_code)
+        code = _fail(f"{error} [{error.code}]", error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        code = _fail("interrupted", 130)
+        code = _fail("interrupted [INTERRUPTED]", 130)
     except usage_error as error:
         code = _usage(error)
     except BrokenPipeError:
@@ -764,7 +784,7 @@ def _usage(error: Any) -> int:
         error.show()
         return 2
     command = error.ctx.command_path if getattr(error, "ctx", None) else "pocketrec"
-    return _fail(f"{' '.join(error.format_message().split()).rstrip('.')}; see `{command} --help`", 2)
+    return _fail(f"{' '.join(error.format_message().split()).rstrip('.')}; see `{command} --help` [USAGE]", 2)
 
 
 def _fail(text: str, code: int) -> int:

@@ -1,5 +1,6 @@
 """The convert stage: a run's SavedModels, or anybody's, to .tflite files and variants.json."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,8 @@ from .quantize.recipes import RECIPES
 from .representative import Representative, file_of_inputs, training_histories
 from .retrieval.strategy import ENCODER, FULL_SCAN, RECIPE, RETRIEVER, chosen_form, draw_retriever
 
+log = logging.getLogger(__name__)
+
 
 def convert_run(
     run: Run,
@@ -34,7 +37,6 @@ def convert_run(
     recipes: Iterable[str] = (),
     k: int | None = None,
     form: str | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Convert a run's graphs under recipes and write RUN/converted whole, or not at all.
 
@@ -43,7 +45,6 @@ def convert_run(
         recipes: keys of `RECIPES`; all when empty.
         k: results of a retriever; at most the catalogue, by default 100 or the catalogue if smaller.
         form: a name of `retrieving.CHOICES`, how the `dynamic_int8` retriever searches; by the size of the catalogue when None.
-        say: called with a line before each conversion.
 
     Returns:
         The document written to variants.json.
@@ -62,7 +63,7 @@ def convert_run(
     rows = []
     with atomic_dir(run.converted) as folder:
         for graph in chosen_graphs:
-            say(f"converting {graph}")
+            log.info(f"converting {graph}")
             source = [sha256_tree(run.saved_model(name)) for name in GRAPHS[graph].saved_models]
             made_from = sha256_bytes("\n".join(source).encode())
             drawn = {}

@@ -3,28 +3,39 @@
 import difflib
 from collections.abc import Iterable
 
+from .error_codes import ERROR_CODES
+
 
 class PocketrecError(Exception):
     """Base of every error a user is meant to read; the text is one line.
 
     Attributes:
+        code: a key of `ERROR_CODES`.
         exit_code: process exit status the command ends with.
     """
 
     exit_code = 2
 
+    def __init__(self, text: str, *, code: str) -> None:
+        assert code in ERROR_CODES, code
+        super().__init__(" ".join(text.split()))
+        self.code = code
+
 
 class InputError(PocketrecError):
     """Input or usage is wrong: says what was expected, what was given and what to do. Exit status 2."""
 
-    def __init__(self, what: str, *, expected: str, given: object, do: str) -> None:
-        super().__init__(" ".join(f"{what}: expected {expected}, got {given}; {do}".split()))
+    def __init__(self, what: str, *, expected: str, given: object, do: str, code: str = "INPUT_INVALID") -> None:
+        super().__init__(f"{what}: expected {expected}, got {given}; {do}", code=code)
 
 
 class CheckFailed(PocketrecError):
     """A gate, a verification or a reload comparison failed. Exit status 1."""
 
     exit_code = 1
+
+    def __init__(self, text: str, *, code: str = "CHECK_FAILED") -> None:
+        super().__init__(text, code=code)
 
 
 def nearest(name: str, names: Iterable[str], n: int = 3) -> list[str]:
@@ -46,4 +57,4 @@ def pick(what: str, name: str, table: Iterable[str]) -> str:
         return name
     hint = nearest(name, names, n=1)
     do = f"did you mean {hint[0]}?" if hint else f"choose one of {', '.join(names)}"
-    raise InputError(what, expected=f"one of {', '.join(names)}", given=repr(name), do=do)
+    raise InputError(what, expected=f"one of {', '.join(names)}", given=repr(name), do=do, code="NAME_UNKNOWN")

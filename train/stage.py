@@ -1,5 +1,6 @@
 """The train stage: ratings in, RUN/trained out."""
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from .data.ratings import SPLITS, Ratings, by_popularity, split_ratings
 from .pocket.content_vectors import CONTENT_FILE
 from .presets import DEFAULT_PRESET, PRESETS
 
+log = logging.getLogger(__name__)
+
 
 def train(
     out: Path,
@@ -35,7 +38,6 @@ def train(
     item_features: Path | None = None,
     user_features: Path | None = None,
     with_baselines: bool = False,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
 
@@ -50,14 +52,13 @@ def train(
         data_dir: a prepared TFDS directory, or GroupLens' folder or zip.
         train_metrics: compute the retrieval task's metrics while training too (slow).
         with_baselines: fit the classics on the same split too; run.json keeps their rows.
-        say: called with a line before each slow step.
 
     Raises:
         InputError: an argument is wrong; said before anything slow.
         CheckFailed: a SavedModel does not answer as the trained model did.
     """
     chosen = PRESETS[pick("--preset", preset, PRESETS)]
-    load = _loader(data, chosen.item_key, data_dir, columns, item_features, user_features, say)
+    load = _loader(data, chosen.item_key, data_dir, columns, item_features, user_features)
     pick("--split", split, SPLITS)
     if not 0 <= seed < 2**32:
         raise InputError("--seed", expected="0 to 4294967295", given=seed, do="choose another")
@@ -70,22 +71,22 @@ def train(
         from .tf import make_deterministic
 
         make_deterministic(seed)
-        say(f"training {preset} on {len(train_part):,} ratings, {len(test_part):,} held out")
+        log.info(f"training {preset} on {len(train_part):,} ratings, {len(test_part):,} held out")
         started = time.monotonic()
         result = chosen.load()(train_part, test_part, seed=seed, split=split, train_metrics=train_metrics)
         seconds = time.monotonic() - started
-        say("saving SavedModels, loading each again and comparing")
+        log.info("saving SavedModels, loading each again and comparing")
         _write(folder, result, train_part, test_part)
         record = _run_json(folder, result, ratings, preset, split, seed, seconds)
-        classics = _baselines(train_part, test_part, say) if with_baselines else None
+        classics = _baselines(train_part, test_part) if with_baselines else None
         write_json(folder / "run.json", {**record, "baselines": classics, "rows": report, "host": describe_host()})
     return Run(out)
 
 
-def _baselines(train_part: Ratings, test_part: Ratings, say: Callable[[str], None]) -> list[dict[str, Any]]:
+def _baselines(train_part: Ratings, test_part: Ratings) -> list[dict[str, Any]]:
     from .baselines import evaluate_baselines
 
-    say("fitting the baselines")
+    log.info("fitting the baselines")
     return evaluate_baselines(train_part, test_part)
 
 
@@ -96,7 +97,6 @@ def _loader(
     columns: str,
     items: Path | None,
     users: Path | None,
-    say: Callable[[str], None],
 ) -> Callable[[], tuple[Ratings, dict[str, Any] | None]]:
     """Check what was asked for, and return what loads it: the ratings, and the report on a file's rows."""
     if is_table(data):
@@ -107,7 +107,7 @@ def _loader(
 
             ratings, report = read_ratings(Path(data), columns=mapping, item_features=items, user_features=users)
             for line in report.lines():
-                say(line)
+                log.info(line)
             return ratings, report.to_json()
 
         return read
@@ -119,7 +119,7 @@ def _loader(
     def load() -> tuple[Ratings, None]:
         from .data.movielens import load_movielens
 
-        return load_movielens(data, item_key=item_key, data_dir=data_dir, say=say), None
+        return load_movielens(data, item_key=item_key, data_dir=data_dir), None
 
     return load
 

@@ -269,7 +269,7 @@ def add_candidates(
     draft.manifest["candidates"] = {
         "file": "candidates.npy", "dtype": rows.dtype.name, "shape": list(rows.shape), "scale": scale,
     }  # fmt: skip
-    users, _ = references(load_reference(run, data, say=lambda text: None), data)
+    users, _ = references(load_reference(run, data), data)
     users = users if catalogue is None else catalogue.asked(users)
     gate = read_gates().get((JUDGED_AS, encoder["recipe"]))
     feeds = part(data.feeds(port["name"] for port in encoder["inputs"]), 0, len(data.queries))

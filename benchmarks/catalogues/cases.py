@@ -1,5 +1,6 @@
 """What is measured on a grown catalogue: the forms of `convert/scanning.py`, native ScaNN as advised, and brute force."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ...core.errors import CheckFailed
 from ...runtimes.launch import Outcome, run_worker, variant_job
 from ...train.export.scann_settings import scann_settings
 from ..latency.cases import SERVER_WORKER, Subject
+
+log = logging.getLogger(__name__)
 
 _SCANN_WORKER = Path(__file__).with_name("scann_build_worker.py")
 _BUILD_S, _MEASURE_S = 900, 300
@@ -53,14 +56,12 @@ class Scaled:
         }  # fmt: skip
 
 
-def device_subjects(
-    scaled: Scaled, runtimes: Sequence[str], threads: Sequence[int], say: Callable[[str], None]
-) -> list[Subject]:
+def device_subjects(scaled: Scaled, runtimes: Sequence[str], threads: Sequence[int]) -> list[Subject]:
     """Every form as a .tflite file in the scratch folder, on every runtime."""
     scanned = Scanned(scaled.items, scaled.representative, scaled.k, scaled.recall, scaled.seed)
     subjects = []
     for name, form in FORMS.items():
-        say(f"{scaled.n_items:,} items: building {name}")
+        log.info(f"{scaled.n_items:,} items: building {name}")
         path = scaled.folder / f"{name}.tflite"
         path.write_bytes(form.build(scanned))
         for runtime in runtimes:
@@ -84,7 +85,7 @@ def _timed(path: Path, queries: np.ndarray, runtime: str, threads: int) -> Calla
     return measure
 
 
-def scann_subjects(scaled: Scaled, say: Callable[[str], None]) -> list[Subject]:
+def scann_subjects(scaled: Scaled) -> list[Subject]:
     """Native ScaNN: brute force, and where its authors advise more than that, their configuration tuned to the recall; that one
     also in the space weighted by the queries, in which partitions and hashes need less for the same recall."""
     path = scaled.folder / "items.npy"
@@ -99,7 +100,7 @@ def scann_subjects(scaled: Scaled, say: Callable[[str], None]) -> list[Subject]:
     for_items, for_queries = weighted_space(placing)
     for weighted in (False, True):
         form = settings["configuration"] + ("_weighted" if weighted else "")
-        say(f"{scaled.n_items:,} items: building and tuning ScaNN {form}")
+        log.info(f"{scaled.n_items:,} items: building and tuning ScaNN {form}")
         turn = (lambda rows: rows @ for_queries) if weighted else (lambda rows: rows)
         items = _mapped(path, for_items) if weighted else path
         index = scaled.folder / f"scann-{form}"

@@ -1,8 +1,9 @@
 """Retrieval over catalogues that grow: on-device forms, native ScaNN and brute force on the same grown items and queries."""
 
 import json
+import logging
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from .cases import Scaled, device_subjects, scann_subjects
 from .cost_model import cost_models
 from .synthetic_catalogue import fit_mixture, grow, likeness, projection, resembles
 
+log = logging.getLogger(__name__)
+
 # What retrieval by cells and ScaNN are set up to find on representative queries, so that others keep 0.95 of 100.
 RECALL = 0.965
 # A subject's timed calls in one process take about so long, but are never fewer than the second number: a slow kernel at a million
@@ -40,8 +43,6 @@ _TIE = 1e-5
 # The run's own catalogue is the first size of a sweep, unless it is too small for cells to mean anything.
 LEAST_OWN = 1_000
 
-Say = Callable[[str], None]
-
 
 def measure_scaling(
     run: Run,
@@ -53,7 +54,6 @@ def measure_scaling(
     processes: int = PROCESSES,
     samples: int = SAMPLES,
     seed: int = 0,
-    say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Measure every form of retrieval on the run's own catalogue and grown to each size; write them into reports/latency.json.
 
@@ -76,7 +76,7 @@ def measure_scaling(
     width = trained.shape[1] if dimension is None else dimension
     to_space = projection(trained, width)
     sizes = check_sizes(items, len(trained), k, width)
-    vectors = load_reference(run, data, say=say)["query"]
+    vectors = load_reference(run, data)["query"]
     asked = latency_queries(data).rows
     others = np.setdiff1d(np.arange(len(vectors)), asked)
     queries = vectors[asked] @ to_space
@@ -87,7 +87,7 @@ def measure_scaling(
     for n_items in sizes if len(own) < LEAST_OWN else sorted({len(own), *sizes}):
         with tempfile.TemporaryDirectory(prefix="pocketrec-scale-") as scratch:
             folder = Path(scratch)
-            say(f"{n_items:,} items: {'the run itself' if n_items == len(own) else 'growing the catalogue'}")
+            log.info(f"{n_items:,} items: {'the run itself' if n_items == len(own) else 'growing the catalogue'}")
             if n_items == len(own):
                 np.save(folder / "items.npy", own)
                 grown = own
@@ -95,8 +95,8 @@ def measure_scaling(
                 grown = grow(mixture, n_items, folder / "items.npy", seed)
             alike = likeness(grown, own, seed)
             scaled = Scaled(folder, grown, queries, representative, k, RECALL, seed)
-            subjects = [*device_subjects(scaled, names, counts, say), *scann_subjects(scaled, say)]
-            rows, speed = _measure(run.reports, scaled, subjects, processes, samples, say)
+            subjects = [*device_subjects(scaled, names, counts), *scann_subjects(scaled)]
+            rows, speed = _measure(run.reports, scaled, subjects, processes, samples)
             results += rows
             growth.append({"n_items": n_items, "seed": seed, "resembles": resembles(alike), **alike, **speed})
     return _write(run, results, growth, load_before)
@@ -130,13 +130,13 @@ def check_sizes(items: Iterable[int], n_trained: int, k: int, dimension: int) ->
 
 
 def _measure(
-    folder: Path, scaled: Scaled, subjects: Sequence[Subject], processes: int, samples: int, say: Say
+    folder: Path, scaled: Scaled, subjects: Sequence[Subject], processes: int, samples: int
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Ask every subject every query once, then time all of them in turn; rows of latency.json, and what memory gives."""
     exact = exact_best(scaled.items, scaled.queries, scaled.k)
     recalls, enough = {}, {}
     for subject in subjects:
-        say(f"{scaled.n_items:,} items: first answers of {subject.label}")
+        log.info(f"{scaled.n_items:,} items: first answers of {subject.label}")
         outcome = _sure(subject, subject.measure(1, len(scaled.queries)))
         recalls[subject.label] = recall_at_k(rows_of(outcome.arrays, "ids"), exact, scaled)
         a_call_s = float(np.median(outcome.arrays["samples_ns"])) / 1e9
@@ -146,7 +146,7 @@ def _measure(
     for round_ in range(processes):
         speeds.append(_bandwidth(scaled.items.size))
         for subject in subjects:
-            say(f"{scaled.n_items:,} items, round {round_ + 1} of {processes}: {subject.label}")
+            log.info(f"{scaled.n_items:,} items, round {round_ + 1} of {processes}: {subject.label}")
             count = enough[subject.label]
             outcomes[subject.label].append(_sure(subject, subject.measure(max(1, count // 10), count)))
     rows = [measured_row(folder, s, outcomes[s.label], recalls[s.label]) for s in subjects]

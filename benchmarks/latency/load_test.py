@@ -5,8 +5,9 @@ time is a number that is given, recorded, and added in a field of its own.
 """
 
 import json
+import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -24,6 +25,8 @@ from .cases import Asked, recall_of
 from .open_loop_load import ARRIVALS, Sent, breaks
 from .server_process import ServerProcess, on_processor, processors, serving_process
 from .statistics import percentile, summarize
+
+log = logging.getLogger(__name__)
 
 _WORKER = Path(__file__).with_name("http_load_worker.py")
 # 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end after two in a row that are not answered.
@@ -86,7 +89,6 @@ def measure_served(
     p99_limit_ms: float = P99_LIMIT_MS,
     closed_samples: int = CLOSED_SAMPLES,
     folder: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Rows of latency.json for a served run: one client that waits for each answer, then open loops at rising rates.
 
@@ -112,10 +114,10 @@ def measure_served(
     bodies = {"bodies": np.array([body_of(query, asked.catalogue, k) for query in asked.queries], "S")}
     server_cpu, client_cpu = processors()
     rows = []
-    say("starting the server")
+    log.info("starting the server")
     with serving_process(run.root, index, server_cpu) as server:
         measure = _Client(server, bodies, client_cpu, load)
-        say("served: one client")
+        log.info("served: one client")
         outcome, floor = measure.closed(), measure.health()
         about = _about(run, asked, k, index, server, client_cpu, load)
         about |= {
@@ -127,7 +129,7 @@ def measure_served(
             raise CheckFailed(f"served: {sent.errors} of {len(sent.status)} requests of a single client failed")
         rows.append(_row(about, sent, None, load, folder, server) | {"http_only_p50_us": floor})
         for rate in load.rates:
-            say(f"served: {rate:g} requests a second")
+            log.info(f"served: {rate:g} requests a second")
             sent = _sent(measure.open(rate))
             rows.append(_row(about, sent, rate, load, folder, server))
             if all(row["breaks"] in ("rate", "errors") for row in rows[-2:]):

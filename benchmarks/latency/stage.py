@@ -1,6 +1,7 @@
 """The latency stage: every subject in several processes, interleaved, raw samples kept."""
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,9 @@ from .load_test import default_load, measure_served
 from .machine_noise import describe_conditions, load_average
 from .statistics import summarize
 
-SAMPLES, WARMUP, PROCESSES, THREADS = 1000, 100, 5, (1, 2)
+log = logging.getLogger(__name__)
 
-Say = Callable[[str], None]
+SAMPLES, WARMUP, PROCESSES, THREADS = 1000, 100, 5, (1, 2)
 
 
 def measure_run(
@@ -39,7 +40,6 @@ def measure_run(
     samples: int = SAMPLES,
     served: bool = False,
     rtt_ms: float | None = None,
-    say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Measure every variant and the server-side retrievers over the same queries; write reports/latency.json.
 
@@ -56,16 +56,16 @@ def measure_run(
     data, variants = HeldOut(run), run.variants_json["variants"]
     for variant in variants:
         check_unchanged(run, variant)
-    reference, asked = load_reference(run, data, say=say), latency_queries(data)
+    reference, asked = load_reference(run, data), latency_queries(data)
     k = next((k for k in map(results_a_call, variants) if k), min(100, len(data.items)))
     subjects = variant_subjects(run, variants, names, counts, asked)
     subjects += server_subjects(run, asked, k, reference["query"][asked.rows])
     load_before = load_average()
-    outcomes = _interleave(subjects, processes, samples, say)
+    outcomes = _interleave(subjects, processes, samples)
     exact = top_k(reference["scores"][asked.rows], k)
     results = [_result(run.reports, subject, outcomes[subject.label], exact, data) for subject in subjects]
     if served:
-        results += measure_served(run, asked, k, exact=exact, rtt_ms=rtt_ms, folder=run.reports, say=say)
+        results += measure_served(run, asked, k, exact=exact, rtt_ms=rtt_ms, folder=run.reports)
     return _write(run.reports, results, sha256_file(run.converted / "variants.json"), load_before)
 
 
@@ -78,7 +78,6 @@ def measure_file(
     runtimes: Iterable[str] = (),
     processes: int = PROCESSES,
     samples: int = SAMPLES,
-    say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Measure any .tflite file, on the rows of an .npz or, where none is given, on zeros and empty strings.
 
@@ -93,7 +92,7 @@ def measure_file(
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs") if inputs else zeros_for(file)
     subjects = [_file_subject(path, feeds, name, count, inputs) for name in names for count in counts]
     load_before = load_average()
-    outcomes = _interleave(subjects, processes, samples, say)
+    outcomes = _interleave(subjects, processes, samples)
     results = [_result(out, subject, outcomes[subject.label], None, None) for subject in subjects]
     return _write(out, results, sha256_file(path), load_before)
 
@@ -139,7 +138,7 @@ def _positive(name: str, value: int) -> None:
         raise InputError(name, expected="1 or more", given=value, do="choose another")
 
 
-def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say) -> dict[str, list[Outcome]]:
+def _interleave(subjects: list[Subject], processes: int, samples: int) -> dict[str, list[Outcome]]:
     """Each round starts every subject once, in a fork of a process that has imported its runtime, so that a slow minute falls on
     all of them."""
     outcomes: dict[str, list[Outcome]] = {subject.label: [] for subject in subjects}
@@ -151,7 +150,7 @@ def _interleave(subjects: list[Subject], processes: int, samples: int, say: Say)
         )
     for round_ in range(processes):
         for kind, members in kinds.items():
-            say(f"round {round_ + 1} of {processes}: {len(members)} subjects on {kind.split()[0]}")
+            log.info(f"round {round_ + 1} of {processes}: {len(members)} subjects on {kind.split()[0]}")
             more = {"mode": "latency", "warmup": WARMUP, "samples": samples}
             done = run_forked([job for _, job in members], more)
             for (subject, _), outcome in zip(members, done, strict=True):

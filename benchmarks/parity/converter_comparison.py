@@ -1,7 +1,8 @@
 """Our variants next to what other converters make of the same graphs, on the same held-out users and runtimes."""
 
+import logging
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from .gates import Gate, read_gates
 from .graph_comparisons import COMPARISONS, invalid_outputs
 from .reference import Reference, load_reference, references
 
+log = logging.getLogger(__name__)
+
 OURS = "pocketrec"
 # Queries that other converters calibrate on.
 _CALIBRATED = 200
@@ -29,26 +32,23 @@ _CALIBRATED = 200
 _LOOSEST = "int4_rows"
 
 
-def compare_converters(
-    run: Run, *, graphs: Iterable[str] = (), say: Callable[[str], None] = lambda text: None
-) -> dict[str, Any]:
+def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> dict[str, Any]:
     """Ask every variant, and every other converter's file of the same graph, all held-out queries; write reports/comparison.json.
 
     Args:
         graphs: those to compare; all that were converted when empty.
-        say: called with a line before each conversion.
 
     Raises:
         InputError: nothing was converted yet.
     """
     variants = run.variants_json["variants"]
     data, gates = HeldOut(run), read_gates()
-    reference, _ = references(load_reference(run, data, say=say), data)
+    reference, _ = references(load_reference(run, data), data)
     rows: list[dict[str, Any]] = []
     for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
         judge = _Judge(graph, data, reference, gates[graph, _LOOSEST])
         ours = [variant for variant in variants if variant["graph"] == graph]
-        for made_by, file in _others(run, graph, results_a_call(ours[0]) or 1, data, say):
+        for made_by, file in _others(run, graph, results_a_call(ours[0]) or 1, data):
             rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judge.row(file)})
         for variant in ours:
             row = judge.row(run.converted / variant["file"])
@@ -65,9 +65,7 @@ def compare_converters(
     return document
 
 
-def _others(
-    run: Run, graph: str, k: int, data: HeldOut, say: Callable[[str], None]
-) -> Iterable[tuple[str, Path | str]]:
+def _others(run: Run, graph: str, k: int, data: HeldOut) -> Iterable[tuple[str, Path | str]]:
     """Each other converter's file of a graph, or why it made none."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch, exported(run, graph, k) as source:
         path = Path(scratch) / "other.tflite"
@@ -75,7 +73,7 @@ def _others(
         names = [port["name"] for port in read_tflite(path).ports()[0]]
         feeds = feeds_for(names, data.representative[:_CALIBRATED], data.catalogue)
         for name, convert in OTHERS.items():
-            say(f"{graph} by {name}")
+            log.info(f"{graph} by {name}")
             try:
                 path.write_bytes(convert(source, feeds))
             except Exception as error:  # whatever another tool raises is its result here

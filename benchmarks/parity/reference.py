@@ -1,7 +1,8 @@
 """The SavedModel's answers to the held-out queries: computed once in TensorFlow, stored with what they were made from."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +19,8 @@ from ...core.run_dir import Run
 from ...core.scoring import STARS_WEIGHT
 from ...train.export.savedmodels import ask
 from .agreement import thirds
+
+log = logging.getLogger(__name__)
 
 _FILE = "reference.npz"
 
@@ -112,9 +115,7 @@ def references(answers: Mapping[str, np.ndarray], data: HeldOut) -> tuple[Refere
     return Reference(users, data.queries, data), Reference(edges, list(data.edges.values()), data)
 
 
-def load_reference(
-    run: Run, data: HeldOut, *, refresh: bool = False, say: Callable[[str], None]
-) -> dict[str, np.ndarray]:
+def load_reference(run: Run, data: HeldOut, *, refresh: bool = False) -> dict[str, np.ndarray]:
     """The stored answers, or new ones where none are stored or `refresh` is set.
 
     Returns:
@@ -138,7 +139,7 @@ def load_reference(
                 do="pass --refresh-reference",
             )
         return stored
-    say("asking the SavedModels every held-out query (once; stored)")
+    log.info("asking the SavedModels every held-out query (once; stored)")
     everything, asked = _ask(run, data, [*data.queries, *data.edges.values()]), len(data.queries)
     edges = part(everything, asked)
     answers = part(everything, 0, asked) | {EDGE + name: array for name, array in edges.items()}

@@ -1,6 +1,6 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,6 @@ def check_parity(
     gates: Path | None = None,
     refresh_reference: bool = False,
     timeout_s: float = 120.0,
-    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Run every variant on every runtime and target, compare with the SavedModels, write reports/parity.json.
 
@@ -89,7 +88,7 @@ def check_parity(
     for variant in variants:
         check_unchanged(run, variant)
     data = HeldOut(run)
-    answers = load_reference(run, data, refresh=refresh_reference, say=say)
+    answers = load_reference(run, data, refresh=refresh_reference)
     checker = _Checker(data, answers, limits, timeout_s, needed)
     cells = [
         Cell(variant, runtime, target, delegate)

@@ -2,10 +2,10 @@
 
 import contextlib
 import io
+import logging
 import os
 import types
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from .datasets import DATASETS
 from .movielens_wheel import fetch_ml100k
 from .ratings import Ratings, vocabulary_of
 
+log = logging.getLogger(__name__)
+
 # What users of a dataset declared about themselves; 25m, 20m and latest-small hold nothing of the kind.
 _DEMOGRAPHICS: dict[str, tuple[str, ...]] = dict.fromkeys(
     ("100k", "1m"), ("bucketized_user_age", "user_gender", "user_occupation_text")
@@ -29,9 +31,7 @@ _DEMOGRAPHICS |= dict.fromkeys(("20m", "25m", "latest-small"), ())
 _TELLING_FILE = {"100k": "u.data", "1m": "ratings.dat"}
 
 
-def load_movielens(
-    name: str, *, item_key: str = "title", data_dir: Path | None = None, say: Callable[[str], None] = lambda text: None
-) -> Ratings:
+def load_movielens(name: str, *, item_key: str = "title", data_dir: Path | None = None) -> Ratings:
     """Load a MovieLens dataset with `tfds.load`.
 
     Sources, in order: a prepared TFDS directory (`data_dir`, the kit's cache, TFDS' own default), a GroupLens folder or zip
@@ -41,13 +41,12 @@ def load_movielens(
         name: a key of `DATASETS`.
         item_key: `title` (films that share a title are one item, as in the tutorial) or `movie_id`.
         data_dir: where to look first.
-        say: called with a line on each slow step.
 
     Raises:
         InputError: unknown name, a `data_dir` that holds no such dataset, or no source within reach.
     """
     size = DATASETS[pick("--data", name, DATASETS)]
-    tfds_dir = _prepared_dir(size, data_dir) or _prepare(size, data_dir, say)
+    tfds_dir = _prepared_dir(size, data_dir) or _prepare(size, data_dir)
     tfds = _tfds()
     key = "movie_title" if item_key == "title" else "movie_id"
     wanted = dict.fromkeys(("user_id", key, "user_rating", "timestamp", *_DEMOGRAPHICS[size]), True)
@@ -77,8 +76,8 @@ def _prepared_dir(size: str, data_dir: Path | None) -> Path | None:
     return next((folder for folder in (cache_dir() / "tfds", default) if _is_prepared(folder, size)), None)
 
 
-def _prepare(size: str, data_dir: Path | None, say: Callable[[str], None]) -> Path:
-    say(f"preparing movielens/{size} with TFDS (once; kept in {cache_dir()})")
+def _prepare(size: str, data_dir: Path | None) -> Path:
+    log.info(f"preparing movielens/{size} with TFDS (once; kept in {cache_dir()})")
     if data_dir is not None:
         with atomic_dir(cache_dir() / "tfds-local" / size) as scratch:
             _build(size, scratch, _grouplens_folder(data_dir, size, scratch / "raw"))
@@ -94,7 +93,7 @@ def _prepare(size: str, data_dir: Path | None, say: Callable[[str], None]) -> Pa
             given=reason,
             do=f"download ml-{size}.zip elsewhere and pass --data-dir ml-{size}.zip",
         )
-    say(f"TFDS cannot download it ({reason}); taking the copy on the package index")
+    log.info(f"TFDS cannot download it ({reason}); taking the copy on the package index")
     with atomic_dir(cache_dir() / "grouplens") as raw:
         fetch_ml100k(raw)
     _build(size, tfds_dir, cache_dir() / "grouplens" / "ml-100k")

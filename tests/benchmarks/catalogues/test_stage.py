@@ -11,8 +11,8 @@ from pocketrec.convert.retrieval.search_graphs import FORMS
 from pocketrec.core.errors import InputError
 from pocketrec.runtimes.launch import run_worker
 from pocketrec.train.export.scann_settings import scann_settings
-from tests.benchmarks.latency.test_stage import FIELDS
 
+from tests.benchmarks.latency.test_stage import FIELDS
 from tests.conftest import refused
 
 

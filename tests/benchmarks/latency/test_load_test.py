@@ -14,8 +14,8 @@ from pocketrec.core.errors import InputError
 from pocketrec.core.metrics import top_k
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.run_dir import Run
-from tests.benchmarks.latency.test_stage import FIELDS
 
+from tests.benchmarks.latency.test_stage import FIELDS
 from tests.conftest import refused
 
 
