@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: tree demo test android-test bench quality lint types lock clean
+.PHONY: tree demo test test-all android-test bench quality lint types lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -17,8 +17,13 @@ bench: $(STAMP)
 	$(BIN)/pocketrec latency $(RUN) --items 10000 --items 100000 --items 1000000
 	$(BIN)/pocketrec report $(RUN)
 
+# The fast tests: every command and every error, on a tiny run that is trained once and cached.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not full"
+
+# Everything: the fast tests, then the demo, the whole matrix, mutations, Android and servers.
+test-all: test
+	$(BIN)/python -m pytest -n 2 -m full
 
 # The Kotlin client on bundles of every layout, with the LiteRT that is installed here. `make test` runs it too.
 android-test: $(STAMP)

@@ -732,14 +732,15 @@ def _logged(show: Callable[[str], object]) -> Iterator[None]:
             show(record.getMessage())
 
     logger, handler = logging.getLogger("pocketrec"), Steps(logging.INFO)
-    before = logger.level
+    before = logger.level, logger.propagate
+    logger.propagate = False  # TensorFlow's logging puts handlers of its own on the root logger
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before)
+        logger.level, logger.propagate = before
 
 
 def main() -> None:

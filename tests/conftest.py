@@ -1,14 +1,19 @@
 """One real demo on real data for the whole session; everything else is asserted on what it left."""
 
+import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pocketrec.core.errors import PocketrecError
+
+from tests.tiny import tiny_run
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,19 @@ def tutorial_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny() -> Path:
+    """A run of 240 made-up users and 120 items with every stage done, trained in seconds and cached; read-only by convention."""
+    return tiny_run()
+
+
+@pytest.fixture
+def own_tiny(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny run that a test may damage."""
+    shutil.copytree(tiny, tmp_path / "run")
+    return tmp_path / "run"
+
+
 @pytest.fixture
 def own_run(run: Path, tmp_path: Path) -> Path:
     """A copy of the run that a test may damage."""
@@ -89,11 +107,30 @@ def own_bundle(run: Path, tmp_path: Path) -> Path:
 
 
 def refused(done: Done, code: int = 2) -> str:
-    """Assert that a command ended with one clear line and `code`; returns the line."""
+    """Assert that a command ended with one clear line and exit status `code`; returns the line, which ends with `[CODE]`."""
     lines = done.err.strip().splitlines()
     assert done.code == code, (done.code, done.out, done.err)
     assert len(lines) == 1 and lines[0].startswith("error: "), done.err
+    assert re.search(r" \[[A-Z_]+\]$", lines[0]), done.err
     return lines[0]
+
+
+@contextlib.contextmanager
+def raises(code: str) -> Iterator[pytest.ExceptionInfo[PocketrecError]]:
+    """The block raises one of the kit's errors with this code."""
+    with pytest.raises(PocketrecError) as caught:
+        yield caught
+    assert caught.value.code == code, caught.value
+
+
+FULL = {"demo", "tutorial_run"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a finished demo or the tutorial's run is a full test, and so not among the fast ones."""
+    for item in items:
+        if FULL & set(getattr(item, "fixturenames", ())):
+            item.add_marker("full")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

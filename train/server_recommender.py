@@ -10,7 +10,7 @@ from ..core.queries.held_out import HeldOut
 from ..core.queries.recommendation import Answer, Question, check_top, make_answer
 from ..core.run_dir import Run
 from ..core.scoring import DEFAULT_K, STARS_WEIGHT
-from .export.savedmodels import ask
+from .export.served_queries import ask
 
 
 def recommend_from_run(run: Run, question: Question) -> Answer:

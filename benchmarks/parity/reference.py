@@ -17,7 +17,7 @@ from ...core.queries.packing import part
 from ...core.queries.query import Query
 from ...core.run_dir import Run
 from ...core.scoring import STARS_WEIGHT
-from ...train.export.savedmodels import ask
+from ...train.export.served_queries import ask
 from .agreement import thirds
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,95 @@
+"""The tiny run: ratings with a structure that models can learn, and every stage on them; cached by the kit's sources."""
+
+import csv
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+USERS, ITEMS, FACTORS, SEED = 240, 120, 4, 7
+GENRES = ("Action", "Comedy", "Drama", "Musical", "Sci-Fi", "Western")
+STAGES = ("core", "runtimes", "train", "convert", "benchmarks", "android_assets", "cli")
+
+
+def write_ratings(folder: Path, *, users: int = USERS, items: int = ITEMS, seed: int = SEED) -> None:
+    """Write ratings.csv, items.csv and users.csv: items are popular by rank, and users rate what their factors match."""
+    rng = np.random.default_rng(seed)
+    tastes, traits = rng.normal(size=(users, FACTORS)), rng.normal(size=(items, FACTORS))
+    first = rng.integers(0, len(GENRES), size=items)
+    popularity = 1 / np.arange(1, items + 1) ** 0.7
+    events = []
+    for user in range(users):
+        n = int(np.clip(rng.lognormal(3.0, 0.5), 8, items // 2))
+        weights = popularity * np.exp(0.9 * (traits @ tastes[user]))
+        for turn, item in enumerate(rng.choice(items, size=n, replace=False, p=weights / weights.sum())):
+            liking = 3.4 + 0.5 * (traits[item] @ tastes[user]) + 0.5 * rng.normal()
+            events.append(
+                (f"u{user}", f"i{item}", int(np.clip(np.round(liking), 1, 5)), 1_700_000_000 + turn * 3600 + user)
+            )
+    names = [GENRES[g] for g in first]
+    more = [f"|{GENRES[(g + 2) % len(GENRES)]}" if item % 3 == 0 else "" for item, g in enumerate(first)]
+    rows = [(f"i{i}", f"{names[i]} Title {i} ({1950 + i % 60})", names[i] + more[i]) for i in range(items)]
+    _write(folder / "ratings.csv", ("user", "item", "rating", "timestamp"), events)
+    _write(folder / "items.csv", ("item", "title", "genres"), rows)
+    _write(folder / "users.csv", ("user", "gender"), [(f"u{user}", "FM"[user % 2]) for user in range(users)])
+
+
+def _write(path: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def tiny_run() -> Path:
+    """The finished run, made where no cached one was made from these sources."""
+    cache = Path(os.environ.get("POCKETREC_TEST_CACHE", ROOT / "build" / "tests"))
+    folder = cache / f"tiny-{_sources_sha256()[:16]}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one test run wait for the one that makes it
+        if not folder.is_dir():
+            for old in cache.glob("tiny-*"):
+                shutil.rmtree(old)
+            _make(cache / "tiny-unfinished")
+            (cache / "tiny-unfinished").rename(folder)
+    return folder / "run"
+
+
+def _make(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_ratings(folder)
+    features = ["--item-features", folder / "items.csv", "--user-features", folder / "users.csv"]
+    _run("train", "--data", folder / "ratings.csv", *features, "--out", folder / "run")
+    _run("convert", folder / "run")
+    _run("parity", folder / "run")
+    _run(
+        "latency", folder / "run", "--processes", "1", "--samples", "50", "--runtime", "litert-2.3.0", "--threads", "1"
+    )
+    _run("report", folder / "run")
+    _run("keygen", "--out", folder / "run" / "key.pem")
+    _run("bundle", folder / "run", "--sign", folder / "run" / "key.pem")
+
+
+def _run(*arguments: object) -> None:
+    command = [sys.executable, "-m", "pocketrec", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+
+
+def _sources_sha256() -> str:
+    """Over everything that can change what the stages write."""
+    paths = [
+        path for stage in STAGES for path in (ROOT / stage).rglob("*") if path.suffix in (".py", ".toml", ".j2", ".js")
+    ]
+    digest = hashlib.sha256()
+    for path in sorted([*paths, Path(__file__), ROOT / "requirements.lock"]):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
