@@ -70,7 +70,7 @@ def test_delimiter_is_taken_from_the_header(written, name, delimiter):
 
 def test_gzip_and_a_byte_order_mark_and_crlf_are_understood(written):
     text = "\ufeff" + csv_of(ROWS).replace("\n", "\r\n")
-    ratings, _ = read_ratings(written(gzip.compress(text.encode(, mtime=0)), "R.CSV.GZ"))
+    ratings, _ = read_ratings(written(gzip.compress(text.encode(), mtime=0), "R.CSV.GZ"))
     assert len(ratings) == 3 and ratings.users == ["u1", "u2"]
 
 
@@ -509,7 +509,7 @@ def test_bytes_that_are_not_utf8_are_refused(written):
     [
         ("r.parquet", b"user,item\n1,2\n"),
         ("r.csv.gz", b"user,item\n1,2\n"),
-        ("r.csv.gz", gzip.compress(b"user,item\n" + bytes(range(48, 90, mtime=0)) * 9)[:-30]),
+        ("r.csv.gz", gzip.compress(b"user,item\n" + bytes(range(48, 90)) * 9, mtime=0)[:-30]),
         ("r.csv", b"PK\3\4rest of a spreadsheet"),
         ("r.csv", "user,item\n1,2\n".encode("utf-16")),
         ("r.xlsx", b"whatever"),
