@@ -1,5 +1,7 @@
 """`python -m pocketrec` is the `pocketrec` command."""
 
+import sys
+
 from pocketrec.cli.main import main
 
-main()
+sys.exit(main())

@@ -82,7 +82,7 @@ def test_verify_recommend_and_bundle_run_without_tensorflow(run, tmp_path, argum
         "    def find_spec(self, name, *rest):\n"
         "        if name.split('.')[0] in ('tensorflow', 'scann', 'tf_keras'): raise AssertionError('imported ' + name)\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        f"from pocketrec.cli import main as pocketrec_cli; sys.argv = ['pocketrec', *{filled!r}]; pocketrec_cli.main()"
+        f"from pocketrec.cli import main as pocketrec_cli; sys.argv = ['pocketrec', *{filled!r}]; sys.exit(pocketrec_cli.main())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -261,7 +261,7 @@ def test_a_run_without_saved_models_is_one_line(own_run, pocketrec, tmp_path):
 def test_without_the_extra_it_says_what_to_install(run):
     program = (
         "import sys\nsys.modules['uvicorn'] = None\n"
-        f"from pocketrec.cli import main as pocketrec_cli; sys.argv = ['pocketrec', 'serve', {str(run)!r}]; pocketrec_cli.main()"
+        f"from pocketrec.cli.main import main\nsys.exit(main(['serve', {str(run)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (

@@ -1,0 +1,36 @@
+"""`pocketrec inspect`: what is inside a .tflite file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import show, show_json
+from ..options import Json
+
+
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.tflite", help="A .tflite file of any origin.", show_default=False)
+    ],
+    as_json: Json = False,
+    fail_on: Annotated[str | None, typer.Option(help="`trap`: exit 1 when a trap is found.")] = None,
+) -> None:
+    """Show signatures, ops and versions, tables, least runtime and traps of a .tflite file.
+
+    \b
+    Example: pocketrec inspect run/converted/ranker-dynamic_int8.tflite
+    """
+    from ...benchmarks.report.terminal import inspection_tables
+    from ...core.errors import pick
+    from ...runtimes.inspection import inspect_file
+
+    if fail_on is not None:
+        pick("--fail-on", fail_on, ("trap",))
+    found = inspect_file(file)
+    if as_json:
+        show_json(found)
+    else:
+        show(*inspection_tables(found))
+    if fail_on and found["traps"]:
+        raise typer.Exit(1)

@@ -1,0 +1,22 @@
+"""`pocketrec keygen`: a key to sign bundles with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import show
+
+
+def keygen(
+    out: Annotated[Path, typer.Option(metavar="KEY", help="Private key to create (PEM, readable by you only).")],
+) -> None:
+    """Make an Ed25519 key to sign bundles with, and beside it its public key, for apps and for `verify --key`.
+
+    \b
+    Example: pocketrec keygen --out key.pem
+    """
+    from ...android_assets.format.signing import make_keys
+
+    public_key, name = make_keys(out)
+    show(f"wrote {out}, which signs, and {public_key}, which checks: key {name}")

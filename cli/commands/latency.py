@@ -1,0 +1,74 @@
+"""`pocketrec latency`: how long a recommendation takes, on the device and from a server."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..console import show, show_json, working
+from ..options import Inputs, Json, OptionalRun, Tflite, Verbose
+from ..rules import checked
+
+
+@checked
+def latency(
+    run: OptionalRun = None,
+    threads: Annotated[list[int] | None, typer.Option(help="Threads; may be repeated. Default: 1 and 2.")] = None,
+    items: Annotated[
+        list[int] | None, typer.Option(help="Size to grow the catalogue to; may be repeated. Measures retrieval only.")
+    ] = None,
+    dimension: Annotated[
+        int | None, typer.Option(help="Width to project the grown vectors to. Default: the run's own.")
+    ] = None,
+    runtimes: Annotated[
+        list[str] | None, typer.Option("--runtime", help="Runtime; may be repeated. Default: those that apps ship.")
+    ] = None,
+    processes: Annotated[int, typer.Option(help="Processes that each case is measured in.")] = 5,
+    samples: Annotated[int, typer.Option(help="Timed calls per process.")] = 1000,
+    tflite: Tflite = None,
+    inputs: Inputs = None,
+    out: Annotated[Path | None, typer.Option(help="Where a single file's latency.json and raw samples go.")] = None,
+    served: Annotated[
+        bool, typer.Option("--served", help="Ask `pocketrec serve` over loopback too, at rising rates.")
+    ] = False,
+    rtt_ms: Annotated[
+        float | None, typer.Option(help="A network's round trip in milliseconds, to add in a column of its own.")
+    ] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Time every variant next to server-side BruteForce and ScaNN, with recall against exact.
+
+    \b
+    Examples: pocketrec latency run
+              pocketrec latency run --items 10000 --items 100000 --dimension 32
+              pocketrec latency run --served --rtt-ms 50
+              pocketrec latency --tflite FILE --inputs FILE.npz
+    """
+    from ...benchmarks.latency import stage
+    from ...benchmarks.latency.machine_noise import noise
+    from ...benchmarks.report.terminal import latency_table
+    from ...benchmarks.report.terminal_catalogues import scaling_tables
+    from ...core.run_dir import open_run
+
+    common: dict[str, Any] = {
+        "threads": threads or (),
+        "runtimes": runtimes or (),
+        "processes": processes,
+        "samples": samples,
+    }
+    with working(verbose):
+        if tflite is not None:
+            document = stage.measure_file(tflite, inputs=inputs, out=out, **common)
+        else:
+            assert run is not None
+            if items:
+                from ...benchmarks.catalogues.stage import measure_scaling
+
+                document = measure_scaling(open_run(run), items=items, dimension=dimension, **common)
+            else:
+                document = stage.measure_run(open_run(run), **common, served=served, rtt_ms=rtt_ms)
+    if as_json:
+        show_json(document)
+    else:
+        show(*(scaling_tables(document) if items else [latency_table(document)]), *noise(document))

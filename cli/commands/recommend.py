@@ -1,0 +1,66 @@
+"""`pocketrec recommend`: a list for a person, from a bundle or a run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..console import show, working
+from ..options import Keys, Verbose
+from ..rules import checked
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ...core.queries.recommendation import Answer
+
+
+@checked
+def recommend(
+    where: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="A bundle, or a run.", show_default=False)],
+    user: Annotated[str | None, typer.Option(help="A user id that the models know.")] = None,
+    history: Annotated[
+        list[str] | None, typer.Option(metavar="TITLE[=STARS]", help="An item used, oldest first; may be repeated.")
+    ] = None,
+    prefer: Annotated[list[str] | None, typer.Option(help="A genre or another preference; may be repeated.")] = None,
+    genres: Annotated[
+        list[str] | None, typer.Option("--genre", help="Narrow the list to a genre; may be repeated.")
+    ] = None,
+    top: Annotated[int, typer.Option(help="How many items.")] = 10,
+    skip_unknown: Annotated[
+        bool, typer.Option("--skip-unknown", help="Leave unknown titles out instead of stopping.")
+    ] = False,
+    keys: Keys = None,
+    verbose: Verbose = False,
+) -> None:
+    """Print recommendations: from a bundle as the phone would, from a run as the server would.
+
+    \b
+    Examples: pocketrec recommend bundle --history "Speed (1994)=5" --history "Contact (1997)=4" --prefer Sci-Fi
+              pocketrec recommend run --user 42 --top 5
+    """
+    from ...android_assets.recommend import recommend as answer
+
+    with working(verbose):
+        found = answer(
+            where,
+            user=user,
+            history=history or (),
+            prefer=prefer or (),
+            genre=genres or (),
+            top=top,
+            skip_unknown=skip_unknown,
+            keys=keys or (),
+        )
+    title = f"For user {user}" if user else "For this history"
+    show(*(f"note: {note}" for note in found.notes), _table(found, title))
+
+
+def _table(found: "Answer", title: str) -> "Table":
+    from rich.table import Table
+
+    table = Table("", "title", "genres", "score", "stars", title=title)
+    for place, item in enumerate(found.items, start=1):
+        stars = "–" if item.stars is None else f"{item.stars:.2f}"
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
+    return table

@@ -1,0 +1,26 @@
+"""`pocketrec update`: a bundle brought up to date in place."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console import show
+from ..options import AllowDowngrade, Keys
+
+
+def update(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.", show_default=False)],
+    update: Annotated[Path, typer.Argument(metavar="UPDATE", help="An update of it.", show_default=False)],
+    keys: Keys = None,
+    allow_downgrade: AllowDowngrade = False,
+) -> None:
+    """Bring a bundle up to date in place, whole or not at all; exit 1 when the update does not fit.
+
+    \b
+    Example: pocketrec update bundle update --key key.pub.pem
+    """
+    from ...android_assets.reading.update_applier import apply_update
+
+    manifest = apply_update(bundle, update, keys=keys or (), allow_downgrade=allow_downgrade, say=show)
+    show(f"{bundle} is {manifest['name']} version {manifest['version']}")
