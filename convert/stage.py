@@ -8,16 +8,16 @@ from types import MappingProxyType
 from typing import Any
 
 from ..core.atomic import atomic_dir, require_empty
-from ..core.documents import VARIANTS_SCHEMA, kit_version, write_json
+from ..core.documents import VARIANTS_SCHEMA, document_head, write_json
 from ..core.errors import CheckFailed, InputError, pick
 from ..core.hashing import sha256_bytes, sha256_file, sha256_tree
-from ..core.host import describe_host
 from ..core.run_dir import Run
 from ..core.scoring import DEFAULT_K
 from ..runtimes.inspection import find_traps
 from ..runtimes.model_file.reader import parse_tflite, read_tflite
 from ..runtimes.model_file.vocabulary_stamp import known_by, read_files, vocabulary_text
 from ..runtimes.probing import execute, try_out
+from ..runtimes.runtimes import runtime_packages
 from .flatbuffer.vocabulary_stamp import stamped
 from .graphs import GRAPHS, Options
 from .quantize.calibration import measure, watching
@@ -203,10 +203,7 @@ def _refuse(row: dict[str, Any]) -> None:
 
 def _document(rows: list[dict[str, Any]], made_from: str) -> dict[str, Any]:
     return {
-        "schema": VARIANTS_SCHEMA,
-        "kit_version": kit_version(),
-        "made_from_sha256": made_from,
-        "host": describe_host(),
+        **document_head(VARIANTS_SCHEMA, made_from, runtime_packages()),
         "variants": rows,
     }
 

@@ -1,12 +1,14 @@
 """JSON documents with a schema: their names, how they are read and written."""
 
 import json
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from .atomic import write_bytes
 from .errors import InputError
+from .host import describe_host
 
 RUN_SCHEMA = "pocketrec.run/1"
 
@@ -38,6 +40,21 @@ def kit_version() -> str:
         return metadata.version("pocketrec")
     except metadata.PackageNotFoundError:
         return "0+source"
+
+
+def document_head(schema: str, made_from_sha256: str, runtime_packages: Iterable[str]) -> dict[str, Any]:
+    """The fields that every document a stage writes begins with: schema, kit version, the source's SHA-256, and the host.
+
+    Args:
+        made_from_sha256: hex SHA-256 of what the document was made from.
+        runtime_packages: `runtimes.runtime_packages()`; see `describe_host`.
+    """
+    return {
+        "schema": schema,
+        "kit_version": kit_version(),
+        "made_from_sha256": made_from_sha256,
+        "host": describe_host(runtime_packages),
+    }
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

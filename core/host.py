@@ -2,13 +2,22 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+# Besides the packages that carry a runtime, which the table of runtimes names.
 _PACKAGES = (
-    "pocketrec", "numpy", "tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-datasets", "scann",
-    "ai-edge-litert", "ai-edge-quantizer", "tflite-runtime",
-)  # fmt: skip
+    "pocketrec",
+    "numpy",
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-recommenders",
+    "tensorflow-datasets",
+    "scann",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+)
 _TELLING_FLAGS = (
     "avx",
     "avx2",
@@ -24,8 +33,11 @@ _TELLING_FLAGS = (
 )
 
 
-def describe_host() -> dict[str, object]:
-    """Return processor model, telling CPU flags, usable CPU count, memory in bytes, system, Python and package versions.
+def describe_host(runtime_packages: Iterable[str]) -> dict[str, object]:
+    """Return processor model, selected CPU flags, usable CPU count, memory in bytes, system, Python and package versions.
+
+    Args:
+        runtime_packages: distributions that carry runtimes (`runtimes.runtime_packages()`), recorded where installed.
 
     Holds no host name, user name or path, so it may be published.
     """
@@ -39,14 +51,14 @@ def describe_host() -> dict[str, object]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": package_versions(),
+        "versions": package_versions([*_PACKAGES, *runtime_packages]),
     }
 
 
-def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that decide results; read from metadata, nothing is imported."""
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of those distributions that are installed; read from metadata, nothing is imported."""
     found = {}
-    for name in _PACKAGES:
+    for name in dict.fromkeys(names):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -8,6 +8,7 @@ from typing import Any
 from .documents import RUN_SCHEMA, VARIANTS_SCHEMA, read_json
 from .errors import InputError
 from .hashing import sha256_file
+from .records.variants import Variant, read_variants
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,15 @@ class Run:
     @property
     def variants_json(self) -> dict[str, Any]:
         return read_json(self.converted / "variants.json", VARIANTS_SCHEMA)
+
+    @property
+    def variants(self) -> list[Variant]:
+        """The files of RUN/converted, as variants.json lists them.
+
+        Raises:
+            InputError: nothing was converted yet, or the file lacks a field.
+        """
+        return read_variants(self.variants_json, str(self.converted / "variants.json"))
 
     def saved_model(self, name: str) -> Path:
         """Folder of one of the trained SavedModels."""

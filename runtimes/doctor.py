@@ -5,7 +5,7 @@ from importlib import metadata
 from typing import Any
 
 from ..core.host import describe_host
-from .runtimes import RUNTIMES
+from .runtimes import RUNTIMES, runtime_packages
 from .targets import TARGETS, as_row
 
 # Distribution that shows a stage's packages to be there, what they are for, and how to get them.
@@ -32,7 +32,7 @@ def examine() -> dict[str, Any]:
             {
                 "name": f"runtime: {name}",
                 "ok": not reason,
-                "found": reason.split(";")[0] or runtime.stands_for,
+                "found": reason.split(";")[0] or runtime.summary,
                 "add": reason.partition("; ")[2],
             }
         )
@@ -40,7 +40,7 @@ def examine() -> dict[str, Any]:
     checks += [
         _check(f"program: {name}", shutil.which(name) and what, command) for name, (what, command) in _PROGRAMS.items()
     ]
-    return {"schema": "pocketrec.doctor/1", "host": describe_host(), "checks": checks}
+    return {"schema": "pocketrec.doctor/1", "host": describe_host(runtime_packages()), "checks": checks}
 
 
 def _check(name: str, found: str | None, command: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import CheckFailed
 from .launch import run_variant, run_worker
 from .model_file.reader import TfliteFile, read_tflite
-from .runtimes import PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
+from .runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
 
 PLAN_WORKER = Path(__file__).parent / "workers" / "delegate_plan_worker.py"
 _FREE_DIMENSION = 2
@@ -36,7 +36,7 @@ def execute(path: Path, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndar
 
 def plan(path: Path) -> dict[str, Any]:
     """Which operators LiteRT's XNNPACK delegate takes, asked of the runtime itself in a process of its own (see inspect_file)."""
-    runtime = PHONE_RUNTIMES[-1]
+    runtime = CURRENT_RUNTIME
     unasked = {"runtime": runtime, "reason": RUNTIMES[runtime].missing(), "delegated": [], "partitions": None}
     if unasked["reason"]:
         return unasked

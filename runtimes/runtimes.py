@@ -3,46 +3,70 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..core.errors import InputError, pick
 from . import litert_js as browser
+from .targets import TARGETS
+
+# A worker's SPEC, or a part of it.
+Launch: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """A TFLite interpreter in a Python package.
+    """A TFLite interpreter that a package carries. Readers use these fields; the name of a runtime is never parsed.
 
     Attributes:
+        family: what it is called, without its version.
+        version: the version that the runtime's name promises.
+        short_label: the family in narrow table headings.
+        kind: which group it belongs to in charts and captions (a key of `KINDS` in benchmarks/latency/case_kinds.py).
+        summary: where users meet it.
+        package: distribution that carries it; its installed version is recorded in every document's host.
         module: module whose `Interpreter` is used.
-        package: distribution that carries it.
-        version: the version the runtime's name promises.
         extra: which extra of the kit installs it; '' when the kit itself does.
-        stands_for: where users meet it.
-        targets: what it runs on, beside this machine's own processor.
-        chooses_delegate: whether parity is checked without its delegate too.
+        platforms: on which kinds of targets it runs (`Target.platform`).
+        is_phone: whether apps on phones ship it.
+        is_current: whether it is the one that new apps ship: where one phone runtime is enough, it is this one.
+        serves_saved_models: whether its package also executes SavedModels, as a server does.
+        chooses_delegate: whether parity is also checked without its delegate.
         bare: whether the module is imported without the packages around it (see workers/tflite_worker.py).
-        on_host: whether it runs on this machine's own processor.
-        worker: the program beside this file that executes a variant with it.
+        worker: the program in runtimes/workers that executes a variant with it.
     """
 
-    module: str
-    package: str
+    family: str
     version: str
-    extra: str
-    stands_for: str
-    targets: tuple[str, ...] = ()
+    short_label: str
+    kind: str
+    summary: str
+    package: str
+    module: str = ""
+    extra: str = ""
+    platforms: tuple[str, ...] = ("host",)
+    is_phone: bool = False
+    is_current: bool = False
+    serves_saved_models: bool = False
     chooses_delegate: bool = False
     bare: bool = False
-    on_host: bool = True
     worker: str = "tflite_worker.py"
 
-    def runs_on(self, target: str) -> bool:
-        """Whether there is such a runtime for a target at all."""
-        return self.on_host if target == "host" else target.partition("/")[0] in self.targets
+    @property
+    def label(self) -> str:
+        """Family and version."""
+        return f"{self.family} {self.version}".strip()
 
-    def launch(self) -> dict[str, Any]:
-        """What its worker is told beside the model and the inputs."""
+    @property
+    def on_host(self) -> bool:
+        """Whether it runs on this machine's own processor."""
+        return "host" in self.platforms
+
+    def runs_on(self, target: str) -> bool:
+        """Whether such a runtime exists for a target (a key of `TARGETS`)."""
+        return TARGETS[target].platform in self.platforms
+
+    def launch(self) -> Launch:
+        """What its worker's SPEC holds besides the model and the inputs."""
         return {"module": self.module, "bare": self.bare}
 
     def refuses(self, inputs: Iterable[Mapping[str, Any]]) -> str:
@@ -57,17 +81,15 @@ class Runtime:
             found = "not installed"
         if found == self.version:
             return ""
-        command = (
-            f"pip install 'pocketrec[{self.extra}]'" if self.extra else f"pip install {self.package}=={self.version}"
-        )
-        return f"{self.package} {self.version} is needed ({found}); {command}"
+        wanted = f"'pocketrec[{self.extra}]'" if self.extra else f"{self.package}=={self.version}"
+        return f"{self.package} {self.version} is needed ({found}); pip install {wanted}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BrowserRuntime(Runtime):
     """LiteRT.js, in a page; `package` is npm's."""
 
-    def launch(self) -> dict[str, Any]:
+    def launch(self) -> Launch:
         return browser.launch()
 
     def refuses(self, inputs: Iterable[Mapping[str, Any]]) -> str:
@@ -84,31 +106,72 @@ class BrowserRuntime(Runtime):
 
 RUNTIMES = {
     "tflite-runtime-2.14.0": Runtime(
-        "tflite_runtime.interpreter",
-        "tflite-runtime",
-        "2.14.0",
-        "bench",
-        "the TensorFlow Lite inside apps already shipped",
-        ("arm64",),
+        family="tflite-runtime",
+        version="2.14.0",
+        short_label="tflite",
+        kind="tflite",
+        summary="the TensorFlow Lite inside apps already shipped",
+        package="tflite-runtime",
+        module="tflite_runtime.interpreter",
+        extra="bench",
+        platforms=("host", "arm64"),
+        is_phone=True,
         chooses_delegate=True,
     ),
     "litert-2.3.0": Runtime(
-        "ai_edge_litert.interpreter", "ai-edge-litert", "2.3.0", "", "what new apps ship", ("arm64",), True
+        family="LiteRT",
+        version="2.3.0",
+        short_label="litert",
+        kind="litert",
+        summary="what new apps ship",
+        package="ai-edge-litert",
+        module="ai_edge_litert.interpreter",
+        platforms=("host", "arm64"),
+        is_phone=True,
+        is_current=True,
+        chooses_delegate=True,
     ),
     "tf-2.18.1": Runtime(
-        "tensorflow.lite.python.interpreter",
-        "tensorflow",
-        "2.18.1",
-        "train",
-        "the interpreter beside the converter",
+        family="TensorFlow",
+        version="2.18.1",
+        short_label="tf",
+        kind="other",
+        summary="the interpreter beside the converter",
+        package="tensorflow",
+        module="tensorflow.lite.python.interpreter",
+        extra="train",
+        serves_saved_models=True,
         chooses_delegate=True,
         bare=True,
     ),
     "litertjs-2.5.3": BrowserRuntime(
-        "", "@litertjs/core", "2.5.3", "", "what web apps ship", ("wasm",), on_host=False, worker="litert_js_worker.py"
+        family="LiteRT.js",
+        version="2.5.3",
+        short_label="litertjs",
+        kind="web",
+        summary="what web apps ship",
+        package="@litertjs/core",
+        platforms=("wasm",),
+        worker="litert_js_worker.py",
     ),
 }
-PHONE_RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")
+PHONE_RUNTIMES = tuple(name for name, runtime in RUNTIMES.items() if runtime.is_phone)
+# Where one phone runtime is enough: what new apps ship.
+CURRENT_RUNTIME = next(name for name, runtime in RUNTIMES.items() if runtime.is_current)
+# What executes the SavedModels of a server.
+SAVED_MODEL_RUNTIME = next(name for name, runtime in RUNTIMES.items() if runtime.serves_saved_models)
+
+
+def runtime_of(name: str) -> Runtime:
+    """The runtime that a document names; one that this version of the kit does not know keeps its name and is of kind 'other'."""
+    return RUNTIMES.get(name) or Runtime(
+        family=name, version="", short_label=name, kind="other", summary="", package="", platforms=()
+    )
+
+
+def runtime_packages() -> list[str]:
+    """Distributions that carry the runtimes: `describe_host` records their versions."""
+    return [runtime.package for runtime in RUNTIMES.values()]
 
 
 def chosen_runtimes(
@@ -149,7 +212,7 @@ def _check_places(asked: list[str], chosen: list[str], places: list[str]) -> Non
         if not any(map(RUNTIMES[name].runs_on, places)):
             wanted, where = (
                 " or ".join(places),
-                ", ".join(f"{kind}/…" for kind in RUNTIMES[name].targets) or "host only",
+                ", ".join(RUNTIMES[name].platforms),
             )
             raise InputError(
                 "--runtime",
@@ -164,15 +227,19 @@ def _check_places(asked: list[str], chosen: list[str], places: list[str]) -> Non
 
 
 def any_phone_runtime() -> str:
-    """The newest installed runtime that needs no TensorFlow.
+    """An installed runtime that needs no TensorFlow: the current one, else another of phones.
 
     Raises:
         InputError: none is installed.
     """
-    for name in reversed(PHONE_RUNTIMES):
+    for name in sorted(PHONE_RUNTIMES, key=lambda name: not RUNTIMES[name].is_current):
         if not RUNTIMES[name].missing():
             return name
-    wanted = " or ".join(PHONE_RUNTIMES)
+    current = RUNTIMES[CURRENT_RUNTIME]
     raise InputError(
-        "runtime", expected=f"{wanted} installed", given="neither", do="run `pip install ai-edge-litert==2.3.0`"
+        "runtime",
+        expected=f"{' or '.join(PHONE_RUNTIMES)} installed",
+        given="neither",
+        do=f"run `pip install {current.package}=={current.version}`",
+        code="NOT_INSTALLED",
     )

@@ -8,24 +8,31 @@ from . import litert_js as browser
 from . import qemu_arm64 as arm64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
-    """A processor, real or emulated.
+    """A processor, real or emulated. Readers use these fields; the name of a target is never parsed.
 
     Attributes:
         summary: one line for people.
-        timed: whether its time means anything.
-        cpu: QEMU's name of an emulated ARM64 processor; '' for this machine's own.
+        platform: the kind of target, which decides what runs on it (`Runtime.platforms`).
+        short_label: the target in narrow table headings.
+        is_timed: whether times measured on it mean anything; emulators and headless browsers have none worth recording.
+        cpu: QEMU's name of an emulated ARM64 processor; '' where none is emulated.
         features, part: what its /proc/cpuinfo says.
-        in_browser: whether it is a browser's WebAssembly.
     """
 
     summary: str
-    timed: bool
+    platform: str
+    short_label: str
+    is_timed: bool = False
     cpu: str = ""
     features: str = ""
     part: str = ""
-    in_browser: bool = False
+
+    @property
+    def in_browser(self) -> bool:
+        """Whether it is the WebAssembly of a browser."""
+        return self.platform == "wasm"
 
     def missing(self) -> str:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
@@ -58,12 +65,41 @@ _V82 = f"{_V8} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
 _V9 = f"{_V82} i8mm bf16 sve sve2"
 
 TARGETS = {
-    "host": Target("this machine's own processor", timed=True),
-    "arm64/cortex-a53": Target("phones without dot product instructions", False, "cortex-a53", _V8, "0xd03"),
-    "arm64/cortex-a76": Target("phones with dot product and half precision", False, "cortex-a76", _V82, "0xd0b"),
-    "arm64/armv9": Target("phones with int8 matrix products and scalable vectors", False, "max,sme=off", _V9, "0xd0b"),
-    "wasm/chromium": Target("web pages: WebAssembly in headless Chromium", False, in_browser=True),
+    "host": Target(summary="this machine's own processor", platform="host", short_label="host", is_timed=True),
+    "arm64/cortex-a53": Target(
+        summary="phones without dot product instructions",
+        platform="arm64",
+        short_label="a53",
+        cpu="cortex-a53",
+        features=_V8,
+        part="0xd03",
+    ),
+    "arm64/cortex-a76": Target(
+        summary="phones with dot product and half precision",
+        platform="arm64",
+        short_label="a76",
+        cpu="cortex-a76",
+        features=_V82,
+        part="0xd0b",
+    ),
+    "arm64/armv9": Target(
+        summary="phones with int8 matrix products and scalable vectors",
+        platform="arm64",
+        short_label="armv9",
+        cpu="max,sme=off",
+        features=_V9,
+        part="0xd0b",
+    ),
+    "wasm/chromium": Target(
+        summary="web pages: WebAssembly in headless Chromium", platform="wasm", short_label="chromium"
+    ),
 }
+TIMED_TARGETS = tuple(name for name, target in TARGETS.items() if target.is_timed)
+
+
+def short_label(target: str) -> str:
+    """A target in narrow headings; one that this version of the kit does not know keeps its name."""
+    return TARGETS[target].short_label if target in TARGETS else target
 
 
 def as_row(name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..core.hashing import sha256_file, sha256_tree
 from ..core.host import describe_host
 from ..core.run_dir import Run
 from ..core.vocabulary_files import write_lines, write_vocabulary
+from ..runtimes.runtimes import runtime_packages
 from .data.columns import is_table, parse_columns
 from .data.datasets import DATASETS
 from .data.item_content import declared_preferences, filter_genres
@@ -79,7 +80,8 @@ def train(
         _write(folder, result, train_part, test_part)
         record = _run_json(folder, result, ratings, preset, split, seed, seconds)
         classics = _baselines(train_part, test_part) if with_baselines else None
-        write_json(folder / "run.json", {**record, "baselines": classics, "rows": report, "host": describe_host()})
+        host = describe_host(runtime_packages())
+        write_json(folder / "run.json", {**record, "baselines": classics, "rows": report, "host": host})
     return Run(out)
 
 

@@ -9,6 +9,7 @@ from ...benchmarks.parity.gates import Gate
 from ...benchmarks.parity.outputs import Lists
 from ...benchmarks.parity.quality_loss import QUALITY_K, list_quality
 from ...benchmarks.parity.reference import Reference
+from ...convert.quantize.recipes import RECIPES
 from ...core.errors import CheckFailed
 from ...core.metrics import top_k
 
@@ -29,7 +30,7 @@ def stored_rows(candidates: np.ndarray, recipe: str) -> tuple[np.ndarray, float 
         float32[n, d] and None for `float32` and `float16`; otherwise int8[n, d] and one scale, set by the largest element: a row is
         about `codes * scale`.
     """
-    if recipe in ("float32", "float16"):
+    if RECIPES[recipe].candidates_dtype == "float32":
         return candidates.astype("<f4"), None
     scale = float(np.abs(candidates).max(initial=0)) / _LEVELS or 1.0
     return np.clip(np.rint(candidates / scale), -_LEVELS, _LEVELS).astype(np.int8), scale

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...convert.retrieval.catalogue_index import exact_best
-from ...core.documents import LATENCY_SCHEMA, kit_version, write_json
+from ...core.documents import LATENCY_SCHEMA, document_head, write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
-from ...core.host import describe_host
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import rows_of
 from ...core.run_dir import Run, results_a_call
 from ...runtimes.launch import Outcome, run_worker
+from ...runtimes.runtimes import runtime_packages
 from ..latency.cases import Subject, latency_queries
 from ..latency.machine_noise import describe_conditions, load_average
 from ..latency.stage import PROCESSES, SAMPLES, check_options, measured_row
@@ -182,14 +182,12 @@ def recall_at_k(found: Sequence[np.ndarray], exact: np.ndarray, scaled: Scaled) 
 def _write(
     run: Run, results: list[dict[str, Any]], growth: list[dict[str, Any]], load_before: list[float]
 ) -> dict[str, Any]:
-    made_from, host = sha256_file(run.converted / "variants.json"), describe_host()
+    made_from = sha256_file(run.converted / "variants.json")
+    head = document_head(LATENCY_SCHEMA, made_from, runtime_packages())
     document = {
-        "schema": LATENCY_SCHEMA,
-        "kit_version": kit_version(),
-        "made_from_sha256": made_from,
-        "host": host,
+        **head,
         "conditions": describe_conditions(load_before, results),
-        "results": _own_catalogue(run.reports / "latency.json", made_from, host) + results,
+        "results": _own_catalogue(run.reports / "latency.json", made_from, head["host"]) + results,
         "growth": growth,
         "cost_model": cost_models(results, {row["n_items"]: row["read_gb_s"] for row in growth}),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...runtimes.runtimes import runtime_of
 from .cases import is_usual
 
 Row = Mapping[str, Any]
@@ -22,6 +23,7 @@ class Kind:
 KINDS = {
     "litert": Kind("phone, LiteRT", "#1f5fbf", "#6fa8ff"),
     "tflite": Kind("phone, tflite-runtime", "#12877d", "#45c9bb"),
+    "web": Kind("web page, LiteRT.js", "#7a5c00", "#e3c04d"),
     "other": Kind("phone, other runtime", "#5f7a0c", "#b4d455"),
     "bruteforce": Kind("server, BruteForce", "#b35309", "#f5a55c"),
     "scann": Kind("server, ScaNN", "#8b36a3", "#d394e6"),
@@ -33,7 +35,7 @@ KINDS = {
 def kind_of(row: Row) -> str:
     """Key of `KINDS`."""
     if row["subject"] == "tflite":
-        return next((key for key in ("litert", "tflite") if row["runtime"].startswith(key)), "other")
+        return runtime_of(row["runtime"]).kind
     if row.get("covers") == "served":
         return "served"
     parts = row["subject"].split("/")

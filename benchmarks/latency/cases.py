@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ...convert.quantize.recipes import RECIPES
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feed, feeds_for
 from ...core.queries.packing import rows_of
 from ...core.queries.query import Catalogue, Query
 from ...core.run_dir import Run, results_a_call
 from ...runtimes.launch import Job, Outcome, variant_job
-from ...runtimes.runtimes import RUNTIMES
+from ...runtimes.runtimes import RUNTIMES, SAVED_MODEL_RUNTIME
 
 SERVER_WORKER = Path(__file__).with_name("retriever_worker.py")
 _QUERIES = 128
@@ -119,7 +120,7 @@ def _variant_subject(
     fields = {
         "subject": "tflite", "graph": graph, "recipe": variant["recipe"], "runtime": runtime, "target": "host", "threads": threads,
         "delegate": "xnnpack" if delegate else "none", "batch_size": batch, "n_items": asked.n_items, "k": k,
-        "is_exact": variant["recipe"] == "float32" if k else None, "size_bytes": variant["size_bytes"],
+        "is_exact": RECIPES[variant["recipe"]].is_exact if k else None, "size_bytes": variant["size_bytes"],
     }  # fmt: skip
     other = f"-b{batch}" if batch != _batches(variant)[0] else ""
     label = f"{graph}-{variant['recipe']}@{runtime}-t{threads}{other}{'' if delegate else '-none'}"
@@ -163,7 +164,7 @@ def _server_subject(
     spec: dict[str, Any], inputs: Mapping[str, np.ndarray], fields: dict[str, Any], n_items: int
 ) -> Subject:
     row = {
-        **fields, "graph": None, "recipe": None, "runtime": "native" if spec["kind"] == "scann_native" else "tf-2.18.1",
+        **fields, "graph": None, "recipe": None, "runtime": "native" if spec["kind"] == "scann_native" else SAVED_MODEL_RUNTIME,
         "target": "host", "threads": None, "delegate": None, "batch_size": 1, "n_items": n_items, "k": spec["k"],
         "size_bytes": None,
     }  # fmt: skip

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...core.atomic import require_empty, write_npz
-from ...core.documents import LATENCY_SCHEMA, kit_version, write_json
+from ...core.documents import LATENCY_SCHEMA, document_head, write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
-from ...core.host import describe_host
 from ...core.metrics import top_k
 from ...core.queries.held_out import HeldOut
 from ...core.run_dir import Run, check_unchanged, results_a_call
@@ -19,7 +18,7 @@ from ...runtimes.launch import Job, Outcome, run_forked, variant_job
 from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.probing import zeros_for
-from ...runtimes.runtimes import RUNTIMES, chosen_runtimes
+from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from ..parity.reference import load_reference
 from .cases import Subject, latency_queries, recall_of, server_subjects, variant_subjects
 from .load_test import default_load, measure_served
@@ -206,10 +205,7 @@ def _write(
     folder: Path | None, results: list[dict[str, Any]], made_from: str, load_before: list[float]
 ) -> dict[str, Any]:
     document = {
-        "schema": LATENCY_SCHEMA,
-        "kit_version": kit_version(),
-        "made_from_sha256": made_from,
-        "host": describe_host(),
+        **document_head(LATENCY_SCHEMA, made_from, runtime_packages()),
         "conditions": describe_conditions(load_before, results),
         "results": results,
     }

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from ...convert.other_converters import OTHERS, exported
-from ...core.documents import COMPARISON_SCHEMA, kit_version, write_json
+from ...convert.quantize.recipes import coarsest_recipe
+from ...core.documents import COMPARISON_SCHEMA, document_head, write_json
 from ...core.hashing import sha256_file
-from ...core.host import describe_host
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feeds_for
 from ...core.queries.packing import part
 from ...core.run_dir import Run, results_a_call
 from ...runtimes.launch import run_variant
 from ...runtimes.model_file.reader import read_tflite
-from ...runtimes.runtimes import PHONE_RUNTIMES, RUNTIMES
+from ...runtimes.runtimes import PHONE_RUNTIMES, RUNTIMES, runtime_packages
 from .gates import Gate, read_gates
 from .graph_comparisons import COMPARISONS, invalid_outputs
 from .reference import Reference, load_reference, references
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 OURS = "pocketrec"
 # Queries that other converters calibrate on.
 _CALIBRATED = 200
-# What a file of another converter is judged by where it has no gate of its own: our loosest.
-_LOOSEST = "int4_rows"
 
 
 def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> dict[str, Any]:
@@ -46,7 +44,7 @@ def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> dict[str, Any
     reference, _ = references(load_reference(run, data), data)
     rows: list[dict[str, Any]] = []
     for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
-        judge = _Judge(graph, data, reference, gates[graph, _LOOSEST])
+        judge = _Judge(graph, data, reference, gates[graph, coarsest_recipe()])
         ours = [variant for variant in variants if variant["graph"] == graph]
         for made_by, file in _others(run, graph, results_a_call(ours[0]) or 1, data):
             rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judge.row(file)})
@@ -54,10 +52,7 @@ def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> dict[str, Any
             row = judge.row(run.converted / variant["file"])
             rows.append({"graph": graph, "made_by": OURS, "recipe": variant["recipe"], **row})
     document = {
-        "schema": COMPARISON_SCHEMA,
-        "kit_version": kit_version(),
-        "made_from_sha256": sha256_file(run.converted / "variants.json"),
-        "host": describe_host(),
+        **document_head(COMPARISON_SCHEMA, sha256_file(run.converted / "variants.json"), runtime_packages()),
         "n_queries": len(data.queries),
         "results": rows,
     }

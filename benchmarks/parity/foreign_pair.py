@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...core.atomic import require_empty, write_npz
-from ...core.documents import PARITY_SCHEMA, kit_version, write_json
+from ...core.documents import PARITY_SCHEMA, document_head, write_json
 from ...core.errors import InputError
 from ...core.hashing import sha256_bytes, sha256_file, sha256_tree
-from ...core.host import describe_host
 from ...core.queries.packing import rows_of
 from ...runtimes.launch import run_variant
 from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
-from ...runtimes.runtimes import RUNTIMES, chosen_runtimes
+from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from .agreement import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined
 from .first_difference import both_lists
 from .gates import FOREIGN, Gate, read_gates
@@ -71,11 +70,8 @@ def check_foreign(
             results.append({**row, **_judge(outcome.reason, outcome.arrays, reference, ranked, gate)})
             if out is not None and outcome:
                 write_npz(out / "raw" / f"{runtime}{'' if delegate else '@none'}.npz", **outcome.arrays)
-    document = {
-        "schema": PARITY_SCHEMA, "kit_version": kit_version(),
-        "made_from_sha256": sha256_bytes((sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)).encode()),
-        "host": describe_host(), "results": results,
-    }  # fmt: skip
+    made_from = sha256_bytes((sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)).encode())
+    document = {**document_head(PARITY_SCHEMA, made_from, runtime_packages()), "results": results}
     if out is not None:
         write_json(out / "parity.json", document)
     return document

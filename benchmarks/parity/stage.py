@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from ...core.atomic import write_npz
-from ...core.documents import PARITY_SCHEMA, kit_version, write_json
+from ...core.documents import PARITY_SCHEMA, document_head, write_json
 from ...core.errors import pick
 from ...core.hashing import sha256_bytes, sha256_file
-from ...core.host import describe_host
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import part
 from ...core.run_dir import Run, check_unchanged
 from ...runtimes.launch import run_variant, side_by_side
-from ...runtimes.runtimes import RUNTIMES, chosen_runtimes
+from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from ...runtimes.targets import TARGETS
 from .edge_gates import judge_edges
 from .first_difference import first_difference
@@ -101,11 +100,8 @@ def check_parity(
     with side_by_side() as pool:
         results = list(pool.map(checker.row, cells))
     document = {
-        "schema": PARITY_SCHEMA,
-        "kit_version": kit_version(),
-        "made_from_sha256": sha256_file(run.converted / "variants.json"),
+        **document_head(PARITY_SCHEMA, sha256_file(run.converted / "variants.json"), runtime_packages()),
         "reference_sha256": reference_sha256(run),
-        "host": describe_host(),
         "results": results,
     }
     write_json(run.reports / "parity.json", document)

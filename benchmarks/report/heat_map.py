@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...runtimes.runtimes import runtime_of
+from ...runtimes.targets import short_label
 from ..parity.first_difference import side_by_side
 from ..parity.gates import LIMITS
 from ..parity.verdicts import allowance_used, where, worst_measure
@@ -32,9 +34,9 @@ def matrix(results: Sequence[Row]) -> dict[str, Any]:
     for runtime, _, _ in places:
         groups[runtime] = groups.get(runtime, 0) + 1
     return {
-        "groups": list(groups.items()),
+        "groups": [(runtime_of(runtime).label, n) for runtime, n in groups.items()],
         "columns": [
-            {"target": target, "delegate": delegate, "short": _short(target)} for _, target, delegate in places
+            {"target": target, "delegate": delegate, "short": short_label(target)} for _, target, delegate in places
         ],
         "rows": [
             {"graph": graph, "recipe": recipe, "cells": [cells.get((graph, recipe, place)) for place in places]}
@@ -45,10 +47,6 @@ def matrix(results: Sequence[Row]) -> dict[str, Any]:
 
 def _place(row: Row) -> tuple[str, str, str]:
     return row["runtime"], row["target"], row.get("delegate") or "xnnpack"
-
-
-def _short(target: str) -> str:
-    return target.rpartition("/")[2].removeprefix("cortex-")
 
 
 def _cell(index: int, row: Row) -> dict[str, Any]:

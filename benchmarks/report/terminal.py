@@ -6,6 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ...runtimes.runtimes import runtime_of
+from ...runtimes.targets import short_label
 from ..latency.cases import is_usual
 from ..parity.first_difference import side_by_side
 
@@ -44,8 +46,8 @@ def parity_table(document: Mapping[str, Any]) -> Table:
     for heading in ("graph", "recipe"):
         table.add_column(heading, no_wrap=True)
     for runtime, targets in places.items():
-        name, _, version = runtime.rpartition("-")
-        table.add_column(f"{name.removesuffix('-runtime')}\n{version}\n{' '.join(map(_short, targets))}", no_wrap=True)
+        found = runtime_of(runtime)
+        table.add_column(f"{found.short_label}\n{found.version}\n{' '.join(map(short_label, targets))}", no_wrap=True)
     for heading in ("max\ndiff", "top k\nkept", "quality\nlost"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("of", no_wrap=True)
@@ -63,17 +65,15 @@ def parity_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
-def _short(target: str) -> str:
-    return target.rpartition("/")[2].removeprefix("cortex-")
-
-
 def _marks(results: Sequence[Mapping[str, Any]], runtime: str, targets: Sequence[str]) -> Text:
     """A mark for each processor under its name, the worst of with XNNPACK and without."""
     text = Text()
     for target in targets:
         found = [r["status"] for r in results if (r["runtime"], r["target"]) == (runtime, target)]
         status = next((status for status in _WORST if status in found), None)
-        text.append((_MARK[status] if status else " ").center(len(_short(target))), style=_STYLE.get(status or "", ""))
+        text.append(
+            (_MARK[status] if status else " ").center(len(short_label(target))), style=_STYLE.get(status or "", "")
+        )
         text.append(" ")
     return text
 

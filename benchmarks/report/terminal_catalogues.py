@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ...runtimes.runtimes import CURRENT_RUNTIME
 from .terminal import number
 
 
@@ -20,7 +21,7 @@ def _results(document: Mapping[str, Any]) -> Table:
     rows = [row for row in document["results"] if "form" in row]
     full = {_key(row): row["p50_us"] for row in rows if row["form"] == "full_scan"}
     for row in rows:
-        whole = full.get(_key(row)) or full.get((row["n_items"], row["dimension"], "litert-2.3.0", 1))
+        whole = full.get(_key(row)) or full.get((row["n_items"], row["dimension"], CURRENT_RUNTIME, 1))
         share = row["p50_us"] / whole if whole and row["p50_us"] else None
         table.add_row(
             row["form"] if row["subject"] == "tflite" else f"ScaNN {row['form']}",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -21,9 +23,32 @@ class Recipe:
     activations: str = ""
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the weights are those of the trained model, bit for bit."""
+        return self.tables == self.dense == "float32" and not self.activations
+
+    @property
     def is_quantized(self) -> bool:
-        """Whether float32 tables left in the file are a fault."""
-        return self.dense == "int8"
+        """Whether any weights are stored as integers."""
+        return bool({self.tables, self.dense} & set(_INTEGER_BITS))
+
+    @property
+    def has_integer_tables(self) -> bool:
+        """Whether embedding rows are stored as integers, so that float32 tables left in the file are a fault."""
+        return self.tables in _INTEGER_BITS
+
+    @property
+    def candidates_dtype(self) -> str:
+        """What candidate vectors are stored in beside an encoder of this recipe: float32 or int8."""
+        return "int8" if self.has_integer_tables else "float32"
+
+    @property
+    def bits_per_element(self) -> int:
+        """Bits of one element of an embedding row."""
+        return _INTEGER_BITS.get(self.tables) or np.dtype(self.tables).itemsize * 8
+
+
+_INTEGER_BITS = {"int8": 8, "int4": 4}
 
 
 RECIPES = {
@@ -39,3 +64,8 @@ RECIPES = {
     "int4_rows": Recipe("int4 rows, two to a byte, int8 weights", "int4", "int8"),
 }
 DEFAULT_RECIPE = "dynamic_int8"
+
+
+def coarsest_recipe() -> str:
+    """The recipe that keeps the fewest bits of a row: its gates are the loosest."""
+    return min(RECIPES, key=lambda name: RECIPES[name].bits_per_element)

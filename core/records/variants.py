@@ -1,8 +1,10 @@
 """variants.json: the .tflite files that a run or a SavedModel was converted to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from ..errors import InputError
 from .record import Doc, Json, Record
 
 
@@ -70,3 +72,17 @@ class Variant(Record):
     def results_per_call(self) -> int | None:
         """How many ids a retriever returns; None for what returns none."""
         return next((port.shape[0] for port in self.outputs if port.name == "ids"), None)
+
+
+def read_variants(document: Mapping[str, object], name: str = "variants.json") -> list[Variant]:
+    """The variants of a document of schema `pocketrec.variants/1`.
+
+    Raises:
+        InputError: it is none, or one of them lacks a field.
+    """
+    rows = document.get("variants")
+    if not isinstance(rows, list):
+        raise InputError(
+            name, expected="a list `variants`", given=type(rows).__name__, do="convert again", code="INPUT_UNREADABLE"
+        )
+    return [Variant.from_json(row, f"{name}: variants[{index}]") for index, row in enumerate(rows)]
