@@ -117,7 +117,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "parity": (
         either("RUN", "--saved-model", "--tflite", "--inputs"),
-        requires("--target", "--require", "--refresh-reference", "RUN"),
+        requires("--target", "--require", "--refresh-reference", "--rejudge", "RUN"),
+        excludes("--runtime", "--target", "--require", "--refresh-reference", "--rejudge"),
         requires("--signature", "--scores", "--out", "--saved-model"),
     ),
     "latency": (

@@ -1,14 +1,16 @@
 """Quality of recommendations as pure functions of scores and truth (NumPy only)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from .queries.histories import Histories
 
+RETRIEVED = 100
+
 
 def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Root of the mean squared difference, in stars; both float[n]."""
+    """Root of the mean squared difference, in the unit of the ratings; both float[n]."""
     return float(np.sqrt(np.mean((np.asarray(predicted, np.float64) - np.asarray(actual, np.float64)) ** 2)))
 
 
@@ -18,17 +20,42 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-scores, axis=1, kind="stable")[:, :k]
 
 
-def recall_at_k(ranked: np.ndarray, truth: np.ndarray, k: int) -> float:
-    """Share of the distinct `truth` items among the first `k` of `ranked`: hits / |truth|."""
-    return len(np.intersect1d(ranked[:k], truth)) / len(np.unique(truth))
+def hits_among(ids: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """bool[n, k]: whether each item of lists int[n, k] is relevant, bool[n, n_items]."""
+    return np.take_along_axis(relevant, ids, axis=1)
 
 
-def ndcg_at_k(ranked: np.ndarray, truth: np.ndarray, k: int) -> float:
-    """Normalised discounted cumulative gain with binary relevance (Järvelin & Kekäläinen 2002): gain 1, discount log2(rank + 1)."""
+def recall_of_hits(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
+    """Recall at k, float64[n]: relevant items among the first `k` over all relevant items; nan where there are none.
+
+    Args:
+        hits: bool[n, m], whether each item of a list is relevant, best first; lists hold no item twice.
+        n_relevant: int[n].
+    """
+    with np.errstate(invalid="ignore"):
+        return hits[:, :k].sum(axis=1) / n_relevant
+
+
+def ndcg_of_hits(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
+    """Normalised discounted cumulative gain at k with binary relevance, float64[n]: gain 1, discount log2(rank + 1) (Järvelin and
+    Kekäläinen 2002); nan where nothing is relevant. Arguments as for `recall_of_hits`."""
     discounts = 1.0 / np.log2(np.arange(2, k + 2))
-    hits = np.isin(ranked[:k], truth)
-    ideal = discounts[: min(k, len(np.unique(truth)))].sum()
-    return float((discounts[: len(hits)] * hits).sum() / ideal)
+    ideal = np.concatenate([[0.0], np.cumsum(discounts)])[np.minimum(n_relevant, k)]
+    found = hits[:, :k]
+    with np.errstate(invalid="ignore"):
+        return (discounts[: found.shape[1]] * found).sum(axis=1) / ideal
+
+
+def recall_of_lists(found: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> np.ndarray:
+    """float64[n]: the share of each exact list's items among those found, whatever their order; what is found twice counts once.
+
+    Args:
+        found: int[m] per query; ids below 0 mark empty places.
+        exact: int[k] per query, distinct.
+    """
+    return np.array(
+        [len(np.intersect1d(ids, wanted)) / len(wanted) for ids, wanted in zip(found, exact, strict=True)], np.float64
+    )
 
 
 def retrieval_quality(
@@ -46,12 +73,12 @@ def retrieval_quality(
     for start in range(0, len(users), batch):
         chunk = users[start : start + batch]
         scores = np.array(score(chunk), np.float32)
+        relevant = np.zeros(scores.shape, bool)
         for row, user in enumerate(chunk):
             scores[row, seen.items_of(user)] = -np.inf
-        for user, ranked in zip(chunk, top_k(scores, 100), strict=True):
-            wanted = truth.items_of(user)
-            rows.append(
-                (recall_at_k(ranked, wanted, 10), recall_at_k(ranked, wanted, 100), ndcg_at_k(ranked, wanted, 10))
-            )
-    means = np.mean(rows, axis=0)
+            relevant[row, truth.items_of(user)] = True
+        hits, n_relevant = hits_among(top_k(scores, RETRIEVED), relevant), relevant.sum(axis=1)
+        columns = recall_of_hits(hits, n_relevant, 10), recall_of_hits(hits, n_relevant, RETRIEVED)
+        rows.append(np.stack([*columns, ndcg_of_hits(hits, n_relevant, 10)], axis=1))
+    means = np.mean(np.concatenate(rows), axis=0)
     return {"recall_at_10": float(means[0]), "recall_at_100": float(means[1]), "ndcg_at_10": float(means[2])}

@@ -1,21 +1,24 @@
-"""Candidate vectors as a recipe stores them, and what lists found with them are worth beside the SavedModels'."""
+"""Candidate vectors as a recipe stores them, and the quality of lists found with them beside the SavedModels'."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from ...benchmarks.parity.first_difference import both_lists, titles_of
 from ...benchmarks.parity.gates import Gate
-from ...benchmarks.parity.outputs import Lists
-from ...benchmarks.parity.quality_loss import QUALITY_K, list_quality
+from ...benchmarks.parity.graph_comparisons import compare_lists, search
+from ...benchmarks.parity.judge import Cell, Findings, Outputs, judge
+from ...benchmarks.parity.outputs import Answers
 from ...benchmarks.parity.reference import Reference
 from ...convert.quantize.recipes import RECIPES
 from ...core.errors import CheckFailed
-from ...core.metrics import top_k
+from ...core.records.parity import FirstDifference, ParityRow
+from ...runtimes.launch import Outcome
 
-# What a row is judged by: a retriever of the same recipe answers the same question.
+# Whose gate a list found among stored rows is judged by: a retriever of the same recipe answers the same query.
 JUDGED_AS = "retriever"
-
+GRAPH = "query_encoder+candidates"
 
 _LEVELS = 127
 
@@ -36,30 +39,66 @@ def stored_rows(candidates: np.ndarray, recipe: str) -> tuple[np.ndarray, float 
     return np.clip(np.rint(candidates / scale), -_LEVELS, _LEVELS).astype(np.int8), scale
 
 
+@dataclass(frozen=True)
+class CandidatesExpected:
+    """The SavedModels' lists, for an encoder's `query` vectors that search stored rows.
+
+    Attributes:
+        reference: the SavedModels' answers to the held-out queries.
+        rows: float32[n_items, d], as a client reads them.
+    """
+
+    reference: Reference
+    rows: np.ndarray
+    values_are_outputs: bool = True
+
+    @property
+    def n_queries(self) -> int:
+        return len(self.reference.queries)
+
+    def invalid(self, outputs: Outputs) -> str:
+        """Why outputs cannot be compared."""
+        return "" if np.isfinite(outputs["query"]).all() else "output query holds NaN or infinity"
+
+    def compare(self, outputs: Outputs) -> Findings:
+        """Lists by exact search among the rows, and their recall."""
+        lists = search(outputs["query"].reshape(self.n_queries, -1), self.rows, self.reference)
+        return Findings(compare_lists(lists, self.reference, "recall_at_100"), lists)
+
+    def first_difference(self, answers: Answers, row: int) -> FirstDifference:
+        """Both lists of one held-out user."""
+        data, user = self.reference.data, self.reference.queries[row].user
+        named = data.users[user] if 0 <= user < len(data.users) else None
+        return both_lists(answers, row, titles_of(data).__getitem__, user=named)
+
+
 def judge_rows(
-    queries: np.ndarray, rows: np.ndarray, scale: float | None, reference: Reference, gate: Gate | None
-) -> dict[str, Any]:
-    """What an encoder's vectors find among stored rows, against the SavedModels' lists: `status`, `reason`, `metrics`.
+    outcome: Outcome,
+    rows: np.ndarray,
+    scale: float | None,
+    reference: Reference,
+    gate: Gate | None,
+    *,
+    recipe: str,
+    runtime: str,
+) -> ParityRow:
+    """What an encoder's vectors find among stored rows, against the SavedModels' lists.
 
     Args:
-        queries: float32[n_queries, d], by the bundled encoder.
+        outcome: the bundled encoder's outputs: `query` float32[n_queries, ..., d].
+        rows, scale: as `stored_rows` returns them.
+        reference: what it is compared with.
+        gate: of a retriever of the same recipe.
+        recipe, runtime: of the encoder.
     """
-    if gate is None:
-        return {"status": "fail", "reason": f"no gate for {JUDGED_AS}", "n_queries": len(queries), "metrics": {}}
     known = np.asarray(rows, np.float32) * np.float32(1 if scale is None else scale)
-    scores = np.where(np.isfinite(reference.masked), queries @ known.T, -np.inf).astype(np.float32)
-    ids = top_k(scores, QUALITY_K)
-    lists = Lists(ids, np.take_along_axis(scores, ids, axis=1), reference.best(ids.shape[1]), reference.masked)
-    metrics = {**lists.metrics(), **list_quality("recall_at_100", lists.ids, lists.best, reference)}
-    misses = gate.misses(metrics)
-    status = "fail" if misses else "pass"
-    return {"status": status, "reason": "; ".join(misses), "n_queries": len(queries), "metrics": metrics}
+    return judge(Cell(GRAPH, recipe, runtime), outcome, CandidatesExpected(reference, known), gate)
 
 
-def require_passed(results: Sequence[Mapping[str, Any]]) -> None:
+def require_passed(rows: Sequence[ParityRow]) -> None:
     """Raises:
     CheckFailed: a row of `judge_rows` missed its gate.
     """
-    for row in results:
-        if row["status"] != "pass":
-            raise CheckFailed(f"the split layout may not be bundled: {row['reason']} on {row['runtime']}")
+    for row in rows:
+        if row.status != "pass":
+            raise CheckFailed(f"the split layout may not be bundled: {row.reason} on {row.runtime}", code="GATE_FAILED")

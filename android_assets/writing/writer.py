@@ -21,6 +21,8 @@ from ...core.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import part
 from ...core.queries.query import Query
+from ...core.records.agreement import METRICS
+from ...core.records.parity import ParityRow
 from ...core.run_dir import Run, check_unchanged
 from ...core.scoring import DEFAULT_K, STARS_WEIGHT
 from ...runtimes.launch import run_variant
@@ -271,17 +273,17 @@ def add_candidates(
     }  # fmt: skip
     users, _ = references(load_reference(run, data), data)
     users = users if catalogue is None else catalogue.asked(users)
-    gate = read_gates().get((JUDGED_AS, encoder["recipe"]))
+    gate = read_gates().find(JUDGED_AS, encoder["recipe"])
     feeds = part(data.feeds(port["name"] for port in encoder["inputs"]), 0, len(data.queries))
     judged = []
     for runtime in runtimes:
         outcome = run_variant(run.converted / encoder["file"], feeds, runtime=runtime)
         if not outcome:
             raise CheckFailed(f"{encoder['file']} does not run on {runtime}: {outcome.reason}")
-        queries = outcome.arrays["query"].reshape(len(data.queries), -1)
-        row = {"graph": "query_encoder+candidates", "recipe": encoder["recipe"], "runtime": runtime, "target": "host"}
-        judged.append(row | judge_rows(queries, rows, scale, users, gate))
-    require_passed(judged)
+        judged.append(
+            judge_rows(outcome, rows, scale, users, gate, recipe=encoder["recipe"], runtime=runtime).to_json()
+        )
+    require_passed([ParityRow.from_json(row) for row in judged])
     draft.manifest["parity"] += [_kept(row) for row in judged]
     return judged
 
@@ -321,14 +323,5 @@ def _summary(results: Sequence[Mapping[str, Any]], variant: Mapping[str, Any]) -
 
 
 def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
-    measures = (
-        "max_abs_diff",
-        "top_k_overlap",
-        "top1_agreement",
-        "quality_metric",
-        "quality_reference",
-        "quality_variant",
-    )
-    return {key: row[key] for key in ("graph", "recipe", "runtime", "target", "status", "n_queries")} | {
-        key: row["metrics"].get(key) for key in measures
-    }
+    kept = {key: row[key] for key in ("graph", "recipe", "runtime", "target", "status", "n_queries")}
+    return kept | {name: row["metrics"].get(name) for name, metric in METRICS.items() if metric.in_bundle}

@@ -2,11 +2,9 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ...convert.other_converters import OTHERS, exported
 from ...convert.quantize.recipes import coarsest_recipe
@@ -14,44 +12,52 @@ from ...core.documents import COMPARISON_SCHEMA, document_head, write_json
 from ...core.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feeds_for
-from ...core.queries.packing import part
+from ...core.records.record import Json
 from ...core.run_dir import Run, results_a_call
-from ...runtimes.launch import run_variant
+from ...runtimes.launch import Outcome, run_variant
 from ...runtimes.model_file.reader import read_tflite
-from ...runtimes.runtimes import PHONE_RUNTIMES, RUNTIMES, runtime_packages
+from ...runtimes.runtimes import PHONE_RUNTIMES, runtime_packages
 from .gates import Gate, read_gates
-from .graph_comparisons import COMPARISONS, invalid_outputs
-from .reference import Reference, load_reference, references
+from .graph_comparisons import GraphExpected
+from .judge import Cell, judge, unavailable
+from .reference import load_reference, references
 
 log = logging.getLogger(__name__)
 
 OURS = "pocketrec"
 # Queries that other converters calibrate on.
 _CALIBRATED = 200
+# What the statuses of a parity row are called here, where no file claims to be a variant of the kit.
+_STATUS = {"pass": "right", "fail": "wrong", "error": "fails", "skipped": "skipped"}
 
 
-def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> dict[str, Any]:
-    """Ask every variant, and every other converter's file of the same graph, all held-out queries; write reports/comparison.json.
+def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> Json:
+    """Run every variant, and every other converter's file of the same graph, on all held-out queries; write
+    reports/comparison.json.
 
     Args:
+        run: a run with variants.
         graphs: those to compare; all that were converted when empty.
+
+    Returns:
+        The document.
 
     Raises:
         InputError: nothing was converted yet.
     """
-    variants = run.variants_json["variants"]
-    data, gates = HeldOut(run), read_gates()
+    variants, data, gates = run.variants_json["variants"], HeldOut(run), read_gates()
     reference, _ = references(load_reference(run, data), data)
-    rows: list[dict[str, Any]] = []
+    rows: list[Json] = []
     for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
-        judge = _Judge(graph, data, reference, gates[graph, coarsest_recipe()])
+        gate = gates.find(graph, coarsest_recipe(), is_implicit=data.is_implicit)
+        judged = _JudgedGraph(GraphExpected(graph, reference), data, gate)
         ours = [variant for variant in variants if variant["graph"] == graph]
         for made_by, file in _others(run, graph, results_a_call(ours[0]) or 1, data):
-            rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judge.row(file)})
+            rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judged.row(file)})
         for variant in ours:
-            row = judge.row(run.converted / variant["file"])
+            row = judged.row(run.converted / variant["file"])
             rows.append({"graph": graph, "made_by": OURS, "recipe": variant["recipe"], **row})
-    document = {
+    document: Json = {
         **document_head(COMPARISON_SCHEMA, sha256_file(run.converted / "variants.json"), runtime_packages()),
         "n_queries": len(data.queries),
         "results": rows,
@@ -60,7 +66,7 @@ def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> dict[str, Any
     return document
 
 
-def _others(run: Run, graph: str, k: int, data: HeldOut) -> Iterable[tuple[str, Path | str]]:
+def _others(run: Run, graph: str, k: int, data: HeldOut) -> Iterator[tuple[str, Path | str]]:
     """Each other converter's file of a graph, or why it made none."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch, exported(run, graph, k) as source:
         path = Path(scratch) / "other.tflite"
@@ -68,7 +74,7 @@ def _others(run: Run, graph: str, k: int, data: HeldOut) -> Iterable[tuple[str, 
         names = [port["name"] for port in read_tflite(path).ports()[0]]
         feeds = feeds_for(names, data.representative[:_CALIBRATED], data.catalogue)
         for name, convert in OTHERS.items():
-            log.info(f"{graph} by {name}")
+            log.info("%s by %s", graph, name)
             try:
                 path.write_bytes(convert(source, feeds))
             except Exception as error:  # whatever another tool raises is its result here
@@ -77,35 +83,44 @@ def _others(run: Run, graph: str, k: int, data: HeldOut) -> Iterable[tuple[str, 
             yield name, path
 
 
-class _Judge:
-    def __init__(self, graph: str, data: HeldOut, reference: Reference, loosest: Gate) -> None:
-        self.graph, self.data, self.reference, self.loosest = graph, data, reference, loosest
+@dataclass(frozen=True)
+class _JudgedGraph:
+    """What every file of a graph is judged by: edge cases are left out, and the gate of our coarsest recipe holds."""
 
-    def row(self, file: Path | str) -> dict[str, Any]:
-        """What a file is and answers: bytes, float table bytes, and by runtime a status with its reason and metrics."""
+    expected: GraphExpected
+    data: HeldOut
+    gate: Gate | None
+
+    def row(self, file: Path | str) -> Json:
+        """Size and bytes of float32 tables, and by runtime a status with its reason and metrics.
+
+        Args:
+            file: a .tflite file, or why there is none.
+        """
         if isinstance(file, str):
+            none: Json = {"status": "none", "reason": file, "metrics": None}
             blank = {"size_bytes": None, "float_table_bytes": None, "min_runtime": None}
-            return {
-                **blank,
-                "runtimes": {name: {"status": "none", "reason": file, "metrics": None} for name in PHONE_RUNTIMES},
-            }
+            return {**blank, "runtimes": dict.fromkeys(PHONE_RUNTIMES, none)}
         parsed = read_tflite(file)
-        feeds = self.data.feeds(port["name"] for port in parsed.ports()[0])
+        names = tuple(port["name"] for port in parsed.ports()[0])
         return {
             "size_bytes": parsed.size_bytes,
             "float_table_bytes": sum(t.n_bytes for t in parsed.tables() if t.dtype == "float32" and len(t.shape) > 1),
             "min_runtime": parsed.min_runtime,
-            "runtimes": {name: self._on(name, file, feeds) for name in PHONE_RUNTIMES},
+            "runtimes": {runtime: self._on(runtime, file, names) for runtime in PHONE_RUNTIMES},
         }
 
-    def _on(self, runtime: str, file: Path, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        if reason := RUNTIMES[runtime].missing():
-            return {"status": "skipped", "reason": reason, "metrics": None}
-        outcome = run_variant(file, feeds, runtime=runtime)
-        arrays = part(outcome.arrays, 0, len(self.data.queries)) if outcome else {}
-        reason = outcome.reason or invalid_outputs(self.graph, arrays, self.reference)
-        if reason:
-            return {"status": "fails", "reason": reason, "metrics": None}
-        metrics = COMPARISONS[self.graph].compare(arrays, self.reference)
-        misses = self.loosest.misses(metrics)
-        return {"status": "wrong" if misses else "right", "reason": "; ".join(misses), "metrics": metrics}
+    def _on(self, runtime: str, file: Path, inputs: tuple[str, ...]) -> Json:
+        cell = Cell(self.expected.graph, file.stem, runtime)
+        row = unavailable(cell, self.gate) or judge(
+            cell, self._outcome(runtime, file, inputs), self.expected, self.gate
+        )
+        compared = row.status in ("pass", "fail")
+        return {
+            "status": _STATUS[row.status],
+            "reason": row.reason,
+            "metrics": row.metrics.to_json() if compared else None,
+        }
+
+    def _outcome(self, runtime: str, file: Path, inputs: tuple[str, ...]) -> Outcome:
+        return run_variant(file, self.data.feeds(inputs), runtime=runtime)

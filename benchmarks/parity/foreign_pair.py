@@ -1,9 +1,9 @@
 """Parity of a SavedModel and a .tflite file that this kit did not make."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from ...core.documents import PARITY_SCHEMA, document_head, write_json
 from ...core.errors import InputError
 from ...core.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.queries.packing import rows_of
+from ...core.records.agreement import Agreement
+from ...core.records.parity import FirstDifference, ParityReport, ParityRow
 from ...runtimes.launch import run_variant
 from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
@@ -19,29 +21,45 @@ from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from .agreement import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined
 from .first_difference import both_lists
 from .gates import FOREIGN, Gate, read_gates
-from .outputs import Lists, Ratings, lists_of, ratings_of
+from .judge import Cell, Findings, Outputs, judge, unavailable
+from .outputs import Answers, returned_lists, scored_items
+
+if TYPE_CHECKING:
+    from ...train.export.savedmodels import LoadedSignature
 
 # Names of outputs that rank, where --scores names none.
 _SCORES = ("scores", "score")
-_UNKNOWN = (
-    "top_k_overlap",
-    "top1_agreement",
-    "quality_reference",
-    "quality_variant",
-    "quality_delta",
-    "quality_metric",
-)
+# Arrays by name, one per query.
+Rows: TypeAlias = Mapping[str, Sequence[np.ndarray]]
 
 
 def check_foreign(
-    saved_model: Path, tflite: Path, inputs: Path, *, signature: str | None = None, runtimes: Any = (), out: Path | None = None,
-    gates: Path | None = None, scores: str | None = None, timeout_s: float = 120.0,
-) -> dict[str, Any]:  # fmt: skip
-    """Compare a SavedModel's signature with a .tflite file on every query of an .npz; write parity.json and raw outputs to `out`.
+    saved_model: Path,
+    tflite: Path,
+    inputs: Path,
+    *,
+    signature: str | None = None,
+    runtimes: Iterable[str] = (),
+    out: Path | None = None,
+    gates: Path | None = None,
+    scores: str | None = None,
+    timeout_s: float = 120.0,
+) -> ParityReport:
+    """Compare a SavedModel's signature with a .tflite file on every query of an .npz.
 
     Args:
-        scores: output that ranks. With an output of ids beside it (`ids`, or the one of whole numbers and the same shape) lists
-            are compared, otherwise the order of its values; where none is named, an output called scores or score.
+        saved_model, tflite: both sides.
+        inputs: .npz with one array per input, keyed by name; axis 0 indexes queries.
+        signature: of the SavedModel; its first when None.
+        runtimes: keys of `RUNTIMES`; all when empty.
+        out: an empty or new folder for parity.json and the raw outputs; nothing is written when None.
+        gates: TOML file with a table [foreign.any] in place of the kit's own.
+        scores: output that ranks. With an output of ids beside it (`ids`, or the only integer output of the same shape) lists are
+            compared, otherwise the order of its values; when None, an output called scores or score.
+        timeout_s: time limit of a run, in seconds.
+
+    Returns:
+        The report: true when no row failed.
 
     Raises:
         InputError: files that cannot be read or do not fit each other, or no such output.
@@ -51,68 +69,166 @@ def check_foreign(
     file, names = read_tflite(tflite), chosen_runtimes(runtimes, ("host",), RUNTIMES)
     if out is not None:
         require_empty(out)
-    gate = read_gates(gates).get(FOREIGN)
-    if gate is None:
-        raise InputError("--gates", expected="a table [foreign.any]", given="none", do="add it, or leave --gates out")
+    gate = _gate(gates)
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs")
     chosen, loaded = choose_signature(saved_model, signature)
-    reference = _ask(loaded, feeds)
-    ranked = _Ranked.of(reference, scores)
-    results = []
-    for runtime in names:
-        for delegate in (True, False) if RUNTIMES[runtime].chooses_delegate else (True,):
-            row = {"graph": chosen, "recipe": tflite.stem, "runtime": runtime, "target": "host"}
-            row["delegate"] = "xnnpack" if delegate else "none"
-            if reason := RUNTIMES[runtime].missing():
-                results.append({**row, **_unjudged("skipped", reason, 0, gate)})
-                continue
-            outcome = run_variant(tflite, feeds, runtime=runtime, delegate=delegate, timeout_s=timeout_s)
-            results.append({**row, **_judge(outcome.reason, outcome.arrays, reference, ranked, gate)})
-            if out is not None and outcome:
-                write_npz(out / "raw" / f"{runtime}{'' if delegate else '@none'}.npz", **outcome.arrays)
-    made_from = sha256_bytes((sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)).encode())
-    document = {**document_head(PARITY_SCHEMA, made_from, runtime_packages()), "results": results}
+    expected = PairExpected.of(_answers(loaded, feeds), scores)
+    made_from = sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)
+    report = ParityReport(
+        **document_head(PARITY_SCHEMA, sha256_bytes(made_from.encode()), runtime_packages()),
+        results=[
+            _row(cell, tflite, feeds, expected, gate, out, timeout_s) for cell in _cells(chosen, tflite.stem, names)
+        ],
+    )
     if out is not None:
-        write_json(out / "parity.json", document)
-    return document
+        write_json(out / "parity.json", report.to_json())
+    return report
+
+
+def _gate(path: Path | None) -> Gate:
+    gate = read_gates(path).find(*FOREIGN)
+    if gate is None:
+        raise InputError(
+            "--gates",
+            expected="a table [foreign.any]",
+            given="none",
+            do="add it, or leave --gates out",
+            code="GATES_INVALID",
+        )
+    return gate
+
+
+def _cells(signature: str, file: str, runtimes: Sequence[str]) -> Iterator[Cell]:
+    for runtime in runtimes:
+        for delegate in (True, False) if RUNTIMES[runtime].chooses_delegate else (True,):
+            yield Cell(signature, file, runtime, delegate=delegate)
+
+
+def _row(
+    cell: Cell,
+    tflite: Path,
+    feeds: Outputs,
+    expected: "PairExpected",
+    gate: Gate,
+    out: Path | None,
+    timeout_s: float,
+) -> ParityRow:
+    if row := unavailable(cell, gate):
+        return row
+    outcome = run_variant(tflite, feeds, runtime=cell.runtime, delegate=cell.delegate, timeout_s=timeout_s)
+    if out is not None and outcome:
+        write_npz(out / "raw" / f"{cell.runtime}{'' if cell.delegate else '@none'}.npz", **outcome.arrays)
+    return judge(cell, outcome, expected, gate)
 
 
 @dataclass(frozen=True)
-class _Ranked:
-    """The output that ranks, and the one that says what."""
+class Ranking:
+    """The output that ranks, and the output that holds the ids of what is ranked."""
 
     scores: str
     ids: str | None
 
     @staticmethod
-    def of(reference: Mapping[str, list[np.ndarray]], named: str | None) -> "_Ranked | None":
+    def of(reference: Rows, named: str | None) -> "Ranking | None":
+        """Find them among the SavedModel's outputs.
+
+        Raises:
+            InputError: the named output does not exist or cannot rank.
+        """
         floats = [name for name, rows in reference.items() if rows[0].dtype.kind == "f" and rows[0].size > 1]
         if named is not None and named not in floats:
             expected = f"an output of several floats: {', '.join(floats) or 'none has them'}"
-            raise InputError("--scores", expected=expected, given=named, do="choose one, or leave it out")
+            raise InputError(
+                "--scores", expected=expected, given=named, do="choose one, or leave it out", code="NAME_UNKNOWN"
+            )
         scores = named or next((name for name in _SCORES if name in floats), None)
         if scores is None:
             return None
         shape = reference[scores][0].shape
-        whole = [name for name, rows in reference.items() if rows[0].dtype.kind in "iu" and rows[0].shape == shape]
-        return _Ranked(scores, "ids" if "ids" in whole else whole[0] if len(whole) == 1 else None)
+        integers = [name for name, rows in reference.items() if rows[0].dtype.kind in "iu" and rows[0].shape == shape]
+        return Ranking(scores, "ids" if "ids" in integers else integers[0] if len(integers) == 1 else None)
 
-    def answers(
-        self, reference: Mapping[str, list[np.ndarray]], got: Mapping[str, list[np.ndarray]]
-    ) -> Lists | Ratings:
-        """Lists where ids are given, scores of the same positions otherwise."""
+    def answers(self, reference: Rows, got: Rows) -> Answers:
+        """Lists where there are ids, scores of the same positions otherwise."""
         expected, scores = ([row.reshape(-1) for row in side[self.scores]] for side in (reference, got))
         if self.ids is None:
             positions = [np.arange(len(row)) for row in expected]
-            return ratings_of(np.concatenate(expected), np.concatenate(scores), positions)
+            return scored_items(np.concatenate(expected), np.concatenate(scores), positions)
         best, ids = ([row.reshape(-1).astype(np.int64) for row in side[self.ids]] for side in (reference, got))
-        return lists_of(best, expected, ids, scores)
+        return returned_lists(best, expected, ids, scores)
 
 
-def _ask(signature: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
+@dataclass(frozen=True)
+class PairExpected:
+    """A SavedModel's outputs, by name one array per query, and which of them rank."""
+
+    reference: Rows
+    ranking: Ranking | None
+    values_are_outputs: bool = True
+
+    @staticmethod
+    def of(reference: Rows, scores: str | None) -> "PairExpected":
+        """As `check_foreign` takes `scores`."""
+        return PairExpected(reference, Ranking.of(reference, scores))
+
+    @property
+    def n_queries(self) -> int:
+        return len(next(iter(self.reference.values())))
+
+    def invalid(self, outputs: Outputs) -> str:
+        """Why outputs cannot be compared."""
+        if unmatched := set(self.reference) ^ {name for name in outputs if not name.endswith(".offsets")}:
+            return f"outputs differ: {sorted(unmatched)} are on one side only"
+        for name, rows in self.reference.items():
+            n_values = sum(row.size for row in rows)
+            if rows[0].dtype.kind in "fiub" and outputs[name].size != n_values:
+                return f"output {name}: {n_values} values expected, {outputs[name].size} given"
+            if outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all():
+                return f"output {name} holds NaN or infinity"
+        return ""
+
+    def compare(self, outputs: Outputs) -> Findings:
+        """Value by value; what is listed in another order differs everywhere by value, so lists are compared as lists."""
+        rows = {name: rows_of(outputs, name) for name in self.reference}
+        listed = {self.ranking.scores, self.ranking.ids} if self.ranking and self.ranking.ids else set()
+        pairs = [
+            (_flat(expected), _flat(rows[name]))
+            for name, expected in self.reference.items()
+            if expected[0].dtype.kind in "fiub" and name not in listed
+        ]
+        answers = self.ranking.answers(self.reference, rows) if self.ranking else None
+        return Findings(_with_values(answers.agreement() if answers else None, pairs), answers)
+
+    def first_difference(self, answers: Answers, row: int) -> FirstDifference:
+        """Both lists of one query of the .npz."""
+        return both_lists(answers, row, str, query=f"row {row} of the inputs")
+
+
+def _with_values(ranked: Agreement | None, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Agreement:
+    """The metrics of what ranks, and the largest differences of all other outputs."""
+    known = ranked or Agreement(kendall_tau=mean_defined([kendall_tau(expected, got) for expected, got in pairs]))
+    spans = [float(np.ptp(expected)) or 1.0 for expected, _ in pairs]
+    return replace(
+        known,
+        max_abs_diff=max([known.max_abs_diff or 0.0, *(max_abs_diff(e, g) for e, g in pairs)]),
+        mean_abs_diff=max([known.mean_abs_diff or 0.0, *(mean_abs_diff(e, g) for e, g in pairs)]),
+        max_diff_of_range=max(
+            [
+                known.max_diff_of_range or 0.0,
+                *(max_abs_diff(e, g) / span for (e, g), span in zip(pairs, spans, strict=True)),
+            ]
+        ),
+    )
+
+
+def _flat(rows: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([row.reshape(-1) for row in rows])
+
+
+def _answers(signature: "LoadedSignature", feeds: Outputs) -> dict[str, list[np.ndarray]]:
+    """The SavedModel's outputs, one array per query."""
     from ...train.export.savedmodels import call_signature
 
-    answers: dict[str, list[np.ndarray]] = {}
     expected = signature.specs
     if set(expected) != set(feeds):
         raise InputError(
@@ -120,7 +236,9 @@ def _ask(signature: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, list[np.n
             expected=f"arrays named {sorted(expected)}",
             given=sorted(feeds),
             do="choose another --signature",
+            code="INPUT_MISMATCH",
         )
+    answers: dict[str, list[np.ndarray]] = {}
     for row in range(len(next(iter(feeds.values())))):
         query = {
             name: values[row].astype(object) if values.dtype.kind == "S" else values[row]
@@ -129,73 +247,3 @@ def _ask(signature: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, list[np.n
         for name, value in call_signature(signature, query).items():
             answers.setdefault(name, []).append(value)
     return answers
-
-
-def _judge(
-    reason: str,
-    outputs: Mapping[str, np.ndarray],
-    reference: Mapping[str, list[np.ndarray]],
-    ranked: _Ranked | None,
-    gate: Gate,
-) -> dict[str, Any]:
-    n_queries = len(next(iter(reference.values())))
-    reason = reason or _unlike(outputs, reference)
-    if reason:
-        return _unjudged("error", reason, n_queries, gate)
-    rows = {name: rows_of(outputs, name) for name in reference}
-    numeric = [name for name, values in reference.items() if values[0].dtype.kind in "fiub"]
-    # What is listed in another order differs everywhere by value: lists are compared as lists.
-    listed = {ranked.scores, ranked.ids} if ranked and ranked.ids else set()
-    pairs = [(_flat(reference[name]), _flat(rows[name])) for name in numeric if name not in listed]
-    answers = ranked.answers(reference, rows) if ranked else None
-    metrics = {
-        **dict.fromkeys(_UNKNOWN),
-        "kendall_tau": mean_defined([kendall_tau(expected, got) for expected, got in pairs]),
-        **(answers.metrics() if answers else {}),
-    }
-    spans = [float(np.ptp(expected)) or 1.0 for expected, _ in pairs]
-    metrics |= {
-        "max_abs_diff": max([metrics.get("max_abs_diff") or 0.0, *(max_abs_diff(e, g) for e, g in pairs)]),
-        "mean_abs_diff": max([metrics.get("mean_abs_diff") or 0.0, *(mean_abs_diff(e, g) for e, g in pairs)]),
-        "max_diff_of_range": max(
-            [
-                metrics.get("max_diff_of_range") or 0.0,
-                *(max_abs_diff(e, g) / s for (e, g), s in zip(pairs, spans, strict=True)),
-            ]
-        ),
-    }
-    misses = gate.misses(metrics)
-    found = _unjudged("fail" if misses else "pass", "; ".join(misses), n_queries, gate) | {"metrics": metrics}
-    return found | {"first_difference": _first(answers) if misses and answers else None}
-
-
-def _unjudged(status: str, reason: str, n_queries: int, gate: Gate) -> dict[str, Any]:
-    return {
-        "status": status,
-        "reason": reason,
-        "n_queries": n_queries,
-        "metrics": {},
-        "tolerance": gate.to_json(),
-        "first_difference": None,
-    }
-
-
-def _unlike(outputs: Mapping[str, np.ndarray], reference: Mapping[str, list[np.ndarray]]) -> str:
-    """Why outputs cannot be compared; '' when they can."""
-    if unmatched := set(reference) ^ {name for name in outputs if not name.endswith(".offsets")}:
-        return f"outputs differ: {sorted(unmatched)} are on one side only"
-    for name, rows in reference.items():
-        if rows[0].dtype.kind in "fiub" and outputs[name].size != sum(row.size for row in rows):
-            return f"output {name}: {sum(row.size for row in rows)} values expected, {outputs[name].size} given"
-        if outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all():
-            return f"output {name} holds NaN or infinity"
-    return ""
-
-
-def _flat(rows: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([row.reshape(-1) for row in rows])
-
-
-def _first(answers: Lists | Ratings) -> dict[str, Any]:
-    row = answers.differing(None)
-    return {"user": None, "query": f"row {row} of the inputs", **both_lists(answers, row, str)}

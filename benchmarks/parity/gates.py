@@ -1,89 +1,162 @@
-"""Tolerances with their reasons, read from TOML."""
+"""Tolerances with their reasons, read from TOML.
+
+A table `[GRAPH.RECIPE]` limits one graph under one recipe; it inherits what it does not name from `[GRAPH.default]`, which also
+holds for recipes without a table. `[GRAPH.implicit.RECIPE]` takes their place for runs without ratings. `same_as = "GRAPH"` under
+`[GRAPH]` takes another graph's tables. A limit is the name of a metric of `METRICS` that says which way it improves.
+"""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...convert.graphs import GRAPHS
 from ...convert.quantize.recipes import RECIPES
-from ...core.errors import InputError, nearest, pick
+from ...core.errors import InputError, nearest
+from ...core.records.agreement import METRICS, Agreement
+from ...core.records.record import Json
 
 DEFAULT_GATES = Path(__file__).with_name("gates.toml")
 
 FOREIGN = ("foreign", "any")
-
-# Limit name to (metric it bounds, whether the metric must stay below it).
-LIMITS = {
-    "max_abs_diff": ("max_abs_diff", True),
-    "max_diff_of_range": ("max_diff_of_range", True),
-    "top_k_overlap": ("top_k_overlap", False),
-    "top1_agreement": ("top1_agreement", False),
-    "kendall_tau": ("kendall_tau", False),
-    "quality_loss": ("quality_loss", True),
-}
+_DEFAULT, _IMPLICIT, _SAME = "default", "implicit", "same_as"
+# Graph, recipe or "default", and whether it is for runs without ratings.
+_Key = tuple[str, str, bool]
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Limits for one graph under one recipe; `misses` names those that a result breaks."""
+    """Limits for one graph under one recipe, by metric, and why they are what they are."""
 
     limits: Mapping[str, float]
     reason: str
 
-    def misses(self, metrics: Mapping[str, Any]) -> list[str]:
-        """One text a broken limit: metric, value, bound. A metric that could not be computed breaks its limit."""
+    def misses(self, metrics: Agreement) -> list[str]:
+        """One text per broken limit: metric, value, bound. A metric that could not be computed breaks its limit."""
         found = []
         for name, bound in self.limits.items():
-            metric, below = LIMITS[name]
-            value = metrics.get(metric)
+            value = metrics.value(name)
             if value is None:
-                found.append(f"{metric} could not be computed")
-            elif not (value <= bound if below else value >= bound):
-                found.append(f"{metric} {value:.4g} is {'above' if below else 'below'} {bound:g}")
+                found.append(f"{name} could not be computed")
+            elif not METRICS[name].keeps(value, bound):
+                how = "above" if METRICS[name].better == "lower" else "below"
+                found.append(f"{name} {value:.4g} is {how} {bound:g}")
         return found
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
+        """Limits and reason, as parity.json holds them."""
         return {**self.limits, "reason": self.reason}
 
 
-def read_gates(path: Path | None = None) -> dict[tuple[str, str], Gate]:
-    """Read gates by (graph, recipe).
+@dataclass(frozen=True)
+class Gates:
+    """The gates of a file."""
+
+    tables: Mapping[_Key, Gate]
+
+    def find(self, graph: str, recipe: str, *, is_implicit: bool = False) -> Gate | None:
+        """The gate of a graph under a recipe; None where the file has neither a table for them nor a default.
+
+        Args:
+            is_implicit: the run has no ratings: tables `[GRAPH.implicit.…]` are looked up first.
+        """
+        keys = [(graph, recipe, True), (graph, _DEFAULT, True)] if is_implicit else []
+        keys += [(graph, recipe, False), (graph, _DEFAULT, False)]
+        return next((self.tables[key] for key in keys if key in self.tables), None)
+
+
+def read_gates(path: Path | None = None) -> Gates:
+    """Read a file of gates; the kit's own when None.
 
     Raises:
-        InputError: unreadable TOML, an unknown key (said with the nearest valid one), a limit that is no number, or a table
-            without a reason.
+        InputError: unreadable TOML, an unknown graph, recipe or metric (the nearest is named), a limit that is no number, or a
+            table without a reason.
     """
     path = path or DEFAULT_GATES
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            "--gates", expected="a TOML file", given=f"{path} ({error})", do="see benchmarks/gates.toml"
-        ) from error
-    found = {}
-    for graph, recipes in tables.items():
-        if not isinstance(recipes, dict):
-            raise InputError(
-                "--gates", expected="tables such as [ranker.float32]", given=f"{graph} = {recipes!r}", do="remove it"
-            )
-        for recipe, table in recipes.items():
-            if (graph, recipe) != FOREIGN:
-                pick("--gates graph", graph, GRAPHS)
-                pick("--gates recipe", recipe, RECIPES)
-            found[graph, recipe] = _gate(f"[{graph}.{recipe}]", table)
+        document: Json = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _faulty("", "a TOML file", f"{path} ({error})", "see benchmarks/parity/gates.toml") from error
+    found: dict[_Key, Gate] = {}
+    for graph, tables in document.items():
+        found |= _tables_of(graph, tables)
+    for graph, tables in document.items():
+        if isinstance(tables, dict) and _SAME in tables:
+            found |= _shared(graph, tables, found)
+    return Gates(found)
+
+
+def _tables_of(graph: str, tables: object) -> dict[_Key, Gate]:
+    if not isinstance(tables, dict):
+        raise _faulty("", "tables such as [ranker.float32]", f"{graph} = {tables!r}", "remove it")
+    if graph != FOREIGN[0]:
+        _pick(f"[{graph}]", graph, GRAPHS)
+    explicit = {name: table for name, table in tables.items() if name not in (_IMPLICIT, _SAME)}
+    found = {(graph, recipe, False): gate for recipe, gate in _recipes(graph, explicit).items()}
+    if _IMPLICIT in tables:
+        implicit = tables[_IMPLICIT]
+        if not isinstance(implicit, dict):
+            raise _faulty(f"[{graph}]", f"tables such as [{graph}.implicit.default]", repr(implicit), "remove it")
+        found |= {(graph, recipe, True): gate for recipe, gate in _recipes(f"{graph}.{_IMPLICIT}", implicit).items()}
     return found
 
 
-def _gate(where: str, table: Any) -> Gate:
-    if not isinstance(table, dict) or not isinstance(table.get("reason"), str) or not table["reason"].strip():
-        raise InputError(f"--gates {where}", expected="a table with a reason", given="none", do='add reason = "..."')
-    for key, value in table.items():
-        if key != "reason" and key not in LIMITS:
-            hint = nearest(key, LIMITS, n=1)
-            do = f"did you mean {hint[0]}?" if hint else "remove it"
-            raise InputError(f"--gates {where}", expected=f"limits among {', '.join(LIMITS)}", given=repr(key), do=do)
-        if key != "reason" and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise InputError(f"--gates {where}", expected=f"a number for {key}", given=repr(value), do="write a number")
-    return Gate({key: float(value) for key, value in table.items() if key != "reason"}, table["reason"])
+def _recipes(where: str, tables: Mapping[str, object]) -> dict[str, Gate]:
+    """The gates of one graph by recipe, each with what it inherits from the default."""
+    inherited: Mapping[str, float] = {}
+    if _DEFAULT in tables:
+        inherited = _gate(f"[{where}.{_DEFAULT}]", tables[_DEFAULT], {}).limits
+    found = {}
+    for recipe, table in tables.items():
+        if (where, recipe) != FOREIGN:
+            _pick(f"[{where}.{recipe}]", recipe, [*RECIPES, _DEFAULT])
+        found[recipe] = _gate(f"[{where}.{recipe}]", table, inherited)
+    return found
+
+
+def _shared(graph: str, tables: Mapping[str, object], found: Mapping[_Key, Gate]) -> dict[_Key, Gate]:
+    """The tables that a graph takes from another; its own come first."""
+    other = tables[_SAME]
+    if not isinstance(other, str) or other == graph or not any(key[0] == other for key in found):
+        raise _faulty(f"[{graph}] {_SAME}", "another graph that has tables", repr(other), "name one")
+    return {
+        (graph, recipe, implicit): gate
+        for (named, recipe, implicit), gate in found.items()
+        if named == other and (graph, recipe, implicit) not in found
+    }
+
+
+def _gate(where: str, table: object, inherited: Mapping[str, float]) -> Gate:
+    if not isinstance(table, dict):
+        raise _faulty(where, "a table with a reason", repr(table), 'add reason = "..."')
+    reason = table.get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        raise _faulty(where, "a table with a reason", "none", 'add reason = "..."')
+    limits = dict(inherited)
+    for name, bound in table.items():
+        if name == "reason":
+            continue
+        if name not in METRICS or not METRICS[name].is_gated:
+            raise _unknown_limit(where, name)
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or bound != bound:
+            raise _faulty(where, f"a number for {name}", repr(bound), "write a number")
+        limits[name] = float(bound)
+    return Gate(limits, reason)
+
+
+def _unknown_limit(where: str, name: str) -> InputError:
+    gated = [metric for metric, described in METRICS.items() if described.is_gated]
+    hint = nearest(name, gated, n=1)
+    do = f"did you mean {hint[0]}?" if hint else "remove it"
+    return _faulty(where, f"limits among {', '.join(gated)}", repr(name), do)
+
+
+def _pick(where: str, name: str, table: Iterable[str]) -> None:
+    if name not in (names := list(table)):
+        hint = nearest(name, names, n=1)
+        do = f"did you mean {hint[0]}?" if hint else "choose one of them"
+        raise _faulty(where, f"one of {', '.join(names)}", repr(name), do)
+
+
+def _faulty(where: str, expected: str, given: str, do: str) -> InputError:
+    return InputError(f"--gates {where}".strip(), expected=expected, given=given, do=do, code="GATES_INVALID")

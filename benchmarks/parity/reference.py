@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _FILE = "reference.npz"
 
 
-# Answers to the edge queries carry this before their names.
+# Answers to the edge cases carry this before their names.
 EDGE = "edge."
 
 
@@ -34,7 +34,7 @@ class Reference:
     """The SavedModels' answers to some queries, and what comparisons make of them, made once.
 
     Attributes:
-        answers: as `load_reference` returns them, without the prefix of edges.
+        answers: as `load_reference` returns them, without the prefix of edge cases.
         queries: what was asked, in the same order.
         data: the run's held-out data.
     """
@@ -50,9 +50,14 @@ class Reference:
     def n_items(self) -> int:
         return len(self.data.items)
 
+    @property
+    def is_implicit(self) -> bool:
+        """Whether the run has no ratings: a ranker's output then orders items and predicts nothing."""
+        return self.data.is_implicit
+
     @cached_property
     def rating_range(self) -> tuple[float, float]:
-        """Least and largest stars that occur."""
+        """Least and largest rating that occurs."""
         low, high = self.data.run.run_json["data"]["rating_range"]
         return low, high
 
@@ -71,7 +76,7 @@ class Reference:
 
     @cached_property
     def final(self) -> np.ndarray:
-        """What a recommender orders by, float32[n_queries, n_items]: score and stars."""
+        """What a recommender orders by, float32[n_queries, n_items]: score and predicted rating."""
         return self.masked + STARS_WEIGHT * self["catalogue_rating"]
 
     @cached_property
@@ -109,7 +114,7 @@ class Reference:
 
 
 def references(answers: Mapping[str, np.ndarray], data: HeldOut) -> tuple[Reference, Reference]:
-    """Stored answers as those to held-out users and those to edges."""
+    """Stored answers, split into those to held-out users and those to edge cases."""
     edges = {name.removeprefix(EDGE): array for name, array in answers.items() if name.startswith(EDGE)}
     users = {name: array for name, array in answers.items() if not name.startswith(EDGE)}
     return Reference(users, data.queries, data), Reference(edges, list(data.edges.values()), data)
@@ -119,10 +124,10 @@ def load_reference(run: Run, data: HeldOut, *, refresh: bool = False) -> dict[st
     """The stored answers, or new ones where none are stored or `refresh` is set.
 
     Returns:
-        `rating` flat float32 with `rating.offsets` (one group a query, in the order of its items), `query`
+        `rating` flat float32 with `rating.offsets` (one group per query, in the order of its items), `query`
         float32[n_queries, d] and `scores` float32[n_queries, n_items], every item scored, nothing masked; and where the preset
-        offers a recommender `catalogue_rating` float32[n_queries, n_items], the stars predicted for every item. The same for the
-        edges, under names that begin with `EDGE`.
+        offers a recommender `catalogue_rating` float32[n_queries, n_items], the rating predicted for every item. The same for the
+        edge cases, under names that begin with `EDGE`.
 
     Raises:
         InputError: stored answers belong to other SavedModels or queries.
@@ -137,6 +142,7 @@ def load_reference(run: Run, data: HeldOut, *, refresh: bool = False) -> dict[st
                 expected="answers of this run's SavedModels",
                 given="answers made from other files",
                 do="pass --refresh-reference",
+                code="INPUT_CHANGED",
             )
         return stored
     log.info("asking the SavedModels every held-out query (once; stored)")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .gates import LIMITS
+from ...core.records.agreement import METRICS
 
 Row = Mapping[str, Any]
 
@@ -11,17 +11,16 @@ Row = Mapping[str, Any]
 def allowance_used(row: Row) -> dict[str, float]:
     """By limit, the share of what the gate allows that the result took: 0 is equal to the SavedModel, 1 the gate itself.
 
-    A limit from above allows its own value; one from below (shares and correlations, at most 1) allows 1 minus it. A gain counts
-    as 0. Measures that could not be computed are left out. Edges have no share: their bound is not in the JSON.
+    Metrics that could not be computed, or of which no value is perfect, are left out. Edge cases have no share: their bound is not
+    in the JSON.
     """
     used = {}
     for name, bound in row["tolerance"].items():
-        metric, below = LIMITS.get(name, (None, True))
-        value = row["metrics"].get(metric) if metric else None
-        if value is None:
-            continue
-        spent, allowed = (value, bound) if below else (1 - value, 1 - bound)
-        used[name] = max(0.0, spent) / allowed if allowed > 0 else (0.0 if spent <= 0 else float("inf"))
+        value = row["metrics"].get(name)
+        if name in METRICS and value is not None:
+            share = METRICS[name].share(value, bound)
+            if share is not None:
+                used[name] = share
     return used
 
 

@@ -3,26 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...core.records.agreement import METRICS
+from ...core.records.parity import FirstDifference
 from ...runtimes.runtimes import runtime_of
 from ...runtimes.targets import short_label
 from ..parity.first_difference import side_by_side
-from ..parity.gates import LIMITS
 from ..parity.verdicts import allowance_used, where, worst_measure
 from .presentation import percent, significant
 
 MARKS = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–"}
-_SHOWN = (
-    "max_abs_diff",
-    "max_diff_of_range",
-    "top_k_overlap",
-    "top1_agreement",
-    "rank_biased_overlap",
-    "kendall_tau",
-    "quality_loss",
-    "quality_variant",
-    "quality_reference",
-)
-
 Row = Mapping[str, Any]
 
 
@@ -71,13 +60,14 @@ def _short_share(status: str, share: float | None) -> str:
 
 def cell_detail(row: Row) -> dict[str, Any]:
     """What hovering a cell shows: measures as [name, value, bound, share used], edges as [name, difference, reason]."""
-    used, bounds = allowance_used(row), {LIMITS[name][0]: name for name in row["tolerance"] if name in LIMITS}
+    used, bounds = allowance_used(row), row["tolerance"]
     measures = []
-    for name in (name for name in _SHOWN if row["metrics"].get(name) is not None):
-        limit = bounds.get(name)
-        bound = f"{'≤' if LIMITS[limit][1] else '≥'} {row['tolerance'][limit]:g}" if limit else ""
-        share = percent(used[limit]) if limit in used else ""
-        measures.append([name, significant(row["metrics"][name], 4), bound, share])
+    for name, metric in METRICS.items():
+        value = row["metrics"].get(name)
+        if value is None or not (metric.in_cell or name in bounds):
+            continue
+        bound = f"{metric.sign} {bounds[name]:g}" if name in bounds else ""
+        measures.append([name, significant(value, 4), bound, percent(used[name]) if name in used else ""])
     edges = [
         [name, significant(edge["max_abs_diff"], 3), edge["reason"]] for name, edge in (row.get("edges") or {}).items()
     ]
@@ -109,15 +99,21 @@ def not_passed(results: Sequence[Row]) -> list[dict[str, Any]]:
             "reason": reason,
             "where": list(dict.fromkeys(map(where, rows))),
             "lists": _lists(rows[0].get("first_difference")),
-            "lines": side_by_side(rows[0]["first_difference"]) if rows[0].get("first_difference") else [],
+            "lines": side_by_side(FirstDifference.from_json(rows[0]["first_difference"]))
+            if rows[0].get("first_difference")
+            else [],
         }
         for (status, what, reason), rows in sorted(found.items(), key=lambda item: order[item[0][0]])
     ]
+
+
+def _lines(differing: Row | None) -> list[str]:
+    return side_by_side(FirstDifference.from_json(differing)) if differing else []
 
 
 def _lists(differing: Row | None) -> dict[str, Any] | None:
     if not differing:
         return None
     pairs = list(zip(differing["reference"], differing["variant"], strict=False))
-    who = f"user {differing['user']}" if differing.get("user") is not None else differing.get("query", "a query")
+    who = FirstDifference.from_json(differing).subject
     return {"who": who, "rows": [(left, right, left["title"] == right["title"]) for left, right in pairs]}

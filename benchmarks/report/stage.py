@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from ...core.atomic import write_bytes
 from ...core.documents import LATENCY_SCHEMA, PARITY_SCHEMA, read_json
 from ...core.errors import InputError
+from ...core.records.parity import FirstDifference
 from ...core.run_dir import Run
 from ..latency.case_kinds import name_of
 from ..parity.first_difference import side_by_side
@@ -124,7 +125,7 @@ def junit(parity: Mapping[str, Any], compared: Comparison | None = None) -> byte
         if tag:
             said = ElementTree.SubElement(case, tag, message=row["reason"])
             if row.get("first_difference"):
-                said.text = "\n".join(side_by_side(row["first_difference"]))
+                said.text = "\n".join(side_by_side(FirstDifference.from_json(row["first_difference"])))
     for row in compared.rows if compared else ():
         case = _case(suite, f"regression.{row.kind}", row.what)
         if row.status == "worse":

@@ -6,6 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ...core.records.agreement import METRICS, QUALITY
+from ...core.records.parity import FirstDifference
 from ...runtimes.runtimes import runtime_of
 from ...runtimes.targets import short_label
 from ..latency.cases import is_usual
@@ -48,8 +50,9 @@ def parity_table(document: Mapping[str, Any]) -> Table:
     for runtime, targets in places.items():
         found = runtime_of(runtime)
         table.add_column(f"{found.short_label}\n{found.version}\n{' '.join(map(short_label, targets))}", no_wrap=True)
-    for heading in ("max\ndiff", "top k\nkept", "quality\nlost"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    columns = {name: metric for name, metric in METRICS.items() if metric.column}
+    for metric in columns.values():
+        table.add_column(metric.column, justify="right", no_wrap=True)
     table.add_column("of", no_wrap=True)
     previous = next(iter(rows), ("",))[0]
     for (graph, recipe), results in rows.items():
@@ -58,10 +61,11 @@ def parity_table(document: Mapping[str, Any]) -> Table:
         previous = graph
         cells = [_marks(results, runtime, targets) for runtime, targets in places.items()]
         ran = [r["metrics"] for r in results if r["metrics"].get("max_abs_diff") is not None]
-        worst = max((m["max_abs_diff"] for m in ran), default=None)
-        kept = min((m["top_k_overlap"] for m in ran if m["top_k_overlap"] is not None), default=None)
-        lost = max((m["quality_loss"] for m in ran if m.get("quality_loss") is not None), default=None)
-        table.add_row(graph, recipe, *cells, number(worst, 2), number(kept), number(lost, 2), _quality_before(ran))
+        worst = [
+            number(metric.worst(m[name] for m in ran if m.get(name) is not None), 2 if metric.better == "lower" else 4)
+            for name, metric in columns.items()
+        ]
+        table.add_row(graph, recipe, *cells, *worst, _quality_before(ran))
     return table
 
 
@@ -85,13 +89,10 @@ def _quality(ran: Sequence[Mapping[str, Any]]) -> tuple[str, str, str]:
     return worst["quality_metric"], f"{worst['quality_variant']:.4f}", f"{worst['quality_reference']:.4f}"
 
 
-_QUALITY = {"rmse": "RMSE", "recall_at_100": "R@100", "ndcg_at_10": "NDCG@10"}
-
-
 def _quality_before(ran: Sequence[Mapping[str, Any]]) -> str:
     if not ran or ran[0]["quality_metric"] is None:
         return "–"
-    return f"{_QUALITY[ran[0]['quality_metric']]} {ran[0]['quality_reference']:.4f}"
+    return f"{QUALITY[ran[0]['quality_metric']].short} {ran[0]['quality_reference']:.4f}"
 
 
 def parity_reasons(document: Mapping[str, Any]) -> list[str]:
@@ -108,7 +109,7 @@ def parity_reasons(document: Mapping[str, Any]) -> list[str]:
         what = f"{graph} {recipe}".strip() or f"{len(rows)} cells"
         lines.append(f"{status}: {what} on {', '.join(where)}: {reason}")
         if differing := rows[0].get("first_difference"):
-            lines += [f"  {line}" for line in side_by_side(differing)]
+            lines += [f"  {line}" for line in side_by_side(FirstDifference.from_json(differing))]
     return lines
 
 

@@ -24,6 +24,9 @@ def parity(
     ] = None,
     gates: Annotated[Path | None, typer.Option(help="TOML file of tolerances in place of the kit's own.")] = None,
     refresh_reference: Annotated[bool, typer.Option("--refresh-reference", help="Ask the SavedModels again.")] = False,
+    rejudge: Annotated[
+        bool, typer.Option("--rejudge", help="Judge the stored outputs of the last run again; run nothing.")
+    ] = False,
     saved_model: SavedModel = None,
     signature: Signature = None,
     tflite: Tflite = None,
@@ -37,16 +40,18 @@ def parity(
 
     \b
     Examples: pocketrec parity run
+              pocketrec parity run --rejudge --gates gates.toml
               pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
     from ...benchmarks.parity import stage
     from ...benchmarks.parity.foreign_pair import check_foreign
+    from ...benchmarks.parity.rejudge import rejudge as judge_again
     from ...benchmarks.report.terminal import parity_reasons, parity_table
     from ...core.run_dir import open_run
 
     with working(verbose):
         if saved_model is not None and tflite is not None and inputs is not None:
-            document = check_foreign(
+            found = check_foreign(
                 saved_model,
                 tflite,
                 inputs,
@@ -56,9 +61,11 @@ def parity(
                 gates=gates,
                 scores=scores,
             )
+        elif rejudge and run is not None:
+            found = judge_again(open_run(run), gates=gates)
         else:
             assert run is not None
-            document = stage.check_parity(
+            found = stage.check_parity(
                 open_run(run),
                 runtimes=runtimes or (),
                 targets=targets or (),
@@ -66,9 +73,10 @@ def parity(
                 gates=gates,
                 refresh_reference=refresh_reference,
             )
+    document = found.to_json()
     if as_json:
         show_json(document)
     else:
         show(parity_table(document), *parity_reasons(document))
-    if stage.failed(document):
+    if not found.passed:
         raise typer.Exit(1)

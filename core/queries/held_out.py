@@ -35,6 +35,11 @@ class HeldOut:
         return Catalogue(**tokens, window=self.run.run_json["window"] or 0)
 
     @property
+    def is_implicit(self) -> bool:
+        """Whether the run has no ratings, only positive interactions."""
+        return bool(self.run.run_json["data"].get("is_implicit", False))
+
+    @property
     def items(self) -> list[str]:
         return self.catalogue.items
 

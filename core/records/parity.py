@@ -1,92 +1,25 @@
 """parity.json: every variant on every runtime and processor next to the SavedModel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, Self
 
+from ..documents import PARITY_SCHEMA, read_json
+from .agreement import Agreement
 from .record import Doc, Json, Record
 
 Status = Literal["pass", "fail", "error", "skipped"]
-
-
-@dataclass(frozen=True)
-class ThirdsOfHistory(Record):
-    """A value for each third of the users by length of history."""
-
-    shortest: float | None
-    middle: float | None
-    longest: float | None
-
-
-@dataclass(frozen=True)
-class ThirdsOfPopularity(Record):
-    """A value for each third of the catalogue by number of training ratings."""
-
-    tail: float | None
-    middle: float | None
-    head: float | None
-
-
-@dataclass(frozen=True)
-class Agreement(Record):
-    """How far a variant's outputs are from the reference's; null where a graph or a pair has no such figure."""
-
-    max_abs_diff: Annotated[
-        float | None, Doc("ratings for rankers, dot products for retrievers; largest over users", "unit of the outputs")
-    ] = None
-    mean_abs_diff: Annotated[float | None, Doc("the same, mean", "unit of the outputs")] = None
-    max_diff_of_range: Annotated[float | None, Doc("largest difference over the span of the reference's values")] = None
-    top_k_overlap: Annotated[
-        float | None, Doc("share of the SavedModel's top k that came back, mean over users", "0–1")
-    ] = None
-    overlap_at_1: Annotated[float | None, Doc("as top_k_overlap, of the first item", "0–1")] = None
-    overlap_at_10: Annotated[float | None, Doc("as top_k_overlap, of the first ten", "0–1")] = None
-    overlap_at_100: Annotated[float | None, Doc("as top_k_overlap, of the first hundred", "0–1")] = None
-    top1_agreement: Annotated[float | None, Doc("users whose first item is the same", "0–1")] = None
-    rank_biased_overlap: Annotated[float | None, Doc("p = 0.9, extrapolated; mean over users", "0–1")] = None
-    kendall_tau: Annotated[float | None, Doc("tau-b of the scores, mean over users where it is defined", "−1–1")] = None
-    score_resolution: Annotated[
-        float | None,
-        Doc(
-            "smallest difference of two reference scores that the variant tells from its noise: 2√2 root mean square error",
-            "unit of the scores",
-        ),
-    ] = None
-    flips: Annotated[
-        int | None, Doc("neighbours in the reference's order that changed places, further apart than score_resolution")
-    ] = None
-    ties_swapped: Annotated[int | None, Doc("the same, no further apart than score_resolution")] = None
-    seen_returned: Annotated[int | None, Doc("masked items that came back; any is a failure")] = None
-    norm_drift: Annotated[
-        float | None, Doc("query encoders: growth of the vectors' length, as a share, mean over users")
-    ] = None
-    rating_max_abs_diff: Annotated[
-        float | None, Doc("recommenders: largest difference of a predicted rating", "rating")
-    ] = None
-    quality_metric: Annotated[
-        str | None,
-        Doc("`rmse` (lower is better); `recall_at_100`, or `ndcg_at_10` of the recommender's order (higher is better)"),
-    ] = None
-    quality_reference: Annotated[float | None, Doc("the SavedModel against held-out truth")] = None
-    quality_variant: Annotated[float | None, Doc("the variant against held-out truth")] = None
-    quality_delta: Annotated[float | None, Doc("variant minus reference")] = None
-    quality_loss: Annotated[float | None, Doc("the delta signed so that more is worse")] = None
-    quality_loss_ci95: Annotated[
-        tuple[float, float] | None, Doc("95% bootstrap interval of the loss, users drawn in pairs")
-    ] = None
-    quality_loss_by_history: Annotated[
-        ThirdsOfHistory | None, Doc("loss of each third of the users by length of history")
-    ] = None
-    quality_loss_by_popularity: Annotated[
-        ThirdsOfPopularity | None,
-        Doc("loss on the held-out items of each third of the catalogue; null where nothing of it was held out"),
-    ] = None
+Delegate = Literal["xnnpack", "none"]
 
 
 @dataclass(frozen=True)
 class EdgeResult(Record):
     """A variant's answer to one edge case."""
 
-    max_abs_diff: Annotated[float, Doc("largest difference", "unit of the outputs")]
+    max_abs_diff: Annotated[
+        float, Doc("largest difference; of scores for a query encoder", "unit of the compared values")
+    ]
     reason: Annotated[str, Doc("why it fails; '' where it passes")]
 
 
@@ -104,19 +37,24 @@ class FirstDifference(Record):
 
     reference: list[ListedItem]
     variant: list[ListedItem]
-    user: Annotated[str | int | None, Doc("null for a foreign pair")] = None
-    query: Annotated[int | None, Doc("a foreign pair's query; null for a run")] = None
+    user: Annotated[str | int | None, Doc("null for a foreign pair, and for a user in no vocabulary")] = None
+    query: Annotated[str | None, Doc("which query of a foreign pair; null for a run")] = None
+
+    @property
+    def subject(self) -> str:
+        """Whose lists these are, for people."""
+        return f"user {self.user}" if self.user is not None else self.query or "a query"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ParityRow(Record):
     """One cell of the matrix: a variant on a runtime, a processor and a delegate."""
 
-    graph: str | None
-    recipe: str | None
+    graph: Annotated[str | None, Doc("of a foreign pair: the signature")]
+    recipe: Annotated[str | None, Doc("of a foreign pair: the name of the .tflite file")]
     runtime: Annotated[str, Doc("a key of the runtimes, such as `litert-2.3.0`")]
     target: Annotated[str, Doc("a key of the targets, such as `host` or `arm64/cortex-a53`")]
-    delegate: Annotated[Literal["xnnpack", "none"], Doc("whether the runtime might use its default delegate")]
+    delegate: Annotated[Delegate, Doc("whether the runtime might use its default delegate")] = "xnnpack"
     status: Annotated[
         Status,
         Doc(
@@ -134,3 +72,59 @@ class ParityRow(Record):
     first_difference: Annotated[
         FirstDifference | None, Doc("under a failed gate: the first user whose list differs")
     ] = None
+    outputs_sha256: Annotated[
+        str | None, Doc("of the raw outputs' names and values; null where nothing ran", "hex")
+    ] = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The gate's limits by metric."""
+        return {name: value for name, value in self.tolerance.items() if isinstance(value, int | float)}
+
+
+class HasReports(Protocol):
+    """A run, as far as its reports go."""
+
+    @property
+    def reports(self) -> Path: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityReport(Record):
+    """The document parity.json; true when no row failed."""
+
+    schema: Annotated[str, Doc("name and version of the schema")] = PARITY_SCHEMA
+    kit_version: Annotated[str, Doc("version of the kit that wrote the file")] = ""
+    made_from_sha256: Annotated[
+        str, Doc("of variants.json; of a foreign pair's SavedModel, .tflite file and inputs", "hex")
+    ]
+    reference_sha256: Annotated[str | None, Doc("of reference.npz; null for a foreign pair", "hex")] = None
+    host: Annotated[Json, Doc("see `host`")] = field(default_factory=dict)
+    results: list[ParityRow]
+
+    @property
+    def rows(self) -> Sequence[ParityRow]:
+        """The cells of the matrix, `results` of the JSON."""
+        return self.results
+
+    @property
+    def failures(self) -> list[ParityRow]:
+        """Rows that missed a gate or could not be compared, which end `pocketrec parity` with exit status 1."""
+        return [row for row in self.results if row.status in ("fail", "error")]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @classmethod
+    def read(cls, run: HasReports) -> Self:
+        """Read reports/parity.json of a run.
+
+        Raises:
+            InputError: it is missing, of another schema, or lacks a field.
+        """
+        path = run.reports / "parity.json"
+        return cls.from_json(read_json(path, PARITY_SCHEMA), str(path))

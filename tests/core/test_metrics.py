@@ -1,24 +1,62 @@
 import math
 
 import numpy as np
-from pocketrec.core.metrics import ndcg_at_k, recall_at_k, retrieval_quality, rmse, top_k
+import pytest
+from pocketrec.core.metrics import (
+    hits_among,
+    ndcg_of_hits,
+    recall_of_hits,
+    recall_of_lists,
+    retrieval_quality,
+    rmse,
+    top_k,
+)
 from pocketrec.core.queries.histories import Histories
+from sklearn.metrics import ndcg_score
 
 
 def test_rmse_of_known_errors():
     assert rmse(np.array([1.0, 2.0]), np.array([4.0, 6.0])) == math.sqrt((9 + 16) / 2)
 
 
+def hits(*rows):
+    return np.array(rows, bool)
+
+
 def test_recall_divides_by_all_relevant_items():
-    assert recall_at_k(np.array([3, 1, 2]), np.array([1, 9, 8]), 2) == 1 / 3
+    assert recall_of_hits(hits([0, 1, 1]), np.array([3]), 2).tolist() == [1 / 3]
 
 
 def test_ndcg_of_a_hit_at_rank_two_of_one_relevant_item():
-    assert ndcg_at_k(np.array([5, 7, 6]), np.array([7]), 10) == 1 / math.log2(3)
+    assert ndcg_of_hits(hits([0, 1, 0]), np.array([1]), 10).tolist() == [1 / math.log2(3)]
 
 
 def test_ndcg_is_one_for_a_perfect_list_longer_than_k():
-    assert ndcg_at_k(np.arange(10), np.arange(30), 10) == 1.0
+    assert ndcg_of_hits(np.ones((1, 10), bool), np.array([30]), 10)[0] == pytest.approx(1.0, abs=1e-15)
+
+
+def test_lists_without_anything_relevant_have_no_quality():
+    assert np.isnan(recall_of_hits(hits([0, 0]), np.array([0]), 2)).all()
+    assert np.isnan(ndcg_of_hits(hits([0, 0]), np.array([0]), 2)).all()
+
+
+def test_quality_of_hits_is_that_of_set_operations_and_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    ids = np.stack([rng.permutation(60)[:30] for _ in range(40)])
+    relevant = rng.random((40, 60)) < rng.random((40, 1))
+    relevant[:, 0] = True
+    found, n_relevant = hits_among(ids, relevant), relevant.sum(axis=1)
+    for row, recall in enumerate(recall_of_hits(found, n_relevant, 10)):
+        wanted = np.flatnonzero(relevant[row])
+        assert recall == len(np.intersect1d(ids[row, :10], wanted)) / len(wanted)
+    order = np.zeros(relevant.shape)
+    np.put_along_axis(order, ids, np.arange(30, 0, -1.0)[None], axis=1)
+    assert ndcg_of_hits(found, n_relevant, 10).mean() == pytest.approx(ndcg_score(relevant, order, k=10), rel=1e-12)
+
+
+def test_recall_of_lists_counts_an_item_once_and_leaves_out_empty_places():
+    exact = np.array([[1, 2, 3], [4, 5, 6]])
+    assert recall_of_lists([np.array([3, 3, 1]), np.array([6, -1])], exact).tolist() == [2 / 3, 1 / 3]
 
 
 def test_top_k_keeps_index_order_on_ties():

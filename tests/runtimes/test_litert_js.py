@@ -75,7 +75,7 @@ def test_a_ranker_asked_for_one_candidate_a_call_keeps_its_gate(run, recipe):
     with np.load(run / "reports" / "reference.npz") as reference:
         expected = np.concatenate([reference["rating"], reference["edge.rating"]])
     worst = np.abs(outcome.arrays["rating"][:, 0] - expected).max()
-    assert worst <= read_gates(None)["ranker", recipe].to_json()["max_abs_diff"]
+    assert worst <= read_gates(None).find("ranker", recipe).limits["max_abs_diff"]
 
 
 @needs_wasm
@@ -131,14 +131,14 @@ def test_a_damaged_model_is_an_error_row_with_what_litertjs_said(one):
     path.write_bytes(path.read_bytes()[:64] + bytes(4032) + path.read_bytes()[4096:])
     document["variants"][0]["sha256"] = sha256_file(path)
     write_json(one / "converted" / "variants.json", document)
-    (row,) = check_parity(Run(one), targets=["wasm/chromium"])["results"]
+    (row,) = check_parity(Run(one), targets=["wasm/chromium"]).to_json()["results"]
     assert row["status"] == "error" and "Failed to load model from buffer" in row["reason"]
 
 
 def test_text_is_skipped_even_where_the_browser_is_required(tutorial_run, tmp_path):
     shutil.copytree(tutorial_run, tmp_path / "run")
     run = keep(tmp_path / "run", lambda graph, recipe: graph == "ranker_strings")
-    rows = check_parity(Run(run), require=["wasm/chromium"])["results"]
+    rows = check_parity(Run(run), require=["wasm/chromium"]).to_json()["results"]
     assert len(rows) == 6 and {row["status"] for row in rows} == {"skipped"}
     assert "LiteRT.js has no string tensors (input " in rows[0]["reason"]
 
@@ -154,9 +154,9 @@ def test_what_is_missing_is_skipped_with_the_command_and_an_error_when_required(
     else:
         monkeypatch.setattr(browser, "missing_packages", lambda: "")
         monkeypatch.setattr(browser, "BROWSERS", ("no-such-browser",))
-    (row,) = check_parity(Run(one), targets=["wasm/chromium"])["results"]
+    (row,) = check_parity(Run(one), targets=["wasm/chromium"]).to_json()["results"]
     assert row["status"] == "skipped" and command in row["reason"]
-    (row,) = check_parity(Run(one), require=["wasm/chromium"])["results"]
+    (row,) = check_parity(Run(one), require=["wasm/chromium"]).to_json()["results"]
     assert row["status"] == "error" and command in row["reason"]
 
 

@@ -53,9 +53,9 @@ def test_on_the_host_each_runtime_is_checked_with_and_without_its_delegate(run):
 def test_a_target_that_is_not_there_is_skipped_with_the_command_and_an_error_when_required(few, monkeypatch, tmp_path):
     monkeypatch.setattr(arm64, "folder", lambda: tmp_path / "nothing")
     asked = {"runtimes": ["litert-2.3.0"], "targets": ["arm64/cortex-a76"]}
-    rows = check_parity(Run(few), **asked)["results"]
+    rows = check_parity(Run(few), **asked).to_json()["results"]
     assert {row["status"] for row in rows} == {"skipped"} and "pocketrec doctor --install arm64" in rows[0]["reason"]
-    rows = check_parity(Run(few), **asked, require=["arm64/cortex-a76"])["results"]
+    rows = check_parity(Run(few), **asked, require=["arm64/cortex-a76"]).to_json()["results"]
     assert {row["status"] for row in rows} == {"error"}
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ....core.records.agreement import QUALITY
 from ...parity.verdicts import where
 from ..presentation import kilobytes, significant
 from ..vega import BAR, INK, LIMIT, Size, Spec, draw
 from .figure import Figure
 
 Row = Mapping[str, Any]
-METRICS = {"rmse": "RMSE", "recall_at_100": "recall@100", "ndcg_at_10": "NDCG@10"}
 
 
 def size_quality(variants: Sequence[Row], results: Sequence[Row]) -> Figure | None:
@@ -61,7 +61,7 @@ def _worst(variant: Row, results: Sequence[Row]) -> dict[str, Any] | None:
     row = max(ran, key=lambda r: r["metrics"]["quality_loss"])
     metrics = row["metrics"]
     low, high = metrics.get("quality_loss_ci95") or (None, None)
-    metric = METRICS.get(metrics["quality_metric"], metrics["quality_metric"])
+    metric = QUALITY[metrics["quality_metric"]].label
     return {
         "graph": variant["graph"],
         "recipe": variant["recipe"],

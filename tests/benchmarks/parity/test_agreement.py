@@ -13,36 +13,6 @@ from pocketrec.benchmarks.parity.agreement import (
     swaps,
     top_k_overlap,
 )
-from pocketrec.benchmarks.parity.graph_comparisons import compare_retrieval, invalid_outputs
-from pocketrec.benchmarks.parity.quality_loss import list_quality, thirds
-from pocketrec.benchmarks.parity.reference import Reference
-from pocketrec.core.queries.query import Query
-
-
-class Data:
-    """Four films, one user who saw film 0 and later watched film 2."""
-
-    items = ("a", "b", "c", "d")
-    queries = (
-        Query(
-            0,
-            np.array([2], np.int32),
-            np.array([5.0], np.float32),
-            np.array([0], np.int32),
-            np.array([4.0], np.float32),
-        ),
-    )
-
-    popularity = np.array([9, 1, 5, 3])
-
-
-REFERENCE = Reference(
-    {"scores": np.array([[9.0, 4.0, 3.0, 1.0]], np.float32), "rating": np.zeros(1)}, Data.queries, Data
-)
-
-
-def retrieved(ids, scores):
-    return {"ids": np.array([ids], np.int32), "scores": np.array([scores], np.float32)}
 
 
 def test_differences_of_known_arrays():
@@ -75,44 +45,6 @@ def test_kendall_tau_is_undefined_for_one_item_and_for_ties_only():
     assert kendall_tau(np.array([1.0]), np.array([2.0])) is None
     assert kendall_tau(np.array([1.0, 1.0]), np.array([1.0, 2.0])) is None
     assert mean_defined([None, 1.0, 0.0]) == 0.5 and mean_defined([None]) is None
-
-
-def test_retriever_that_agrees_is_perfect():
-    metrics = compare_retrieval(retrieved([1, 2], [4.0, 3.0]), REFERENCE)
-    assert (metrics["max_abs_diff"], metrics["top_k_overlap"], metrics["top1_agreement"], metrics["seen_returned"]) == (
-        0.0,
-        1.0,
-        1.0,
-        0,
-    )
-    assert (metrics["quality_reference"], metrics["quality_variant"], metrics["quality_delta"]) == (1.0, 1.0, 0.0)
-
-
-def test_retriever_that_loses_the_film_watched_later_loses_quality():
-    metrics = compare_retrieval(retrieved([1, 3], [4.0, 1.5]), REFERENCE)
-    assert (metrics["max_abs_diff"], metrics["top_k_overlap"]) == (0.5, 0.5)
-    assert (metrics["quality_delta"], metrics["quality_loss"]) == (-1.0, 1.0)
-
-
-def test_retriever_that_ignores_the_mask_is_caught():
-    assert compare_retrieval(retrieved([0, 1], [9.0, 4.0]), REFERENCE)["seen_returned"] == 1
-
-
-@pytest.mark.parametrize(
-    ("outputs", "said"),
-    [
-        (retrieved([1, 4], [1.0, 1.0]), "outside 0..3"),
-        (retrieved([1, -1], [1.0, 1.0]), "outside 0..3"),
-        (retrieved([1, 2], [1.0, np.nan]), "holds NaN (1 of 2)"),
-        ({"ids": np.zeros((1, 2), np.int32)}, "missing: scores"),
-    ],
-)
-def test_outputs_that_cannot_be_compared_are_named(outputs, said):
-    assert said in invalid_outputs("retriever", outputs, REFERENCE)
-
-
-def test_ranker_with_too_few_answers_is_named():
-    assert "2 values for 1 pairs" in invalid_outputs("ranker", {"rating": np.zeros((1, 2), np.float32)}, REFERENCE)
 
 
 @pytest.mark.parametrize(
@@ -156,38 +88,3 @@ def test_interval_of_two_errors_draws_users_not_ratings():
     low, high = paired_rmse_interval(before, before * 1.21, counts)  # every error a tenth larger
     rmse = float(np.sqrt(before.sum() / counts.sum()))
     assert low < 0.1 * rmse < high and high - low < 0.05 * rmse
-
-
-def test_loss_by_popularity_shows_what_the_mean_hides():
-    """The variant loses the one film of the tail that was watched later, and keeps the two of the head."""
-    best, ids = np.array([[0, 1, 2]]), np.array([[0, 1, 3]])
-    reference = Simple()
-    found = list_quality("recall_at_100", ids, best, reference)
-    assert found["quality_loss"] == pytest.approx(1 / 3)
-    assert found["quality_loss_by_popularity"] == {"tail": 1.0, "middle": None, "head": 0.0}
-    assert found["quality_loss_by_history"] == {"shortest": pytest.approx(1 / 3), "middle": None, "longest": None}
-
-
-class Simple:
-    """One user who watched films 0, 1 and 2 later; 0 and 1 are popular, 2 is not."""
-
-    truth_mask = np.array([[True, True, True, False]])
-    item_thirds = np.array([2, 2, 0, 1])
-    history_lengths = np.array([7])
-
-
-def test_list_quality_is_that_of_training():
-    from pocketrec.benchmarks.parity.quality_loss import ndcg_of_hits, recall_of_hits
-    from pocketrec.core.metrics import ndcg_at_k, recall_at_k
-
-    rng = np.random.default_rng(0)
-    for n_true in (1, 3, 40):
-        ids, truth = rng.permutation(60)[:30], rng.permutation(60)[:n_true]
-        hits = np.isin(ids, truth)[None]
-        assert recall_of_hits(hits, np.array([n_true]))[0] == recall_at_k(ids, truth, 100)
-        assert ndcg_of_hits(hits, np.array([n_true]))[0] == pytest.approx(ndcg_at_k(ids, truth, 10), abs=1e-15)
-
-
-def test_thirds_follow_the_order():
-    assert thirds(np.array([5, 1, 9, 2, 8, 3])).tolist() == [1, 0, 2, 0, 2, 1]
-    assert thirds(np.array([4, 4])).tolist() == [0, 1] and thirds(np.array([])).tolist() == []

@@ -29,7 +29,7 @@ def check(run, tmp_path):
             (own.converted / variant["file"]).write_bytes(data)
             variant["sha256"] = sha256_bytes(data)
         write_json(own.converted / "variants.json", document)
-        found = check_parity(own, refresh_reference=refresh)["results"]
+        found = check_parity(own, refresh_reference=refresh).to_json()["results"]
         return {row["runtime"]: row for row in found if row["delegate"] == "xnnpack"}
 
     rows.run = own

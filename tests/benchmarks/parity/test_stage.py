@@ -104,7 +104,7 @@ def test_swapped_vocabulary_rows_are_caught(own_run):
     lines = path.read_text().split("\n")
     lines[:800] = reversed(lines[:800])
     path.write_text("\n".join(lines))
-    results = check_parity(Run(own_run), runtimes=["litert-2.3.0"], refresh_reference=True)["results"]
+    results = check_parity(Run(own_run), runtimes=["litert-2.3.0"], refresh_reference=True).to_json()["results"]
     assert {row["status"] for row in results} == {"fail"}
 
 
@@ -144,7 +144,7 @@ def test_output_of_nan_is_an_error_row(own_run):
     (own_run / "converted" / "ranker-float32.tflite").write_bytes(data)
     document["variants"][0]["sha256"] = sha256_file(own_run / "converted" / "ranker-float32.tflite")
     write_json(own_run / "converted" / "variants.json", document)
-    rows = check_parity(Run(own_run), runtimes=["litert-2.3.0"])["results"]
+    rows = check_parity(Run(own_run), runtimes=["litert-2.3.0"]).to_json()["results"]
     assert len(rows) == 2
     for row in rows:
         assert row["status"] == "error" and "NaN" in row["reason"]
@@ -161,7 +161,7 @@ def test_runtime_asked_for_but_missing_is_one_line(run, monkeypatch, pocketrec):
 def test_runtime_missing_but_not_asked_for_is_a_skipped_row_with_the_command(own_run, monkeypatch):
     monkeypatch.setitem(RUNTIMES, "tflite-runtime-2.14.0", Runtime("no_such", "no-such-package", "2.14.0", "bench", ""))
     convert_run(Run(own_run), graphs=["ranker"], recipes=["float32"])
-    rows = check_parity(Run(own_run))["results"]
+    rows = check_parity(Run(own_run)).to_json()["results"]
     assert [(row["runtime"], row["status"]) for row in rows] == [
         ("tflite-runtime-2.14.0", "skipped"),
         ("litert-2.3.0", "pass"),

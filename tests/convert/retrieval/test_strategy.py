@@ -75,7 +75,7 @@ def test_forms_have_the_retrievers_ports_and_say_what_they_are(runs, form):
 
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_pass_the_retrievers_gates_and_edges(runs, form):
-    for row in check_parity(runs[form], runtimes=RUNTIMES)["results"]:
+    for row in check_parity(runs[form], runtimes=RUNTIMES).to_json()["results"]:
         assert row["status"] == "pass", row["reason"]
         assert row["metrics"]["top_k_overlap"] >= 0.96 and row["metrics"]["seen_returned"] == 0
         assert len(row["edges"]) == 8
