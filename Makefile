@@ -45,7 +45,8 @@ types: $(STAMP) tree
 # The package as it is installed, in hard links: what static analysis reads.
 PACKAGES := core runtimes train convert benchmarks android_assets cli
 tree:
-	@rm -rf build/tree && mkdir -p build/tree/pocketrec && cp -l pocketrec/* build/tree/pocketrec/ 2>/dev/null; \
+	@rm -rf build/tree && mkdir -p build/tree/pocketrec && cp -l pocketrec/py.typed build/tree/pocketrec; \
+	find pocketrec -name '*.py' -print0 | xargs -0 cp -l --parents -t build/tree; \
 	find $(PACKAGES) -name '*.py' -print0 | xargs -0 cp -l --parents -t build/tree/pocketrec
 
 lock: $(STAMP)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..api.rules import rules_text
 from .commands.bundle import bundle
 from .commands.convert import convert
 from .commands.demo import demo
@@ -13,6 +14,7 @@ from .commands.doctor import doctor
 from .commands.inspect import inspect
 from .commands.keygen import keygen
 from .commands.latency import latency
+from .commands.list import list_names
 from .commands.parity import parity
 from .commands.recommend import recommend
 from .commands.report import report
@@ -21,16 +23,17 @@ from .commands.train import train
 from .commands.update import update
 from .commands.verify import verify
 from .console import exit_status, show
-from .rules import rules_text
 
 # In the order of --help: on the way from ratings to an app.
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, doctor, train, convert, inspect, parity, latency, report, bundle, keygen, verify, update, serve, recommend,
+    demo, doctor, list_names, train, convert, inspect, parity, latency, report, bundle, keygen, verify, update, serve,
+    recommend,
 )  # fmt: skip
 
 app = typer.Typer(add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:
-    app.command(command.__name__, epilog=rules_text(command.__name__))(command)
+    name = "list" if command is list_names else command.__name__
+    app.command(name, epilog=rules_text(name))(command)
 
 
 def _version(wanted: bool) -> None:

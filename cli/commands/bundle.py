@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...api.rules import checked
 from ..console import show, working
 from ..options import Keys, RunArgument, Verbose
-from ..rules import checked
 
 if TYPE_CHECKING:
-    from ...android_assets.writing.update_writer import UpdateWish
-    from ...android_assets.writing.writer import Wish
+    from ...api.bundles import Bundle
 
 
 @checked
@@ -65,53 +64,37 @@ def bundle(
               pocketrec bundle run --out bundle --auto --target arm64/cortex-a53 --sign key.pem --zip bundle.zip
               pocketrec bundle run --catalogue-only --base bundle --new-items new.csv --out update
     """
-    from ...android_assets.writing.update_writer import UpdateWish
-    from ...android_assets.writing.writer import Wish
-    from ...android_assets.writing.zip_writer import require_no_file
+    from ...api.bundles import bundle as write_bundle
 
-    folder = out or run / ("update" if catalogue_only else "bundle")
-    if zip is not None:
-        require_no_file(zip)
-    if base is not None:
-        _update(run, folder, UpdateWish(base, new_items, version, sign, keys or (), runtimes or ()), zip, verbose)
-    else:
-        version = 1 if version is None else version
-        _bundle(run, folder, Wish(recipe, auto, layout, runtimes or (), targets or (), sign, version), zip, verbose)
+    with working(verbose):
+        written = write_bundle(
+            run,
+            out,
+            recipe=recipe,
+            auto=auto,
+            layout=layout,
+            runtimes=runtimes or (),
+            targets=targets or (),
+            sign=sign,
+            zip=zip,
+            version=version,
+            catalogue_only=catalogue_only,
+            base=base,
+            new_items=new_items,
+            keys=keys or (),
+        )
+    show_bundle(written)
     if zip is not None:
         show(f"wrote {zip}, {zip.stat().st_size:,} bytes")
 
 
-def _bundle(run: Path, folder: Path, wish: "Wish", zip: Path | None, verbose: bool) -> None:
-    from ...android_assets.writing.writer import write_bundle
-    from ...android_assets.writing.zip_writer import write_zip
-    from ...core.run_dir import open_run
-
-    with working(verbose):
-        manifest, refused = write_bundle(open_run(run), folder, wish)
-        if zip is not None:
-            write_zip(folder, zip)
-    for row in refused:
-        show(f"passed over {row['graph']} {row['recipe']}, {row['size_bytes']:,} bytes: {row['reason']}")
-    models = ", ".join(f"{model['graph']} {model['recipe']}" for model in manifest["models"])
+def show_bundle(bundle: "Bundle") -> None:
+    """What is in the bundle, or in the update."""
+    manifest = bundle.manifest
     signed = f", signed by key {manifest['key_id']}" if manifest["key_id"] else ""
-    show(f"bundled {models}: {len(manifest['files'])} files, {_size_of(folder):,} bytes in {folder}{signed}")
-
-
-def _update(run: Path, folder: Path, wish: "UpdateWish", zip: Path | None, verbose: bool) -> None:
-    from ...android_assets.writing.update_writer import write_update
-    from ...android_assets.writing.zip_writer import write_zip
-    from ...core.run_dir import open_run
-
-    notes: list[str] = []
-    with working(verbose):
-        manifest, shipped = write_update(open_run(run), folder, wish, notes.append)
-        if zip is not None:
-            write_zip(folder, zip)
-    signed = f", signed by key {manifest['key_id']}" if manifest["key_id"] else ""
-    versions = f"version {manifest['update']['base_version']} to {manifest['version']}"
-    show(*(f"note: {note}" for note in notes))
-    show(f"wrote an update from {versions}: {len(shipped)} files, {_size_of(folder):,} bytes in {folder}{signed}")
-
-
-def _size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    show(*(f"note: {note}" for note in bundle.notes))
+    if manifest["update"] is None:
+        content = "bundled " + ", ".join(f"{model['graph']} {model['recipe']}" for model in manifest["models"])
+    else:
+        content = f"wrote an update from version {manifest['update']['base_version']} to {manifest['version']}"
+    show(f"{content}: {bundle.n_files} files, {bundle.size_bytes:,} bytes in {bundle.path}{signed}")

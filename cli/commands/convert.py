@@ -1,13 +1,16 @@
 """`pocketrec convert`: a run, or any SavedModel, to .tflite files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import show, working
 from ..options import OptionalRun, Recipes, SavedModel, Signature, Verbose
-from ..rules import checked
+
+if TYPE_CHECKING:
+    from ...api.conversion import Comparison, Conversion
+from ...api.rules import checked
 
 
 @checked
@@ -47,27 +50,38 @@ def convert(
               pocketrec convert run --graph retriever --form partitioned
               pocketrec convert --saved-model DIR --signature serving_default --representative FILE.npz --out converted
     """
-    from ...benchmarks.report.terminal import comparison_reasons, comparison_table, variants_table
-    from ...convert import stage
-    from ...core.run_dir import open_run
+    from ...api import conversion
 
     with working(verbose):
-        if saved_model is not None and out is not None:
-            document = stage.convert_foreign(
-                saved_model,
-                out,
-                representative=representative,
-                signature=signature,
-                recipes=recipes or (),
-                allow_select_tf_ops=allow_select_tf_ops,
-            )
-        else:
-            assert run is not None
-            document = stage.convert_run(open_run(run), graphs=graphs or (), recipes=recipes or (), k=k, form=form)
-    show(variants_table(document))
+        converted = conversion.convert(
+            run,
+            graphs=graphs or (),
+            recipes=recipes or (),
+            k=k,
+            form=form,
+            saved_model=saved_model,
+            signature=signature,
+            representative=representative,
+            allow_select_tf_ops=allow_select_tf_ops,
+            out=out,
+        )
+    show_variants(converted)
     if compare and run is not None:
-        from ...benchmarks.parity.converter_comparison import compare_converters
-
         with working(verbose):
-            document = compare_converters(open_run(run))
-        show(comparison_table(document), *comparison_reasons(document))
+            compared = conversion.compare(run)
+        show_comparison(compared)
+
+
+def show_variants(converted: "Conversion") -> None:
+    """The files that were written."""
+    from ...benchmarks.report.terminal import variants_table
+
+    show(variants_table(converted.to_json()))
+
+
+def show_comparison(compared: "Comparison") -> None:
+    """The files next to those of other converters."""
+    from ...benchmarks.report.terminal import comparison_reasons, comparison_table
+
+    document = compared.to_json()
+    show(comparison_table(document), *comparison_reasons(document))

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ..console import show
+from ..console import show, working
 from ..options import DataDir, Verbose
+
+HISTORY = {"Speed (1994)": 5.0, "Contact (1997)": 4.0}
 
 
 def demo(
@@ -20,24 +22,37 @@ def demo(
     \b
     Example: pocketrec demo --out run
     """
-    from .bundle import bundle
-    from .convert import convert
-    from .keygen import keygen
-    from .latency import latency
-    from .parity import parity
-    from .recommend import recommend
-    from .report import report
-    from .train import train
-    from .verify import verify
+    from ...api import bundles, conversion, measurement, training
+    from .bundle import show_bundle
+    from .convert import show_variants
+    from .latency import show_latency
+    from .parity import show_parity
+    from .recommend import show_answer
+    from .report import show_report
+    from .train import show_run
 
     started = time.monotonic()
-    train(out=out, data_dir=data_dir, verbose=verbose)
-    convert(out, verbose=verbose)
-    parity(out, verbose=verbose)
-    latency(out, processes=3, verbose=verbose)
-    report(out)
-    keygen(out / "demo-key.pem")
-    bundle(out, sign=out / "demo-key.pem", verbose=verbose)
-    verify(out / "bundle", keys=[out / "demo-key.pub.pem"])
-    recommend(out / "bundle", history=["Speed (1994)=5", "Contact (1997)=4"], prefer=["Sci-Fi"], top=5)
+    with working(verbose):
+        run = training.train(out, data_dir=data_dir)
+    show_run(run)
+    with working(verbose):
+        converted = conversion.convert(run)
+    show_variants(converted)
+    with working(verbose):
+        parity = measurement.parity(run)
+    show_parity(parity)
+    if not parity.passed:
+        raise typer.Exit(1)
+    with working(verbose):
+        latency = measurement.latency(run, processes=3)
+    show_latency(latency)
+    show_report(measurement.report(run))
+    private_key = out / "demo-key.pem"
+    public_key, _ = bundles.keygen(private_key)
+    with working(verbose):
+        bundle = bundles.bundle(run, sign=private_key)
+    show_bundle(bundle)
+    verified = bundles.verify(bundle.path, keys=[public_key], on_check=show)
+    show(f"verified {verified.name} version {verified.version}")
+    show_answer(bundle.recommend(HISTORY, prefer=["Sci-Fi"], top=5), "For this history")
     show(f"\ndone in {time.monotonic() - started:.0f} s; next: open {out / 'reports' / 'report.html'}")

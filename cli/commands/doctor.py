@@ -1,11 +1,14 @@
 """`pocketrec doctor`: what this machine can run."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import show, show_json
 from ..options import Json
+
+if TYPE_CHECKING:
+    from ...core.records.doctor import Check
 
 
 def doctor(
@@ -22,24 +25,15 @@ def doctor(
               pocketrec doctor --install arm64
               pocketrec doctor --install wasm
     """
+    from ...api import environment
+
     if install is not None:
-        return show(_install(install))
-    from ...runtimes.doctor import examine
-
-    found = examine()
+        return show(f"installed {install} in {environment.install(install)}")
+    found = environment.doctor()
     if as_json:
-        return show_json(found)
-    return show(*(_line(check) for check in found["checks"]))
+        return show_json(found.to_json())
+    return show(*map(_line, found.checks))
 
 
-def _install(name: str) -> str:
-    from ...core.errors import pick
-    from ...runtimes import litert_js, qemu_arm64
-
-    packs = {"arm64": ("ARM64 user space", qemu_arm64.install), "wasm": ("LiteRT.js", litert_js.install)}
-    what, fetch = packs[pick("--install", name, packs)]
-    return f"{what} in {fetch()}"
-
-
-def _line(check: dict[str, object]) -> str:
-    return f"{'ok     ' if check['ok'] else 'missing'} {check['name']}: {check['add'] or check['found']}"
+def _line(check: "Check") -> str:
+    return f"{'ok     ' if check.ok else 'missing'} {check.name}: {check.add or check.found}"

@@ -21,13 +21,13 @@ def inspect(
     \b
     Example: pocketrec inspect run/converted/ranker-dynamic_int8.tflite
     """
+    from ...api.conversion import inspect as inspect_model
     from ...benchmarks.report.terminal import inspection_tables
     from ...core.errors import pick
-    from ...runtimes.inspection import inspect_file
 
     if fail_on is not None:
         pick("--fail-on", fail_on, ("trap",))
-    found = inspect_file(file)
+    found = inspect_model(file)
     if as_json:
         show_json(found)
     else:

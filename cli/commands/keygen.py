@@ -16,7 +16,7 @@ def keygen(
     \b
     Example: pocketrec keygen --out key.pem
     """
-    from ...android_assets.format.signing import make_keys
+    from ...api.bundles import keygen as make_key
 
-    public_key, name = make_keys(out)
-    show(f"wrote {out}, which signs, and {public_key}, which checks: key {name}")
+    public_key, key_id = make_key(out)
+    show(f"wrote {out}, which signs, and {public_key}, which checks: key {key_id}")

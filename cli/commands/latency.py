@@ -1,13 +1,16 @@
 """`pocketrec latency`: how long a recommendation takes, on the device and from a server."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import show, show_json, working
 from ..options import Inputs, Json, OptionalRun, Tflite, Verbose
-from ..rules import checked
+
+if TYPE_CHECKING:
+    from ...api.measurement import LatencyReport
+from ...api.rules import checked
 
 
 @checked
@@ -45,30 +48,34 @@ def latency(
               pocketrec latency run --served --rtt-ms 50
               pocketrec latency --tflite FILE --inputs FILE.npz
     """
-    from ...benchmarks.latency import stage
+    from ...api.measurement import latency as measure_latency
+
+    with working(verbose):
+        report = measure_latency(
+            run,
+            threads=threads or (),
+            items=items or (),
+            dimension=dimension,
+            runtimes=runtimes or (),
+            processes=processes,
+            samples=samples,
+            tflite=tflite,
+            inputs=inputs,
+            out=out,
+            served=served,
+            rtt_ms=rtt_ms,
+        )
+    if as_json:
+        show_json(report.to_json())
+    else:
+        show_latency(report, by_items=bool(items))
+
+
+def show_latency(report: "LatencyReport", *, by_items: bool = False) -> None:
+    """Percentiles of every case, or retrieval by the size of the catalogue; and how quiet the machine was."""
     from ...benchmarks.latency.machine_noise import noise
     from ...benchmarks.report.terminal import latency_table
     from ...benchmarks.report.terminal_catalogues import scaling_tables
-    from ...core.run_dir import open_run
 
-    common: dict[str, Any] = {
-        "threads": threads or (),
-        "runtimes": runtimes or (),
-        "processes": processes,
-        "samples": samples,
-    }
-    with working(verbose):
-        if tflite is not None:
-            document = stage.measure_file(tflite, inputs=inputs, out=out, **common)
-        else:
-            assert run is not None
-            if items:
-                from ...benchmarks.catalogues.stage import measure_scaling
-
-                document = measure_scaling(open_run(run), items=items, dimension=dimension, **common)
-            else:
-                document = stage.measure_run(open_run(run), **common, served=served, rtt_ms=rtt_ms)
-    if as_json:
-        show_json(document)
-    else:
-        show(*(scaling_tables(document) if items else [latency_table(document)]), *noise(document))
+    document = report.to_json()
+    show(*(scaling_tables(document) if by_items else [latency_table(document)]), *noise(document))

@@ -1,13 +1,16 @@
 """`pocketrec parity`: does every variant recommend what the SavedModel does?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import show, show_json, working
 from ..options import Inputs, Json, OptionalRun, SavedModel, Signature, Tflite, Verbose
-from ..rules import checked
+
+if TYPE_CHECKING:
+    from ...api.measurement import ParityReport
+from ...api.rules import checked
 
 
 @checked
@@ -43,40 +46,35 @@ def parity(
               pocketrec parity run --rejudge --gates gates.toml
               pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
-    from ...benchmarks.parity import stage
-    from ...benchmarks.parity.foreign_pair import check_foreign
-    from ...benchmarks.parity.rejudge import rejudge as judge_again
-    from ...benchmarks.report.terminal import parity_reasons, parity_table
-    from ...core.run_dir import open_run
+    from ...api.measurement import parity as check_parity
 
     with working(verbose):
-        if saved_model is not None and tflite is not None and inputs is not None:
-            found = check_foreign(
-                saved_model,
-                tflite,
-                inputs,
-                signature=signature,
-                runtimes=runtimes or (),
-                out=out,
-                gates=gates,
-                scores=scores,
-            )
-        elif rejudge and run is not None:
-            found = judge_again(open_run(run), gates=gates)
-        else:
-            assert run is not None
-            found = stage.check_parity(
-                open_run(run),
-                runtimes=runtimes or (),
-                targets=targets or (),
-                require=require or (),
-                gates=gates,
-                refresh_reference=refresh_reference,
-            )
-    document = found.to_json()
+        report = check_parity(
+            run,
+            runtimes=runtimes or (),
+            targets=targets or (),
+            require=require or (),
+            gates=gates,
+            refresh_reference=refresh_reference,
+            rejudge=rejudge,
+            saved_model=saved_model,
+            signature=signature,
+            tflite=tflite,
+            inputs=inputs,
+            scores=scores,
+            out=out,
+        )
     if as_json:
-        show_json(document)
+        show_json(report.to_json())
     else:
-        show(parity_table(document), *parity_reasons(document))
-    if not found.passed:
+        show_parity(report)
+    if not report.passed:
         raise typer.Exit(1)
+
+
+def show_parity(report: "ParityReport") -> None:
+    """The matrix, and why cells of it did not pass."""
+    from ...benchmarks.report.terminal import parity_reasons, parity_table
+
+    document = report.to_json()
+    show(parity_table(document), *parity_reasons(document))

@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...api.rules import checked
 from ..console import show, working
 from ..options import Keys, Verbose
-from ..rules import checked
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ...core.queries.recommendation import Answer
 
 
@@ -39,7 +37,7 @@ def recommend(
     Examples: pocketrec recommend bundle --history "Speed (1994)=5" --history "Contact (1997)=4" --prefer Sci-Fi
               pocketrec recommend run --user 42 --top 5
     """
-    from ...android_assets.recommend import recommend as answer
+    from ...api.bundles import recommend as answer
 
     with working(verbose):
         found = answer(
@@ -47,20 +45,20 @@ def recommend(
             user=user,
             history=history or (),
             prefer=prefer or (),
-            genre=genres or (),
+            genres=genres or (),
             top=top,
             skip_unknown=skip_unknown,
             keys=keys or (),
         )
-    title = f"For user {user}" if user else "For this history"
-    show(*(f"note: {note}" for note in found.notes), _table(found, title))
+    show_answer(found, f"For user {user}" if user else "For this history")
 
 
-def _table(found: "Answer", title: str) -> "Table":
+def show_answer(found: "Answer", title: str) -> None:
+    """The items, best first, and what was noticed about the query."""
     from rich.table import Table
 
     table = Table("", "title", "genres", "score", "stars", title=title)
     for place, item in enumerate(found.items, start=1):
         stars = "–" if item.stars is None else f"{item.stars:.2f}"
         table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
-    return table
+    show(*(f"note: {note}" for note in found.notes), table)

@@ -1,13 +1,16 @@
 """`pocketrec report`: what the JSON of parity and latency says, for people and for CI."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import show
 from ..options import RunArgument
-from ..rules import checked
+
+if TYPE_CHECKING:
+    from ...api.measurement import Report
+from ...api.rules import checked
 
 
 @checked
@@ -26,13 +29,18 @@ def report(
     Examples: pocketrec report run
               pocketrec report run --baseline last/run --fail-on regression
     """
-    from ...benchmarks.report.stage import write_report
+    from ...api.measurement import report as write_report
     from ...core.errors import CheckFailed, pick
-    from ...core.run_dir import open_run
 
     if fail_on is not None:
         pick("--fail-on", fail_on, ["regression"])
-    written, compared = write_report(open_run(run), baseline=open_run(baseline) if baseline else None)
-    show(*(compared.lines() if compared else ()), *(f"wrote {path}" for path in written))
-    if fail_on and compared and compared.worse:
-        raise CheckFailed(f"{len(compared.worse)} regressions against {baseline}", code="REGRESSION")
+    written = write_report(run, baseline=baseline)
+    show_report(written)
+    if fail_on and written.regressions:
+        raise CheckFailed(f"{len(written.regressions)} regressions against {baseline}", code="REGRESSION")
+
+
+def show_report(report: "Report") -> None:
+    """What changed since the baseline, and the files."""
+    comparison = report.comparison
+    show(*(comparison.lines() if comparison else ()), *(f"wrote {path}" for path in report.files))

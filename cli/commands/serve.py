@@ -20,16 +20,6 @@ def serve(
     \b
     Example: pocketrec serve run --port 8501
     """
-    from ...benchmarks.serving import server
-    from ...core.run_dir import open_run
+    from ...api.environment import serve as serve_run
 
-    server.require_uvicorn()
-    from ...benchmarks.serving.http_app import make_app
-
-    opened = open_run(run)
-    with server.listening(host, port) as listener:
-        with working(verbose):
-            retriever = server.Retriever(opened, index)
-        where = f"serving {retriever.preset}, {index} at {server.url_of(listener)}"
-        application = make_app(retriever, threads=server.workers())
-        server.run_server(application, listener, ready=lambda: show(where), log_requests=verbose)
+    serve_run(run, host=host, port=port, index=index, log_requests=verbose, on_ready=show, loading=working(verbose))

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..console import show, working
 from ..options import DataDir, Verbose
+
+if TYPE_CHECKING:
+    from ...core.run_dir import Run
 
 
 def train(
@@ -38,10 +41,10 @@ def train(
     Examples: pocketrec train --data movielens/100k --out run
               pocketrec train --data ratings.csv --columns user=uid,item=sku,rating=stars --out run
     """
-    from ...train import stage
+    from ...api.training import train as train_run
 
     with working(verbose):
-        run = stage.train(
+        run = train_run(
             out,
             data=data,
             preset=preset,
@@ -52,8 +55,13 @@ def train(
             item_features=item_features,
             user_features=user_features,
             train_metrics=train_metrics,
-            with_baselines=evaluate_baselines,
+            evaluate_baselines=evaluate_baselines,
         )
+    show_run(run)
+
+
+def show_run(run: "Run") -> None:
+    """The run's quality, the report on its file of ratings, and the baselines beside it."""
     record = run.run_json
     if record["data"]["name"].startswith("movielens/"):
         from ...train.data.datasets import movielens_note_once

@@ -20,7 +20,7 @@ def update(
     \b
     Example: pocketrec update bundle update --key key.pub.pem
     """
-    from ...android_assets.reading.update_applier import apply_update
+    from ...api.bundles import update as apply_update
 
-    manifest = apply_update(bundle, update, keys=keys or (), allow_downgrade=allow_downgrade, say=show)
-    show(f"{bundle} is {manifest['name']} version {manifest['version']}")
+    updated = apply_update(bundle, update, keys=keys or (), allow_downgrade=allow_downgrade, on_check=show)
+    show(f"{bundle} is {updated.name} version {updated.version}")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ...api.rules import checked
 from ..console import show
 from ..options import AllowDowngrade, Keys
-from ..rules import checked
 
 
 @checked
@@ -26,12 +26,8 @@ def verify(
               pocketrec verify bundle.zip --key key.pub.pem
               pocketrec verify update --base bundle --key key.pub.pem
     """
-    from ...android_assets.reading.update_applier import verify_update
-    from ...android_assets.reading.verify import verify_bundle
+    from ...api.bundles import verify as verify_bundle
 
-    if base is not None:
-        manifest = verify_update(where, base, keys=keys or (), allow_downgrade=allow_downgrade, say=show)
-        show(f"verified an update of {manifest['name']} to version {manifest['version']}")
-    else:
-        manifest = verify_bundle(where, keys=keys or (), say=show)
-        show(f"verified {manifest['name']} version {manifest['version']}")
+    verified = verify_bundle(where, keys=keys or (), base=base, allow_downgrade=allow_downgrade, on_check=show)
+    what = f"an update of {verified.name} to" if base is not None else verified.name
+    show(f"verified {what} version {verified.version}")

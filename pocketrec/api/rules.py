@@ -35,7 +35,7 @@ class Requires:
 
     def check(self, given: Mapping[str, bool]) -> None:
         for option in self.options:
-            if given[option] and not given[self.other]:
+            if given.get(option) and not given.get(self.other):
                 raise InputError(
                     option,
                     expected=f"{self.other} with it",
@@ -57,7 +57,7 @@ class Excludes:
 
     def check(self, given: Mapping[str, bool]) -> None:
         for option in self.options:
-            if given[option] and given[self.other]:
+            if given.get(option) and given.get(self.other):
                 raise InputError(
                     option,
                     expected=f"no {self.other} with it",
@@ -78,13 +78,13 @@ class Either:
     options: tuple[str, ...]
 
     def check(self, given: Mapping[str, bool]) -> None:
-        named = [option for option in self.options if given[option]]
+        named = [option for option in self.options if given.get(option)]
         expected = f"{self.argument}, or {' and '.join(self.options)}"
-        if given[self.argument] and named:
+        if given.get(self.argument) and named:
             both = f"{self.argument} and {' '.join(named)}"
             raise InputError("arguments", expected=expected, given=both, do="leave one out", code="OPTION_CONFLICT")
-        missing = [option for option in self.options if not given[option]]
-        if not given[self.argument] and missing:
+        missing = [option for option in self.options if not given.get(option)]
+        if not given.get(self.argument) and missing:
             none = f"no {self.argument} and no {' '.join(missing)}"
             raise InputError(
                 "arguments", expected=expected, given=none, do="add what is missing", code="OPTION_MISSING"

@@ -1,0 +1,25 @@
+"""What `doctor` finds."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from .record import Doc, Json, Record
+
+
+@dataclass(frozen=True)
+class Check(Record):
+    """One thing that this machine has or lacks."""
+
+    name: Annotated[str, Doc("kind and name, such as `runtime: litert-2.3.0`")]
+    ok: Annotated[bool, Doc("whether it is there")]
+    found: Annotated[str, Doc("what it is, or what is missing")]
+    add: Annotated[str, Doc("the command that adds it; '' where nothing is missing")]
+
+
+@dataclass(frozen=True)
+class Diagnosis(Record):
+    """What this machine can run, and what is missing for the rest."""
+
+    schema: Annotated[str, Doc("name and version of the schema")]
+    host: Annotated[Json, Doc("see `host`")]
+    checks: list[Check]

@@ -1,0 +1,1 @@
+"""The public functions and classes; `import pocketrec as pr` has them all."""

@@ -1,0 +1,339 @@
+"""Bundles: writing, verifying, updating, and recommending from them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..core.run_dir import Run
+from .arguments import StrPath, as_run, path_or_none, paths
+from .rules import checked
+
+if TYPE_CHECKING:
+    from ..core.queries.recommendation import Answer
+
+# Titles to ratings, None where there is none, oldest first; or entries `TITLE` and `TITLE=RATING`.
+History: TypeAlias = Mapping[str, float | None] | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What an app loads, a folder or a zip; or an update of its catalogue.
+
+    Attributes:
+        path: The folder or zip.
+        manifest: Its manifest.json.
+        keys: Ed25519 public keys that it was opened with, and is opened with again.
+        notes: What was noticed while it was written, one line each.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    keys: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The manifest's name."""
+        return self.manifest["name"]
+
+    @property
+    def version(self) -> int:
+        """The manifest's version; rises with every release."""
+        return self.manifest["version"]
+
+    @property
+    def n_files(self) -> int:
+        """Files that the manifest declares and that are there: an update leaves some to its base."""
+        names = {path.relative_to(self.path).as_posix() for path in self._files()} if self.path.is_dir() else None
+        return sum(names is None or entry["path"] in names for entry in self.manifest["files"])
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all its files."""
+        return sum(path.stat().st_size for path in self._files())
+
+    def _files(self) -> list[Path]:
+        return [self.path] if self.path.is_file() else [path for path in self.path.rglob("*") if path.is_file()]
+
+    def recommend(
+        self,
+        history: History = (),
+        *,
+        user: str | None = None,
+        prefer: Iterable[str] = (),
+        genres: Iterable[str] = (),
+        top: int = 10,
+        skip_unknown: bool = False,
+    ) -> "Answer":
+        """Recommend as the phone would; see `pr.recommend`."""
+        return recommend(
+            self.path,
+            user=user,
+            history=history,
+            prefer=prefer,
+            genres=genres,
+            top=top,
+            skip_unknown=skip_unknown,
+            keys=self.keys,
+        )
+
+    def verify(self) -> "Verification":
+        """Check everything it promises; see `pr.verify`."""
+        return verify(self.path, keys=self.keys)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A bundle, or an update, that is what it says it is.
+
+    Attributes:
+        manifest: Its manifest.json.
+        checks: What was checked, one line each.
+    """
+
+    manifest: Mapping[str, Any]
+    checks: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The manifest's name."""
+        return self.manifest["name"]
+
+    @property
+    def version(self) -> int:
+        """The manifest's version."""
+        return self.manifest["version"]
+
+
+@checked
+def bundle(
+    run: StrPath | Run,
+    out: StrPath | None = None,
+    *,
+    recipe: str | None = None,
+    auto: bool = False,
+    layout: str | None = None,
+    runtimes: Iterable[str] = (),
+    targets: Iterable[str] = (),
+    sign: StrPath | None = None,
+    zip: StrPath | None = None,
+    version: int | None = None,
+    catalogue_only: bool = False,
+    base: StrPath | None = None,
+    new_items: StrPath | None = None,
+    keys: Iterable[StrPath] = (),
+) -> Bundle:
+    """Write the bundle that an app loads, or with `catalogue_only` an update of its catalogue without the model.
+
+    Args:
+        run: A run with a parity.json, or its directory.
+        out: The directory to create; `run`/bundle, or `run`/update, when None.
+        recipe: How the models' weights are stored (`pr.names("recipes")`); `dynamic_int8` when None.
+        auto: Take the smallest variant of each graph that passed every gate, in place of `recipe`.
+        layout: Which models the bundle holds (`pr.names("layouts")`); the first that was converted when None.
+        runtimes: Where each model must have passed; the runtimes that apps ship when empty.
+        targets: Processors where each model must have passed; the host when empty.
+        sign: Ed25519 private key (PEM) to sign the manifest with.
+        zip: Write the bundle as one zip too, models stored and aligned.
+        version: Rises with every release; 1, or one more than the base's, when None.
+        catalogue_only: Write an update of `base`.
+        base: The `split` bundle that the update is for.
+        new_items: For an update: CSV or Parquet of new items: id, title, genres.
+        keys: For an update: Ed25519 public keys (PEM), one of which must have signed the base.
+
+    Returns:
+        The bundle, or the update.
+
+    Raises:
+        InputError: Arguments that are wrong or do not go together, or a stage that was not run.
+        CheckFailed: A model missed a gate where it must pass, or does not answer as parity measured.
+    """
+    from ..android_assets.writing.zip_writer import require_no_file, write_zip
+
+    folder = Path(out) if out is not None else as_run(run).root / ("update" if catalogue_only else "bundle")
+    packed = path_or_none(zip)
+    if packed is not None:
+        require_no_file(packed)
+    opened = as_run(run)
+    if base is not None:
+        from ..android_assets.writing.update_writer import UpdateWish, write_update
+
+        notes: list[str] = []
+        update_wish = UpdateWish(
+            Path(base), path_or_none(new_items), version, path_or_none(sign), paths(keys), tuple(runtimes)
+        )
+        manifest, _ = write_update(opened, folder, update_wish, notes.append)
+    else:
+        from ..android_assets.writing.writer import Wish, write_bundle
+
+        wish = Wish(
+            recipe, auto, layout, tuple(runtimes), tuple(targets), path_or_none(sign), 1 if version is None else version
+        )
+        manifest, refused = write_bundle(opened, folder, wish)
+        notes = [
+            f"passed over {row['graph']} {row['recipe']}, {row['size_bytes']:,} bytes: {row['reason']}"
+            for row in refused
+        ]
+    if packed is not None:
+        write_zip(folder, packed)
+    return Bundle(folder, manifest, notes=tuple(notes))
+
+
+def open_bundle(path: StrPath, *, keys: Iterable[StrPath] = ()) -> Bundle:
+    """Open a bundle: its signature, files, hashes, vocabularies and contract are checked, no model is executed.
+
+    Args:
+        path: A folder or a zip.
+        keys: Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
+
+    Raises:
+        InputError: No such bundle, or an unreadable key.
+        CheckFailed: It is not what its manifest says.
+    """
+    from ..android_assets.reading.verify import opened_bundle
+
+    trusted = tuple(paths(keys))
+    with opened_bundle(Path(path), keys=trusted) as loaded:
+        return Bundle(Path(path), dict(loaded.manifest), trusted)
+
+
+@checked
+def verify(
+    where: StrPath,
+    *,
+    keys: Iterable[StrPath] = (),
+    base: StrPath | None = None,
+    allow_downgrade: bool = False,
+    on_check: Callable[[str], None] = lambda line: None,
+) -> Verification:
+    """Hash every file of a bundle again, check that they fit together, and replay the golden vectors.
+
+    Args:
+        where: A bundle, folder or zip; or, with `base`, an update.
+        keys: Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
+        base: The bundle that an update is for.
+        allow_downgrade: With `base`: let the update have a lower version.
+        on_check: Called with a line on each check that held.
+
+    Returns:
+        The manifest, and what was checked.
+
+    Raises:
+        InputError: No such bundle, or an unreadable key.
+        CheckFailed: Anything is not as promised; the text says what.
+    """
+    from ..android_assets.reading.update_applier import verify_update
+    from ..android_assets.reading.verify import verify_bundle
+
+    checks: list[str] = []
+
+    def say(line: str) -> None:
+        checks.append(line)
+        on_check(line)
+
+    if base is not None:
+        manifest = verify_update(Path(where), Path(base), keys=paths(keys), allow_downgrade=allow_downgrade, say=say)
+    else:
+        manifest = verify_bundle(Path(where), keys=paths(keys), say=say)
+    return Verification(manifest, tuple(checks))
+
+
+def update(
+    bundle: StrPath,
+    update: StrPath,
+    *,
+    keys: Iterable[StrPath] = (),
+    allow_downgrade: bool = False,
+    on_check: Callable[[str], None] = lambda line: None,
+) -> Bundle:
+    """Bring a bundle up to date in place, whole or not at all.
+
+    Args:
+        bundle: A bundle's folder.
+        update: What `bundle` wrote with `catalogue_only`, folder or zip.
+        keys: Ed25519 public keys (PEM), one of which must have signed each of the two.
+        allow_downgrade: Let the update have a lower version.
+        on_check: Called with a line on each check that held.
+
+    Returns:
+        The bundle as it is now.
+
+    Raises:
+        InputError: No such bundle or update, an unreadable key, or another update is under way.
+        CheckFailed: The update does not fit, or is not what it says; the bundle is as it was.
+    """
+    from ..android_assets.reading.update_applier import apply_update
+
+    trusted = tuple(paths(keys))
+    manifest = apply_update(Path(bundle), Path(update), keys=trusted, allow_downgrade=allow_downgrade, say=on_check)
+    return Bundle(Path(bundle), manifest, trusted)
+
+
+def keygen(out: StrPath) -> tuple[Path, str]:
+    """Make an Ed25519 key to sign bundles with.
+
+    Args:
+        out: Private key to create (PEM, readable by you only); the public key is written beside it.
+
+    Returns:
+        The public key's path, and the key's id.
+
+    Raises:
+        InputError: A file is there already, or cannot be written.
+    """
+    from ..android_assets.format.signing import make_keys
+
+    return make_keys(Path(out))
+
+
+@checked
+def recommend(
+    where: StrPath | Run | Bundle,
+    *,
+    user: str | None = None,
+    history: History = (),
+    prefer: Iterable[str] = (),
+    genres: Iterable[str] = (),
+    top: int = 10,
+    skip_unknown: bool = False,
+    keys: Iterable[StrPath] = (),
+) -> "Answer":
+    """Recommend for a known user, or for a history and preferences; items of the history are left out.
+
+    Args:
+        where: A bundle (folder or zip), answered as the phone would, or a run, answered as the server would.
+        user: A user id that the models know; with a run, the user's training history is the history.
+        history: Titles to ratings (None where there is none), oldest first; or entries `TITLE` and `TITLE=RATING`.
+        prefer: Declared preferences, such as a genre.
+        genres: Genres that the list is narrowed to; all when empty.
+        top: How many items; at most what the bundle's models return.
+        skip_unknown: Leave unknown titles out in place of refusing them.
+        keys: Ed25519 public keys (PEM), one of which must have signed the bundle.
+
+    Returns:
+        Items, best first, and what was noticed about the query.
+
+    Raises:
+        InputError: Neither bundle nor run, a query that cannot be understood, or `top` out of range.
+        CheckFailed: The bundle is not what its manifest says, or a model does not run.
+    """
+    from ..android_assets.recommend import recommend as answer
+
+    place = where.root if isinstance(where, Run) else where.path if isinstance(where, Bundle) else Path(where)
+    return answer(
+        place,
+        user=user,
+        history=_entries(history),
+        prefer=list(prefer),
+        genre=list(genres),
+        top=top,
+        skip_unknown=skip_unknown,
+        keys=paths(keys),
+    )
+
+
+def _entries(history: History) -> list[str]:
+    if not isinstance(history, Mapping):
+        return list(history)
+    return [title if rating is None else f"{title}={rating:g}" for title, rating in history.items()]

@@ -1,0 +1,178 @@
+"""Conversion to .tflite files, quantization of any .tflite file, and what is inside one."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, overload
+
+from ..core.records.record import Json
+from ..core.records.variants import Variant
+from ..core.run_dir import Run
+from .arguments import StrPath, as_run, path_or_none
+from .rules import checked
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Conversion(Sequence[Variant]):
+    """The variants that a conversion wrote, as a sequence.
+
+    Attributes:
+        folder: Directory of the .tflite files and variants.json.
+        document: variants.json.
+    """
+
+    folder: Path
+    document: Mapping[str, Any]
+
+    @property
+    def variants(self) -> list[Variant]:
+        """One record per file."""
+        return [Variant.from_json(row, "variants.json") for row in self.document["variants"]]
+
+    @overload
+    def __getitem__(self, index: int) -> Variant: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Variant]: ...
+    def __getitem__(self, index: int | slice) -> Variant | list[Variant]:
+        return self.variants[index]
+
+    def __len__(self) -> int:
+        return len(self.document["variants"])
+
+    def __iter__(self) -> Iterator[Variant]:
+        return iter(self.variants)
+
+    def to_json(self) -> Json:
+        """The document written to variants.json."""
+        return dict(self.document)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A run's files next to what other converters make of the same graphs.
+
+    Attributes:
+        document: converted/comparison.json.
+    """
+
+    document: Mapping[str, Any]
+
+    def to_json(self) -> Json:
+        """The document written to comparison.json."""
+        return dict(self.document)
+
+
+@checked
+def convert(
+    run: StrPath | Run | None = None,
+    *,
+    graphs: Iterable[str] = (),
+    recipes: Iterable[str] = (),
+    k: int | None = None,
+    form: str | None = None,
+    saved_model: StrPath | None = None,
+    signature: str | None = None,
+    representative: StrPath | None = None,
+    allow_select_tf_ops: bool = False,
+    out: StrPath | None = None,
+) -> Conversion:
+    """Convert a run, or any SavedModel, to .tflite files that run on the runtimes that apps ship.
+
+    A run's files go to `run`/converted. For a SavedModel of another origin pass `saved_model` and `out` in place of `run`.
+
+    Args:
+        run: A run, or its directory.
+        graphs: For a run: graphs to convert (`pr.names("graphs")`); all that its preset has when empty.
+        recipes: How weights are stored (`pr.names("recipes")`); all when empty.
+        k: For a run: results of the retriever; 100, or the size of a smaller catalogue, when None.
+        form: For a run: how the `dynamic_int8` retriever searches (`pr.names("forms")`); by the catalogue's size when None.
+        saved_model: A SavedModel that this kit did not train.
+        signature: The SavedModel's signature; its first when None.
+        representative: An .npz of real inputs of the SavedModel, which `static_int8` and `int16x8` need.
+        allow_select_tf_ops: Let the SavedModel's files need TensorFlow's own ops.
+        out: Where the SavedModel's files go.
+
+    Returns:
+        The variants written.
+
+    Raises:
+        InputError: Arguments that are wrong or do not go together.
+        CheckFailed: A file is not what its recipe promises, or a runtime that apps ship does not run it.
+    """
+    from ..convert import stage
+
+    if saved_model is not None and out is not None:
+        document = stage.convert_foreign(
+            Path(saved_model),
+            Path(out),
+            representative=path_or_none(representative),
+            signature=signature,
+            recipes=recipes,
+            allow_select_tf_ops=allow_select_tf_ops,
+        )
+        return Conversion(Path(out), document)
+    assert run is not None  # the rules of `convert` say so
+    opened = as_run(run)
+    document = stage.convert_run(opened, graphs=graphs, recipes=recipes, k=k, form=form)
+    return Conversion(opened.converted, document)
+
+
+def compare(run: StrPath | Run) -> Comparison:
+    """Compare a run's converted files with what other converters make of the same graphs (`pocketrec convert RUN --compare`).
+
+    Args:
+        run: A converted run, or its directory.
+
+    Raises:
+        InputError: The run was not converted, or a converter is not installed.
+    """
+    from ..benchmarks.parity.converter_comparison import compare_converters
+
+    return Comparison(compare_converters(as_run(run)))
+
+
+def quantize(model: bytes, recipe: str, *, calibration: "Mapping[str, np.ndarray] | None" = None) -> bytes:
+    """Store the weights of a float32 .tflite model as a recipe says.
+
+    Args:
+        model: A .tflite flatbuffer as a converter writes it without optimizations.
+        recipe: A key of `pr.names("recipes")`.
+        calibration: Representative inputs by name, axis 0 the queries: an array of the input's own rank is fed one row per
+            query (a batch of one), an array of one rank more one entry per query. `static_int8` and `int16x8` need it; it
+            makes the other recipes round better.
+
+    Returns:
+        The quantized flatbuffer. The same arguments give the same bytes.
+
+    Raises:
+        InputError: `model` is no .tflite flatbuffer, an unknown recipe, calibration that is missing or does not fit.
+    """
+    from ..convert.quantize.bytes_to_bytes import quantize_bytes
+
+    return quantize_bytes(model, recipe, calibration)
+
+
+def inspect(model: StrPath | bytes) -> Json:
+    """Describe a .tflite file: signatures, operators and versions, tables, minimum runtime, traps.
+
+    Args:
+        model: A path, or the file's bytes.
+
+    Returns:
+        The document that `pocketrec inspect --json` prints.
+
+    Raises:
+        InputError: It is no readable .tflite file.
+    """
+    from ..runtimes.inspection import inspect_file
+
+    if not isinstance(model, bytes):
+        return inspect_file(Path(model))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model)
+        return inspect_file(path)

@@ -1,0 +1,242 @@
+"""Parity, latency, and the report on both."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.records import parity as records
+from ..core.records.record import Json
+from ..core.run_dir import Run
+from .arguments import StrPath, as_run, path_or_none
+from .rules import checked
+
+if TYPE_CHECKING:
+    from ..benchmarks.report.baseline import Comparison
+
+
+class ParityReport(records.ParityReport):
+    """Whether every variant recommends what the SavedModel does; in a notebook, a heat map."""
+
+    def _repr_html_(self) -> str:
+        from .heat_map import heat_map
+
+        return heat_map(self.to_json())
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """How long recommendations take.
+
+    Attributes:
+        document: latency.json.
+    """
+
+    document: Mapping[str, Any]
+
+    @property
+    def rows(self) -> list[Json]:
+        """One object per case: what was measured, its percentiles in microseconds, recall, memory."""
+        return list(self.document["results"])
+
+    def to_json(self) -> Json:
+        """The document written to latency.json."""
+        return dict(self.document)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report` wrote.
+
+    Attributes:
+        files: report.html, report.md and junit.xml.
+        comparison: Against the baseline; None where there was none.
+    """
+
+    files: list[Path]
+    comparison: "Comparison | None"
+
+    @property
+    def regressions(self) -> list[str]:
+        """What got worse than in the baseline, one line each."""
+        return (
+            [f"{row.what}: {row.before} before, {row.after} now" for row in self.comparison.worse]
+            if self.comparison
+            else []
+        )
+
+
+@checked
+def parity(
+    run: StrPath | Run | None = None,
+    *,
+    runtimes: Iterable[str] = (),
+    targets: Iterable[str] = (),
+    require: Iterable[str] = (),
+    gates: StrPath | None = None,
+    refresh_reference: bool = False,
+    rejudge: bool = False,
+    saved_model: StrPath | None = None,
+    signature: str | None = None,
+    tflite: StrPath | None = None,
+    inputs: StrPath | None = None,
+    scores: str | None = None,
+    out: StrPath | None = None,
+) -> ParityReport:
+    """Compare every variant with the SavedModel on held-out users, and write `run`/reports/parity.json.
+
+    For a pair of another origin pass `saved_model`, `tflite` and `inputs` in place of `run`.
+
+    Args:
+        run: A converted run, or its directory.
+        runtimes: Where to run the files (`pr.names("runtimes")`); every installed runtime when empty.
+        targets: For a run: processors (`pr.names("targets")`); the host when empty.
+        require: For a run: targets whose absence is an error, not a skip.
+        gates: A TOML file of tolerances in place of the kit's own.
+        refresh_reference: For a run: ask the SavedModels again in place of the stored answers.
+        rejudge: For a run: judge the stored outputs of the last run again under `gates`; run nothing.
+        saved_model: A SavedModel of any origin.
+        signature: The SavedModel's signature; its first when None.
+        tflite: The .tflite file that should answer as the SavedModel does.
+        inputs: An .npz with one array per input, axis 0 the queries.
+        scores: The output that ranks; `scores` or `score`, where there is one, when None.
+        out: Where the pair's parity.json and raw outputs go.
+
+    Returns:
+        The report. A missed gate raises nothing: see `passed` and `failures`.
+
+    Raises:
+        InputError: Arguments that are wrong or do not go together.
+    """
+    if saved_model is not None and tflite is not None and inputs is not None:
+        from ..benchmarks.parity.foreign_pair import check_foreign
+
+        found = check_foreign(
+            Path(saved_model),
+            Path(tflite),
+            Path(inputs),
+            signature=signature,
+            runtimes=runtimes,
+            out=path_or_none(out),
+            gates=path_or_none(gates),
+            scores=scores,
+        )
+        return ParityReport(**vars(found))
+    assert run is not None  # the rules of `parity` say so
+    if rejudge:
+        from ..benchmarks.parity.rejudge import rejudge as judge_again
+
+        return ParityReport(**vars(judge_again(as_run(run), gates=path_or_none(gates))))
+    from ..benchmarks.parity.stage import check_parity
+
+    found = check_parity(
+        as_run(run),
+        runtimes=runtimes,
+        targets=targets,
+        require=require,
+        gates=path_or_none(gates),
+        refresh_reference=refresh_reference,
+    )
+    return ParityReport(**vars(found))
+
+
+@checked
+def latency(
+    run: StrPath | Run | None = None,
+    *,
+    threads: Iterable[int] = (),
+    items: Iterable[int] = (),
+    dimension: int | None = None,
+    runtimes: Iterable[str] = (),
+    processes: int | None = None,
+    samples: int | None = None,
+    tflite: StrPath | None = None,
+    inputs: StrPath | None = None,
+    out: StrPath | None = None,
+    served: bool = False,
+    rtt_ms: float | None = None,
+) -> LatencyReport:
+    """Time every variant next to server-side BruteForce and ScaNN, and write `run`/reports/latency.json.
+
+    For a file of another origin pass `tflite` in place of `run`.
+
+    Args:
+        run: A converted run, or its directory.
+        threads: Numbers of threads; 1 and 2 when empty.
+        items: For a run: sizes to grow the catalogue to; measures retrieval only.
+        dimension: With `items`: width to project the grown vectors to; the run's own when None.
+        runtimes: Where to run the files (`pr.names("runtimes")`); those that apps ship when empty.
+        processes: Processes that each case is measured in.
+        samples: Timed calls per process.
+        tflite: A .tflite file of any origin.
+        inputs: An .npz with one array per input of the file, axis 0 the queries; zeros when None.
+        out: Where the file's latency.json and raw samples go.
+        served: For a run: ask `pocketrec serve` over loopback too, at rising rates.
+        rtt_ms: With `served`: a network's round trip in milliseconds, added in a column of its own.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: Arguments that are wrong or do not go together.
+        CheckFailed: A worker or a server does not do its work.
+    """
+    from ..benchmarks.latency import stage
+
+    processes = stage.PROCESSES if processes is None else processes
+    samples = stage.SAMPLES if samples is None else samples
+    if tflite is not None:
+        document = stage.measure_file(
+            Path(tflite),
+            inputs=path_or_none(inputs),
+            out=path_or_none(out),
+            threads=threads,
+            runtimes=runtimes,
+            processes=processes,
+            samples=samples,
+        )
+        return LatencyReport(document)
+    assert run is not None  # the rules of `latency` say so
+    if sizes := list(items):
+        from ..benchmarks.catalogues.stage import measure_scaling
+
+        document = measure_scaling(
+            as_run(run),
+            items=sizes,
+            dimension=dimension,
+            threads=threads,
+            runtimes=runtimes,
+            processes=processes,
+            samples=samples,
+        )
+        return LatencyReport(document)
+    document = stage.measure_run(
+        as_run(run),
+        threads=threads,
+        runtimes=runtimes,
+        processes=processes,
+        samples=samples,
+        served=served,
+        rtt_ms=rtt_ms,
+    )
+    return LatencyReport(document)
+
+
+@checked
+def report(run: StrPath | Run, *, baseline: StrPath | Run | None = None) -> Report:
+    """Write report.html, report.md and junit.xml to `run`/reports, from the JSON there; nothing is measured.
+
+    Args:
+        run: A run with a parity.json, or its directory.
+        baseline: An earlier run to mark regressions against.
+
+    Returns:
+        The files, and what got worse than in the baseline.
+
+    Raises:
+        InputError: Parity was not run, a file has another schema, or the baseline is the run itself.
+    """
+    from ..benchmarks.report.stage import write_report
+
+    files, comparison = write_report(as_run(run), baseline=None if baseline is None else as_run(baseline))
+    return Report(files, comparison)

@@ -1,0 +1,73 @@
+"""Training, and runs."""
+
+from pathlib import Path
+
+from ..core.run_dir import Run
+from ..core.run_dir import open_run as open_run_at
+from .arguments import StrPath, path_or_none
+
+
+def train(
+    out: StrPath,
+    *,
+    data: StrPath = "movielens/100k",
+    preset: str = "pocket",
+    split: str = "random",
+    seed: int = 42,
+    data_dir: StrPath | None = None,
+    columns: str = "",
+    item_features: StrPath | None = None,
+    user_features: StrPath | None = None,
+    train_metrics: bool = False,
+    evaluate_baselines: bool = False,
+) -> Run:
+    """Train a recommender and write `out`/trained; nothing is left behind when it fails.
+
+    Args:
+        out: The run directory to create; must not exist or be empty.
+        data: A dataset (`pr.names("datasets")`), or a CSV or Parquet file of ratings.
+        preset: What to train (`pr.names("presets")`).
+        split: How ratings are held out (`pr.names("splits")`).
+        seed: Seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
+        data_dir: A prepared TFDS directory, or GroupLens' folder or zip.
+        columns: For a file: its columns by role, `user=COLUMN,item=COLUMN,rating=...,timestamp=...,title=...`; recognized by
+            name where left out.
+        item_features: For a file: a CSV or Parquet file about the items.
+        user_features: For a file: a CSV or Parquet file about the users.
+        train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
+        evaluate_baselines: Fit the baselines (`pr.names("baselines")`) on the same split too.
+
+    Returns:
+        The run.
+
+    Raises:
+        InputError: An argument is wrong, found before anything slow.
+        CheckFailed: Training diverged, or a SavedModel does not answer as the trained model did.
+    """
+    from ..train.stage import train as train_run
+
+    return train_run(
+        Path(out),
+        data=str(data),
+        preset=preset,
+        split=split,
+        seed=seed,
+        data_dir=path_or_none(data_dir),
+        columns=columns,
+        item_features=path_or_none(item_features),
+        user_features=path_or_none(user_features),
+        train_metrics=train_metrics,
+        with_baselines=evaluate_baselines,
+    )
+
+
+def open_run(path: StrPath) -> Run:
+    """Open a run directory.
+
+    Args:
+        path: What `train` created.
+
+    Raises:
+        InputError: It is no run, its training did not finish, or another version of the kit wrote it.
+    """
+    return open_run_at(Path(path))
