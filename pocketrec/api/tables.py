@@ -36,7 +36,11 @@ def _entries(module: str, table: str, summary: str = "summary") -> Callable[[], 
 def _gates() -> dict[str, str]:
     from ..benchmarks.parity.gates import read_gates
 
-    return {f"{graph} {recipe}": gate.reason for (graph, recipe), gate in read_gates().items()}
+    rows = read_gates().tables.items()
+    return {
+        f"{graph}.implicit.{recipe}" if implicit else f"{graph}.{recipe}": gate.reason
+        for (graph, recipe, implicit), gate in rows
+    }
 
 
 TABLES: dict[str, Callable[[], dict[str, str]]] = {
@@ -49,7 +53,7 @@ TABLES: dict[str, Callable[[], dict[str, str]]] = {
     "presets": _entries("train.presets", "PRESETS"),
     "splits": _entries("train.data.ratings", "SPLITS"),
     "baselines": _entries("train.baselines", "BASELINES", "source"),
-    "metrics": _entries("benchmarks.parity.gates", "LIMITS"),
+    "metrics": _entries("core.records.agreement", "METRICS", "meaning"),
     "gates": _gates,
     "layouts": _entries("android_assets.format.layouts", "LAYOUTS"),
     "indexes": _entries("benchmarks.serving.server", "INDEXES"),
