@@ -1,16 +1,16 @@
-# `make demo` and `make test` are all a newcomer needs; every target makes .venv first.
+# `make demo` and `make test` are all a newcomer needs; every target installs .venv first.
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: tree demo test test-all android-test bench quality lint types lock clean
+.PHONY: tree demo test test-all test-data android-test bench quality lint lint-imports types docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
 	$(BIN)/pocketrec demo --out $(RUN)
 
-# The whole report: latency with a served run, catalogues up to a million items. About 15 minutes; makes the run where there is none.
+# The whole report: latency beside an HTTP server, catalogues of up to a million items. About 15 minutes.
 bench: $(STAMP)
 	test -f $(RUN)/reports/parity.json || $(BIN)/pocketrec demo --out $(RUN)
 	$(BIN)/pocketrec latency $(RUN) --served
@@ -25,7 +25,21 @@ test: $(STAMP)
 test-all: test
 	$(BIN)/python -m pytest -n 2 -m full
 
-# The Kotlin client on bundles of every layout, with the LiteRT that is installed here. `make test` runs it too.
+# The runs of the full tests, made once and kept. Then, to run a test without the wait:
+#   POCKETREC_TEST_DEMO=build/test-data/run .venv/bin/python -m pytest tests/...
+DATA := build/test-data
+test-data: $(DATA)/tutorial/.done
+
+$(DATA)/tutorial/.done: $(STAMP)
+	rm -rf $(DATA) && mkdir -p $(DATA)
+	$(BIN)/pocketrec demo --out $(DATA)/run > $(DATA)/demo.out
+	$(BIN)/pocketrec train --preset tutorial --out $(DATA)/tutorial
+	$(BIN)/pocketrec convert $(DATA)/tutorial
+	$(BIN)/pocketrec parity $(DATA)/tutorial
+	$(BIN)/pocketrec bundle $(DATA)/tutorial
+	@touch $@
+
+# The Kotlin client on bundles of every layout, with the LiteRT that is installed here. `make test-all` runs it too.
 android-test: $(STAMP)
 	@command -v mvn >/dev/null && command -v javac >/dev/null || { \
 	  echo "error: android-test: expected Maven and a JDK, got neither or one; run: apt-get install maven default-jdk-headless" >&2; exit 2; }
@@ -37,12 +51,21 @@ quality: $(STAMP)
 lint: $(STAMP) tree
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory lint-imports
+	$(BIN)/deptry .
+
+lint-imports:
 	cd build/tree && ../../$(BIN)/lint-imports --no-logo --config ../../pyproject.toml
 
 types: $(STAMP) tree
 	$(BIN)/basedpyright
 
-# The package as it is installed, in hard links: what static analysis reads.
+# The site, in build/site: generated pages first, then everything checked (strict) and rendered, without network.
+docs: $(STAMP) tree
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
+# The package as it is installed, in hard links: what static analysis and the API reference read.
 PACKAGES := core runtimes train convert benchmarks android_assets cli
 tree:
 	@rm -rf build/tree && mkdir -p build/tree/pocketrec && cp -l pocketrec/py.typed build/tree/pocketrec; \

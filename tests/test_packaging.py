@@ -27,13 +27,11 @@ def test_wheel_holds_the_stages_and_nothing_else(wheel):
     assert tops == {"pocketrec", next(name for name in tops if name.endswith(".dist-info"))}
     wanted = (
         "benchmarks/parity/gates.toml",
-        "benchmarks/RESULT_SPEC.md",
         "benchmarks/report/templates/report.html.j2",
         "benchmarks/report/templates/report.css",
         "benchmarks/report/templates/report.js",
         "runtimes/litert_js_page/page.html",
         "runtimes/litert_js_page/page.js",
-        "android_assets/README.md",
     )
     assert {f"pocketrec/{name}" for name in wanted} <= set(names)
     assert not [name for name in names if name.startswith("pocketrec/tests")]

@@ -26,14 +26,15 @@ pytestmark = [
 
 FOLDER = Path(__file__).parents[3] / "android_assets"
 SAMPLE = FOLDER / "sample"
-README = (FOLDER / "README.md").read_text(encoding="utf-8")
+DOCS = FOLDER.parent / "docs"
+PAGES = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("android.md", "bundle.md", "updates.md"))
 PAGE = 16384  # bytes; what build_apk.sh aligns to
 STORED = (".tflite", ".npy")
 ASSETS = "assets/bundle/"
 
 
 def snippets():
-    return re.findall(r"```kotlin\n(.*?)```", README, re.S)
+    return re.findall(r"```kotlin\n(.*?)```", PAGES, re.S)
 
 
 def litert():
@@ -54,12 +55,12 @@ def build_apk(bundle, out, **knobs):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """Where the whole app is built. The README's Kotlin lies beside R.java: Maven compiles it with the app."""
+    """Where the whole app is built. The documentation's Kotlin lies beside R.java: Maven compiles it with the app."""
     folder = tmp_path_factory.mktemp("apk") / "work"
     for number, code in enumerate(snippets()):
-        (folder / "r" / f"readme{number}").mkdir(parents=True)
-        (folder / "r" / f"readme{number}" / "Readme.kt").write_text(
-            f"package readme{number}\n\n{code}", encoding="utf-8"
+        (folder / "r" / f"docs{number}").mkdir(parents=True)
+        (folder / "r" / f"docs{number}" / "Docs.kt").write_text(
+            f"package docs{number}\n\n{code}", encoding="utf-8"
         )
     return folder
 
@@ -164,10 +165,10 @@ def test_the_apps_own_tests_ran(apk, work):
     assert all(counts) and sum(int(count[1]) for count in counts if count) >= 17
 
 
-def test_every_kotlin_block_of_the_readme_was_compiled(apk, work):
+def test_every_kotlin_block_of_the_docs_was_compiled(apk, work):
     assert len(snippets()) >= 4
     for number in range(len(snippets())):
-        assert list((work / "target" / "classes" / f"readme{number}").glob("*.class"))
+        assert list((work / "target" / "classes" / f"docs{number}").glob("*.class"))
 
 
 def test_the_first_recommendation_takes_ten_lines():
@@ -175,8 +176,8 @@ def test_the_first_recommendation_takes_ten_lines():
 
 
 def table_fields(heading):
-    """First cells of the tables under a heading of the README."""
-    part = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    """First cells of the tables under a heading of the documentation."""
+    part = PAGES.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
@@ -192,7 +193,7 @@ def test_every_field_of_a_manifest_is_explained(run):
 def test_every_error_code_is_explained():
     source = next((FOLDER / "client").rglob("Errors.kt")).read_text()
     codes = set(re.findall(r"^    ([A-Z_]+),$", source, re.M))
-    assert codes == table_fields("When it is refused")
+    assert codes == table_fields("When a bundle is rejected")
 
 
 def test_one_byte_of_a_model_changed_in_the_apk_is_refused(apk, tmp_path):

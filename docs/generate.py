@@ -1,0 +1,170 @@
+"""Write the generated parts of the documentation.
+
+A page marks such a part with two comments, `<!-- generated: NAME ARGUMENT -->` and `<!-- end -->`. What is between them comes from the
+code: fields of JSON documents, commands, error codes, tables of named values, the public API, the index of decisions.
+
+Run `python docs/generate.py` (`make docs` does) after changing any of these; a test compares the committed pages with fresh ones.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import typer
+from pocketrec.core.error_codes import CLIENT_CODES, KIT_CODES
+from pocketrec.core.records.record import Record, describe
+
+import pocketrec
+
+Command: TypeAlias = Any  # Typer's own copy of Click has no public name
+
+ROOT = Path(__file__).parent.parent
+_BLOCK = re.compile(r"(<!-- generated: (\S+) ?(.*?) -->\n).*?(<!-- end -->)", re.S)
+
+
+def pages() -> list[Path]:
+    """Every Markdown file that may hold generated parts."""
+    return sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+
+
+def fresh(text: str) -> str:
+    """A page with its generated parts made again."""
+
+    def block(found: re.Match[str]) -> str:
+        begin, name, argument, end = found.groups()
+        return f"{begin}\n{GENERATORS[name](argument).strip()}\n\n{end}"
+
+    return _BLOCK.sub(block, text)
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    heads = list(heads)
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _load(name: str) -> object:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(f"pocketrec.{module}"), attribute)
+
+
+def record_fields(argument: str) -> str:
+    """`MODULE:CLASS [PREFIX]`: the fields of a JSON document, from its dataclass."""
+    name, _, prefix = argument.partition(" ")
+    record = _load(name)
+    assert isinstance(record, type) and issubclass(record, Record), name
+    rows = (
+        (f"`{row.name}`", row.type, ", ".join(part for part in (row.meaning, row.unit and f"*{row.unit}*") if part))
+        for row in describe(record, prefix)
+    )
+    return table(("field", "type", "meaning, *unit*"), rows)
+
+
+def error_codes(argument: str) -> str:
+    """`client` or `kit`: codes and their meaning."""
+    codes: Mapping[str, str] = {"client": CLIENT_CODES, "kit": KIT_CODES}[argument]
+    return table(("code", "meaning"), ((f"`{code}`", meaning) for code, meaning in codes.items()))
+
+
+def named_values(argument: str) -> str:
+    """`MODULE:TABLE FIELD...`: one row per entry of a table of named values, with these fields of it."""
+    name, *fields = argument.split()
+    entries = _load(name)
+    assert isinstance(entries, Mapping), name
+    return table(
+        ("name", *(field.replace("_", " ") for field in fields)),
+        ((f"`{key}`", *(_cell(getattr(entry, field)) for field in fields)) for key, entry in entries.items()),
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple | list | set | frozenset):
+        return ", ".join(f"`{part}`" for part in value) or "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) or "–"
+
+
+def commands(_: str) -> str:
+    """Every command: what `--help` says, as sections and tables."""
+    app = typer.main.get_command(importlib.import_module("pocketrec.cli.main").app)
+    assert isinstance(app, typer.core.TyperGroup)
+    return "\n\n".join(_command(name, command) for name, command in app.commands.items())
+
+
+def _command(name: str, command: Command) -> str:
+    context = command.make_context(f"pocketrec {name}", [], resilient_parsing=True)
+    usage = " ".join([f"pocketrec {name}", *command.collect_usage_pieces(context)])
+    records = (parameter.get_help_record(context) for parameter in command.params)
+    rows = [(f"`{record[0]}`", _meaning(record[1])) for record in records if record]
+    options = [table(("argument or option", "meaning"), rows)] if rows else []
+    parts = [f"## {name}", *_help(command.help), f"```text\n{usage}\n```", *options, *_help(command.epilog)]
+    return "\n\n".join(parts)
+
+
+def _help(text: str | None) -> list[str]:
+    """Paragraphs of a help text; one kept as it is (it begins with a backspace) becomes a block of code."""
+    parts = re.split(r"\n\s*\n", inspect.cleandoc(text or ""))
+    return [_code(part) if "\b" in part else " ".join(part.split()) for part in parts if part.strip()]
+
+
+def _code(part: str) -> str:
+    lines = [re.sub(r"^Examples?: *", "", line.strip()) for line in part.replace("\b", "").splitlines()]
+    return "\n".join(["```sh", *filter(None, lines), "```"])
+
+
+def _meaning(text: str) -> str:
+    """Help of an option, with its default or `required` as a sentence instead of in brackets."""
+    said, _, extra = text.partition("  [")
+    return said + "".join(f" *{part.capitalize()}.*" for part in [extra.rstrip("]")] if part)
+
+
+def public_api(_: str) -> str:
+    """A directive for mkdocstrings per name of `pocketrec.__all__`, where it is defined."""
+    names = getattr(pocketrec, "__all__", ())
+    return "\n\n".join(_directive(name) for name in names)
+
+
+def _directive(name: str) -> str:
+    found = getattr(pocketrec, name)
+    return f"::: {found.__module__}.{found.__qualname__}"
+
+
+def decisions(_: str) -> str:
+    """The decision records, newest number last: number, title, status, date."""
+    rows = []
+    for path in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")):
+        text = path.read_text(encoding="utf-8")
+        title = re.search(r"^# (\d+)\. (.*)$", text, re.M)
+        status = re.search(r"^\*\*Status\*\*: (.*?) · \*\*Date\*\*: (.*)$", text, re.M)
+        assert title and status, f"{path}: no title or status"
+        rows.append((f"[{title[1]}]({path.name})", title[2], status[1], status[2]))
+    return table(("no.", "decision", "status", "date"), rows)
+
+
+def datasets(_: str) -> str:
+    """The datasets that have names."""
+    entries = _load("train.data.datasets:DATASETS")
+    assert isinstance(entries, Mapping)
+    return "\n".join(f"- `{name}`" for name in entries)
+
+
+GENERATORS: dict[str, Callable[[str], str]] = {
+    "record": record_fields,
+    "errors": error_codes,
+    "table": named_values,
+    "commands": commands,
+    "api": public_api,
+    "decisions": decisions,
+    "datasets": datasets,
+}
+
+if __name__ == "__main__":
+    for page in pages():
+        old = page.read_text(encoding="utf-8")
+        if (new := fresh(old)) != old:
+            page.write_text(new, encoding="utf-8")
