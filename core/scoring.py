@@ -9,5 +9,5 @@ MASKED, MASKED_BELOW = -60_000.0, -50_000.0
 
 
 # How the recommender orders what it retrieved: retrieval score + this * predicted stars. Either alone finds fewer films that
-# held-out users liked (DECISIONS).
+# held-out users liked (decision 8).
 STARS_WEIGHT = 0.5

@@ -1,7 +1,7 @@
 """Write the generated parts of the documentation.
 
-A page marks such a part with two comments, `<!-- generated: NAME ARGUMENT -->` and `<!-- end -->`. What is between them comes from the
-code: fields of JSON documents, commands, error codes, tables of named values, the public API, the index of decisions.
+A page marks such a part with two comments, `<!-- generated: NAME ARGUMENT -->` and `<!-- end -->`. What is between them comes
+from the code: fields of JSON documents, commands, error codes, tables of named values, the public API, the index of decisions.
 
 Run `python docs/generate.py` (`make docs` does) after changing any of these; a test compares the committed pages with fresh ones.
 """

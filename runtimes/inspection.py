@@ -11,7 +11,7 @@ from .probing import plan
 # Fewer weights than this stay float32: their bytes are nothing, and the converter keeps to the same bound.
 LEAST_WEIGHTS = 1024
 # XNNPACK of TensorFlow 2.18.1 multiplies int8 inputs wrongly on x86 processors with VNNI where columns are no multiple of this
-# (DECISIONS), whoever made the file.
+# (decision 28), whoever made the file.
 WHOLE_COLUMNS = 4
 
 _RESHAPERS = ("BROADCAST_TO", "BROADCAST_ARGS", "RESHAPE")

@@ -61,7 +61,7 @@ _V8 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 _V82 = f"{_V8} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
 # What phones of 2022 and later add that changes kernels: int8 matrix products, bfloat16, scalable vectors. Without SME, whose int8
 # outer products QEMU 7.2 (Debian 12's) computes wrongly; and as a Cortex-A76 by part, since LiteRT crashes under QEMU when told of
-# newer ones (DECISIONS).
+# newer ones (decision 25).
 _V9 = f"{_V82} i8mm bf16 sve sve2"
 
 TARGETS = {

@@ -13,7 +13,7 @@ from .presentation import duration, percent, significant
 
 Row = Mapping[str, Any]
 REFERENCE = "server/bruteforce/savedmodel"
-# Two runs of the same code on one machine differ by up to this though processes within each agree; see DECISIONS.md.
+# Two runs of the same code on one machine differ by up to this though processes within each agree; see decision 41.
 LEAST_CHANGE = 0.10
 _DESCRIPTIVE = (
     "subject",

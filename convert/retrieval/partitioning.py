@@ -1,6 +1,6 @@
 """Dividing a catalogue into cells of equal size, for retrieval that reads a few of them.
 
-What is known of the queries is used three times, and each time the retrieval needs fewer cells for the same recall (DECISIONS):
+What is known of the queries is used three times, and each time the retrieval needs fewer cells for the same recall (decision 37):
 items are compared in a space weighted by the queries' second moment, cells are represented by what predicts their best score,
 and how many cells are read is chosen on queries that neither saw.
 """

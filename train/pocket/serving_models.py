@@ -12,7 +12,7 @@ from ..tf import tf
 from .ranker import HISTORY_DAMPING, RESIDUAL_DAMPING
 
 # How much an item's popularity counts: this share for an empty history, half of the rest at so many films. Of those with 5 known
-# films .592 instead of .580 find what they watched among 100 (validation); those with all of theirs lose .002. See DECISIONS.
+# films .592 instead of .580 find what they watched among 100 (validation); those with all of theirs lose .002. See decision 21.
 POPULARITY_FLOOR, POPULARITY_HALF = 0.4, 8.0
 
 

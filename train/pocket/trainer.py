@@ -19,7 +19,7 @@ from .ranker import PocketRanking, RankingSettings
 from .retriever import PocketRetrieval, RetrievalSettings
 from .serving_models import PocketCandidate, PocketQuery, PocketRanker, PocketScorer
 
-# Films of the query; 200 keeps .8934 of .8921 RMSE (100: .901, 50: .913), see DECISIONS.
+# Films of the query; 200 keeps .8934 of .8921 RMSE (100: .901, 50: .913), see decision 18.
 WINDOW = 200
 # With `random`, what is held out lies between the history's events; otherwise it comes after them (RetrievalSettings.causal).
 CAUSAL = {"random": 0.0, "temporal": 0.5, "leave-last-out": 0.5}

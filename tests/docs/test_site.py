@@ -1,0 +1,58 @@
+"""The site builds without a warning, and fetches nothing from outside."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def build(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [
+        Path(sys.executable).with_name("mkdocs"),
+        "build",
+        "--quiet",
+        "--site-dir",
+        out,
+        "-f",
+        folder / "mkdocs.yml",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """What the site is made of, with the package as it is installed (`make tree`)."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copytree(ROOT / "docs", folder / "docs")
+    for name in ("mkdocs.yml", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, folder)
+    package = folder / "build" / "tree" / "pocketrec"
+    shutil.copytree(ROOT / "pocketrec", package)
+    for name in ("core", "runtimes", "train", "convert", "benchmarks", "android_assets", "cli"):
+        shutil.copytree(ROOT / name, package / name, ignore=shutil.ignore_patterns("client", "sample", "__pycache__"))
+    return folder
+
+
+@pytest.mark.full
+def test_the_site_builds_strictly_and_needs_nothing_from_outside(copy, tmp_path):
+    done = build(copy, tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    for page in (tmp_path / "site").rglob("*.html"):
+        loaded = re.findall(r"<(?:script|link|img)[^>]*?(?:src|href)=\"?(https?:[^\" >]*)", page.read_text("utf-8"))
+        assert loaded == [], page
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("broken", ["[x](no-such-page.md)", "[x](parity.md#no-such-heading)"])
+def test_a_broken_link_fails_the_build(copy, tmp_path, broken):
+    page = copy / "docs" / "ci.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(f"{text}\n{broken}\n", encoding="utf-8")
+    done = build(copy, tmp_path / "site")
+    page.write_text(text, encoding="utf-8")
+    assert done.returncode == 1 and "no-such" in done.stderr
