@@ -43,7 +43,7 @@ NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 def words(line: str) -> list[str]:
     """A line without its numbers, lines of tables and spacing."""
-    return re.sub(r"[│┃]", " ", NUMBER.sub("#", SECONDS.sub("", line))).split()
+    return re.sub(r"[│┃,]", " ", NUMBER.sub("#", SECONDS.sub("", line))).split()
 
 
 def numbers(line: str) -> list[float]:
@@ -116,6 +116,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert (tmp_path / "bundle" / "manifest.json").exists()
 
 
+@pytest.mark.full
 def test_commands_for_a_savedmodel_of_ones_own_run(pocketrec, tmp_path):
     import numpy as np
     from pocketrec.train.tf import tf

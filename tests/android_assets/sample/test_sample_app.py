@@ -59,9 +59,7 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("apk") / "work"
     for number, code in enumerate(snippets()):
         (folder / "r" / f"docs{number}").mkdir(parents=True)
-        (folder / "r" / f"docs{number}" / "Docs.kt").write_text(
-            f"package docs{number}\n\n{code}", encoding="utf-8"
-        )
+        (folder / "r" / f"docs{number}" / "Docs.kt").write_text(f"package docs{number}\n\n{code}", encoding="utf-8")
     return folder
 
 
