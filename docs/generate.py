@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import typer
@@ -125,13 +126,16 @@ def _meaning(text: str) -> str:
 
 def public_api(_: str) -> str:
     """A directive for mkdocstrings per name of `pocketrec.__all__`, where it is defined."""
-    names = getattr(pocketrec, "__all__", ())
-    return "\n\n".join(_directive(name) for name in names)
+    values = (getattr(pocketrec, name) for name in pocketrec.__all__)
+    defined = [value for value in values if inspect.isclass(value) or inspect.isfunction(value)]
+    functions = [value for value in defined if inspect.isfunction(value)]
+    results = [value for value in defined if inspect.isclass(value)]
+    parts = [("Functions", functions), ("Results and errors", results)]
+    return "\n\n".join(f"## {title}\n\n" + "\n\n".join(map(_directive, values)) for title, values in parts)
 
 
-def _directive(name: str) -> str:
-    found = getattr(pocketrec, name)
-    return f"::: {found.__module__}.{found.__qualname__}"
+def _directive(value: type | FunctionType) -> str:
+    return f"::: {value.__module__}.{value.__qualname__}"
 
 
 def decisions(_: str) -> str:

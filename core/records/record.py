@@ -92,7 +92,8 @@ def type_words(hint: object) -> str:
         kinds = list(dict.fromkeys(type_words(a) for a in arguments if a is not Ellipsis))
         return f"[{', '.join(type_words(a) for a in arguments)}]" if _is_pair(hint) else f"list of {kinds[0]}"
     if origin is dict:
-        return f"object of {type_words(arguments[1])}"
+        values = type_words(arguments[1])
+        return values if values == "object" else f"object of {values}"
     if origin is typing.Literal:
         return ", ".join(f"`{a}`" for a in arguments)
     names: dict[object, str] = {str: "string", int: "int", float: "float", bool: "bool", type(None): "null"}

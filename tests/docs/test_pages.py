@@ -49,7 +49,7 @@ def test_every_command_and_public_name_is_in_the_reference():
         for option in (option for parameter in command.params for option in parameter.opts if option.startswith("--")):
             assert option in commands, (name, option)
     api = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
-    assert [name for name in getattr(pocketrec, "__all__", ()) if f".{name}\n" not in api] == []
+    assert [name for name in pocketrec.__all__ if name != "__version__" and f".{name}\n" not in api] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
