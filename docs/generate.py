@@ -19,6 +19,7 @@ from pocketrec.core.error_codes import CLIENT_CODES, KIT_CODES
 from pocketrec.core.records.record import Record, describe
 
 import pocketrec
+from pocketrec.api.tables import TABLES
 
 Command: TypeAlias = Any  # Typer's own copy of Click has no public name
 
@@ -103,7 +104,8 @@ def _command(name: str, command: Command) -> str:
     records = (parameter.get_help_record(context) for parameter in command.params)
     rows = [(f"`{record[0]}`", _meaning(record[1])) for record in records if record]
     options = [table(("argument or option", "meaning"), rows)] if rows else []
-    parts = [f"## {name}", *_help(command.help), f"```text\n{usage}\n```", *options, *_help(command.epilog)]
+    about, *examples = _help(command.help)
+    parts = [f"## {name}", about, f"```text\n{usage}\n```", *options, *_help(command.epilog), *examples]
     return "\n\n".join(parts)
 
 
@@ -150,11 +152,12 @@ def decisions(_: str) -> str:
     return table(("no.", "decision", "status", "date"), rows)
 
 
-def datasets(_: str) -> str:
-    """The datasets that have names."""
-    entries = _load("train.data.datasets:DATASETS")
-    assert isinstance(entries, Mapping)
-    return "\n".join(f"- `{name}`" for name in entries)
+def names(argument: str) -> str:
+    """`TABLE`: what `pocketrec list TABLE` shows; without an argument every table, as sections."""
+    if not argument:
+        return "\n\n".join(f"## {name}\n\n{names(name)}" for name in TABLES)
+    entries = pocketrec.names(argument)
+    return table(("name", "meaning"), ((f"`{name}`", meaning or "–") for name, meaning in entries.items()))
 
 
 GENERATORS: dict[str, Callable[[str], str]] = {
@@ -164,7 +167,7 @@ GENERATORS: dict[str, Callable[[str], str]] = {
     "commands": commands,
     "api": public_api,
     "decisions": decisions,
-    "datasets": datasets,
+    "names": names,
 }
 
 if __name__ == "__main__":

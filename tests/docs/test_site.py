@@ -56,3 +56,26 @@ def test_a_broken_link_fails_the_build(copy, tmp_path, broken):
     done = build(copy, tmp_path / "site")
     page.write_text(text, encoding="utf-8")
     assert done.returncode == 1 and "no-such" in done.stderr
+
+
+@pytest.mark.full
+def test_no_page_scrolls_sideways_on_a_phone(copy, tmp_path):
+    """Wide tables and terminal output scroll inside themselves."""
+    from playwright.sync_api import sync_playwright
+    from pocketrec.runtimes.litert_js import missing_browser
+
+    if reason := missing_browser():
+        pytest.skip(reason)
+    assert build(copy, tmp_path / "site").returncode == 0
+    with sync_playwright() as browsers:
+        program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+        browser = browsers.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        wide = {}
+        for path in sorted((tmp_path / "site").rglob("*.html")):
+            page.goto(path.as_uri())
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > 390:
+                wide[path.name] = width
+        browser.close()
+    assert wide == {}
