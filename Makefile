@@ -46,7 +46,7 @@ android-test: $(STAMP)
 	$(BIN)/python -m pytest -m android tests/android_assets
 
 quality: $(STAMP)
-	$(BIN)/python -m pocketrec.train.quality
+	$(BIN)/python tools/quality.py
 
 lint: $(STAMP) tree
 	$(BIN)/ruff check .

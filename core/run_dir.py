@@ -8,6 +8,7 @@ from typing import Any
 from .documents import RUN_SCHEMA, VARIANTS_SCHEMA, read_json
 from .errors import InputError
 from .hashing import sha256_file
+from .records.run import RunRecord
 from .records.variants import Variant, read_variants
 
 
@@ -28,6 +29,15 @@ class Run:
     @property
     def reports(self) -> Path:
         return self.root / "reports"
+
+    @property
+    def record(self) -> RunRecord:
+        """trained/run.json, read anew and checked.
+
+        Raises:
+            InputError: it is missing, of another schema, or lacks a field.
+        """
+        return RunRecord.from_json(self.run_json, str(self.trained / "run.json"))
 
     @property
     def run_json(self) -> dict[str, Any]:

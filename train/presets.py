@@ -1,9 +1,10 @@
-"""The presets: what is trained, by name."""
+"""The presets: what is trained, by name. Trainers are imported when they are called, and TensorFlow with them."""
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from .data.datasets import ItemsBy
+from .data.ratings import Ratings
+from .trained_models import TrainedModels, Trainer, TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -12,33 +13,43 @@ class Preset:
 
     Attributes:
         summary: one line for people.
-        item_key: which MovieLens column is an item's id: `title` or `movie_id`.
-        trainer: `module:function` below this package, imported only when it is used.
-        by_popularity: whether items are put in the order of how often they are rated.
+        items_by: what makes two items of a named dataset one, their id or their title.
+        trainer: trains on one part of the ratings and evaluates on the other.
+        by_popularity: whether items are numbered by how often they are rated, most first.
+        has_train_metrics: whether `--train-metrics` means anything.
     """
 
     summary: str
-    item_key: str
-    trainer: str
+    items_by: ItemsBy
+    trainer: Trainer
     by_popularity: bool = True
+    has_train_metrics: bool = False
 
-    def load(self) -> Callable[..., dict[str, Any]]:
-        """Import the trainer, and TensorFlow with it."""
-        module, _, function = self.trainer.partition(":")
-        return getattr(importlib.import_module(f".{module}", __package__), function)
+
+def _pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> TrainedModels:
+    from .pocket.trainer import train_pocket
+
+    return train_pocket(train, test, options)
+
+
+def _tutorial(train: Ratings, test: Ratings, options: TrainingOptions) -> TrainedModels:
+    from .tutorial import train_tutorial
+
+    return train_tutorial(train, test, options)
 
 
 PRESETS = {
     "pocket": Preset(
-        "history and declared preferences in, no user id: serves people no training run has met",
-        "movie_id",
-        "pocket.trainer:train_pocket",
+        "history and declared preferences in, no user id: serves users that were not trained on",
+        items_by="id",
+        trainer=_pocket,
     ),
     "tutorial": Preset(
         "TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in",
-        "title",
-        "tutorial:train_tutorial",
+        items_by="title",
+        trainer=_tutorial,
         by_popularity=False,  # the tutorials sort their titles
+        has_train_metrics=True,
     ),
 }
 DEFAULT_PRESET = "pocket"

@@ -1,4 +1,4 @@
-"""Recommendations from a run's SavedModels, as the server would make them."""
+"""Recommendations from a run's SavedModels, as a server would make them."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,8 @@ def recommend_from_run(run: Run, question: Question) -> Answer:
     items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
     check_top(question.top, len(items), "the size of the catalogue")
     data = HeldOut(run)
-    asked = question.asked(data.catalogue, items, run.run_json["data"]["rating_range"], data.query)
+    record = run.record
+    asked = question.asked(data.catalogue, items, record.data.rating_range, data.query)
     from .export.savedmodels import load_signature
 
     asking = replace(asked.query, items=np.zeros(1, np.int32))  # a user-keyed query is asked once for each candidate
@@ -31,6 +32,6 @@ def recommend_from_run(run: Run, question: Question) -> Answer:
     ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
     ranking = load_signature(run.saved_model("ranking"), "serving_default")
     stars = ask(ranking, replace(asked.query, items=ids), data.catalogue)["rating"].reshape(-1)
-    final = scores[0, ids] + (STARS_WEIGHT * stars if "recommender" in run.run_json["graphs"] else 0)
+    final = scores[0, ids] + (STARS_WEIGHT * stars if "recommender" in record.graphs else 0)
     order = np.argsort(-final, kind="stable")[: question.top]
     return make_answer(items, ids[order], final[order], stars[order], asked.notes)

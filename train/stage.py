@@ -1,10 +1,12 @@
 """The train stage: ratings in, RUN/trained out."""
 
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,155 +15,212 @@ from ..core.documents import RUN_SCHEMA, kit_version, write_json
 from ..core.errors import InputError, pick
 from ..core.hashing import sha256_file, sha256_tree
 from ..core.host import describe_host
+from ..core.records.run import DataRecord, RowReport, RunRecord
 from ..core.run_dir import Run
 from ..core.vocabulary_files import write_lines, write_vocabulary
 from ..runtimes.runtimes import runtime_packages
 from .data.columns import is_table, parse_columns
-from .data.datasets import DATASETS
+from .data.datasets import DATASETS, DEFAULT_DATASET, ItemsBy
 from .data.item_content import declared_preferences, filter_genres
 from .data.ratings import SPLITS, Ratings, by_popularity, split_ratings
-from .pocket.content_vectors import CONTENT_FILE
-from .presets import DEFAULT_PRESET, PRESETS
+from .presets import DEFAULT_PRESET, PRESETS, Preset
+from .trained_models import TrainedModels, TrainingOptions
+
+if TYPE_CHECKING:
+    from .export.savedmodels import Export
 
 log = logging.getLogger(__name__)
 
+DEFAULT_SPLIT, DEFAULT_SEED = "random", 42
+# Metrics are means over held-out users: with 100 of them a share's standard error is up to 0.05.
+FEW_USERS = 100
+
+PathLike = str | os.PathLike[str]
+Loader = Callable[[ItemsBy], tuple[Ratings, RowReport | None]]
+
 
 def train(
-    out: Path,
+    out: PathLike,
     *,
-    data: str = "movielens/100k",
+    data: PathLike = DEFAULT_DATASET,
     preset: str = DEFAULT_PRESET,
-    split: str = "random",
-    seed: int = 42,
-    data_dir: Path | None = None,
+    split: str = DEFAULT_SPLIT,
+    seed: int = DEFAULT_SEED,
+    data_dir: PathLike | None = None,
     train_metrics: bool = False,
     columns: str = "",
-    item_features: Path | None = None,
-    user_features: Path | None = None,
+    item_features: PathLike | None = None,
+    user_features: PathLike | None = None,
     with_baselines: bool = False,
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
 
+    The baselines come last, after RUN/trained is complete: interrupting them leaves a finished run without their rows.
+
     Args:
         out: the run to create; must not hold anything yet.
-        data: a dataset name such as `movielens/100k`, or a CSV or Parquet file of ratings.
-        columns: `user=...,item=...` for a file whose columns have other names.
-        item_features, user_features: optional files about items and users, for a file of ratings.
+        data: a key of `DATASETS`, or a CSV or Parquet file of ratings.
         preset: a key of `PRESETS`.
         split: a key of `SPLITS`.
         seed: seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
-        data_dir: a prepared TFDS directory, or GroupLens' folder or zip.
-        train_metrics: compute the retrieval task's metrics while training too (slow).
-        with_baselines: fit the classics on the same split too; run.json keeps their rows.
+        data_dir: where a named dataset is looked for first; see its loader.
+        train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
+        columns: `user=...,item=...` for a file whose columns have other names.
+        item_features, user_features: optional files about items and users, for a file of ratings.
+        with_baselines: also fit and evaluate the baselines on the same split.
+
+    Returns:
+        The finished run.
 
     Raises:
-        InputError: an argument is wrong; said before anything slow.
-        CheckFailed: a SavedModel does not answer as the trained model did.
+        InputError: an argument or the data is wrong; arguments are checked before anything slow.
+        CheckFailed: training diverged, or a SavedModel does not answer as the trained model did.
     """
-    chosen = PRESETS[pick("--preset", preset, PRESETS)]
-    load = _loader(data, chosen.item_key, data_dir, columns, item_features, user_features)
+    run, chosen = Run(Path(out)), PRESETS[pick("--preset", preset, PRESETS)]
+    load = _loader(data, data_dir, columns, item_features, user_features)
+    _check_options(chosen, preset, split, seed, train_metrics)
+    require_empty(run.root)
+    with atomic_dir(run.trained) as folder:
+        ratings, report = load(chosen.items_by)
+        parts = _split(chosen, ratings, split, seed)
+        log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
+        models, seconds = _fitted(chosen, parts, TrainingOptions(seed, split, train_metrics))
+        log.info("saving SavedModels, loading each again and comparing")
+        _write(folder, models, parts)
+        record = _record(folder, models, ratings, preset, split, seed, seconds)
+        record = replace(record, rows=report, warnings=_warnings(parts))
+        write_json(folder / "run.json", record.to_json())
+    if with_baselines:
+        _add_baselines(run, parts)
+    return run
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Ratings to train on and ratings held out, over the same vocabularies."""
+
+    train: Ratings
+    test: Ratings
+
+
+def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_metrics: bool) -> None:
     pick("--split", split, SPLITS)
     if not 0 <= seed < 2**32:
-        raise InputError("--seed", expected="0 to 4294967295", given=seed, do="choose another")
-    require_empty(out)
-    with atomic_dir(out / "trained") as folder:
-        ratings, report = load()
-        train_part, test_part = split_ratings(ratings, split, seed)
-        if chosen.by_popularity:
-            train_part, test_part = by_popularity(train_part, test_part)
-        from .tf import make_deterministic
-
-        make_deterministic(seed)
-        log.info(f"training {preset} on {len(train_part):,} ratings, {len(test_part):,} held out")
-        started = time.monotonic()
-        result = chosen.load()(train_part, test_part, seed=seed, split=split, train_metrics=train_metrics)
-        seconds = time.monotonic() - started
-        log.info("saving SavedModels, loading each again and comparing")
-        _write(folder, result, train_part, test_part)
-        record = _run_json(folder, result, ratings, preset, split, seed, seconds)
-        classics = _baselines(train_part, test_part) if with_baselines else None
-        host = describe_host(runtime_packages())
-        write_json(folder / "run.json", {**record, "baselines": classics, "rows": report, "host": host})
-    return Run(out)
+        raise InputError(
+            "--seed", expected="0 to 4294967295", given=seed, do="choose another", code="VALUE_OUT_OF_RANGE"
+        )
+    if train_metrics and not chosen.has_train_metrics:
+        able = " or ".join(name for name, each in PRESETS.items() if each.has_train_metrics)
+        raise InputError(
+            "--train-metrics", expected=f"--preset {able}", given=preset, do="leave it out", code="OPTION_CONFLICT"
+        )
 
 
-def _baselines(train_part: Ratings, test_part: Ratings) -> list[dict[str, Any]]:
-    from .baselines import evaluate_baselines
+def _split(chosen: Preset, ratings: Ratings, split: str, seed: int) -> _Parts:
+    train_part, test_part = split_ratings(ratings, split, seed)
+    if chosen.by_popularity:
+        train_part, test_part = by_popularity(train_part, test_part)
+    return _Parts(train_part, test_part)
 
-    log.info("fitting the baselines")
-    return evaluate_baselines(train_part, test_part)
+
+def _fitted(chosen: Preset, parts: _Parts, options: TrainingOptions) -> tuple[TrainedModels, float]:
+    """Trained models, and the seconds that took."""
+    from .tf import make_deterministic
+
+    make_deterministic(options.seed)
+    started = time.monotonic()
+    models = chosen.trainer(parts.train, parts.test, options)
+    return models, time.monotonic() - started
+
+
+def _add_baselines(run: Run, parts: _Parts) -> None:
+    """Fit the baselines and write run.json anew with their rows."""
+    from .baselines.evaluation import evaluate_baselines
+
+    rows = evaluate_baselines(parts.train, parts.test)
+    write_json(run.trained / "run.json", replace(run.record, baselines=rows).to_json())
 
 
 def _loader(
-    data: str,
-    item_key: str,
-    data_dir: Path | None,
-    columns: str,
-    items: Path | None,
-    users: Path | None,
-) -> Callable[[], tuple[Ratings, dict[str, Any] | None]]:
-    """Check what was asked for, and return what loads it: the ratings, and the report on a file's rows."""
-    if is_table(data):
-        mapping = parse_columns(columns) if columns else None
-
-        def read() -> tuple[Ratings, dict[str, Any]]:
-            from .data.ratings_file import read_ratings
-
-            ratings, report = read_ratings(Path(data), columns=mapping, item_features=items, user_features=users)
-            for line in report.lines():
-                log.info(line)
-            return ratings, report.to_json()
-
-        return read
-    pick("--data", data, DATASETS)
+    data: PathLike, data_dir: PathLike | None, columns: str, items: PathLike | None, users: PathLike | None
+) -> Loader:
+    """Check where the ratings come from, and return what loads them."""
+    name = os.fspath(data)
+    if is_table(name):
+        return _file_loader(Path(name), columns, items, users)
+    pick("--data", name, DATASETS)
     for option, value in (("--columns", columns), ("--item-features", items), ("--user-features", users)):
         if value:
-            raise InputError(option, expected="a file of ratings as --data", given=data, do="leave it out")
+            raise InputError(
+                option, expected="a file of ratings as --data", given=value, do="leave it out", code="OPTION_CONFLICT"
+            )
 
-    def load() -> tuple[Ratings, None]:
-        from .data.movielens import load_movielens
-
-        return load_movielens(data, item_key=item_key, data_dir=data_dir), None
+    def load(items_by: ItemsBy) -> tuple[Ratings, None]:
+        ratings = DATASETS[name].load(items_by=items_by, data_dir=_path(data_dir))
+        return replace(ratings, name=name), None
 
     return load
 
 
-def _write(folder: Path, result: dict[str, Any], train_part: Ratings, test_part: Ratings) -> None:
+def _file_loader(path: Path, columns: str, items: PathLike | None, users: PathLike | None) -> Loader:
+    mapping = parse_columns(columns) if columns else {}
+
+    def load(_: ItemsBy) -> tuple[Ratings, RowReport]:
+        from .data.ratings_file import read_ratings
+
+        ratings, report = read_ratings(path, columns=mapping, item_features=_path(items), user_features=_path(users))
+        for line in report.lines():
+            log.info(line)
+        return ratings, report
+
+    return load
+
+
+def _path(given: PathLike | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _warnings(parts: _Parts) -> list[str]:
+    """What makes the metrics doubtful; also logged."""
+    users = len(np.unique(parts.test.user))
+    if users >= FEW_USERS:
+        return []
+    warning = f"ratings of only {users} users are held out: metrics over fewer than {FEW_USERS} are too noisy to compare models"
+    log.warning(warning)
+    return [warning]
+
+
+def _write(folder: Path, models: TrainedModels, parts: _Parts) -> None:
     from .export.savedmodels import write_saved_model
 
-    for name, export in result["exports"].items():
+    for name, export in models.exports.items():
         write_saved_model(export, folder / name)
-    np.save(folder / "candidates.npy", np.ascontiguousarray(result["candidates"], np.float32))
-    write_vocabulary(folder / "vocabularies" / "items.txt", train_part.items)
-    write_vocabulary(folder / "vocabularies" / "users.txt", train_part.users)
-    write_vocabulary(folder / "candidate_ids.txt", train_part.items)
-    items = [
-        {"id": i, "title": t, "genres": g}
-        for i, t, g in zip(train_part.items, train_part.titles, train_part.genres, strict=True)
-    ]
-    write_lines(folder / "items.json", items)
-    users = [
-        {"id": u, "preferences": p} for u, p in zip(train_part.users, declared_preferences(train_part), strict=True)
-    ]
-    write_lines(folder / "users.json", users)
-    if genres := filter_genres(train_part):
-        write_vocabulary(folder / "vocabularies" / "genres.txt", genres)
-    if "preferences" in result:
-        write_vocabulary(folder / "vocabularies" / "preferences.txt", result["preferences"])
-    if "content" in result:
-        result["content"].write(folder / CONTENT_FILE)
-    if "curves" in result:
-        write_json(folder / "curves.json", {"schema": "pocketrec.curves/1", **result["curves"]})
-    for name, part in (("history", train_part), ("heldout", test_part)):
+    np.save(folder / "candidates.npy", np.ascontiguousarray(models.candidates, np.float32))
+    _write_vocabularies(folder, models, parts.train)
+    for name, write in models.files.items():
+        write(folder / name)
+    for name, part in (("history", parts.train), ("heldout", parts.test)):
         write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
 
 
-def _graphs(exports: dict[str, Any], is_implicit: bool) -> list[str]:
+def _write_vocabularies(folder: Path, models: TrainedModels, known: Ratings) -> None:
+    vocabularies = {"items": known.items, "users": known.users, "genres": filter_genres(known) or None}
+    for name, tokens in (vocabularies | {"preferences": models.preferences}).items():
+        if tokens is not None:
+            write_vocabulary(folder / "vocabularies" / f"{name}.txt", tokens)
+    write_vocabulary(folder / "candidate_ids.txt", known.items)
+    described = zip(known.items, known.titles, known.genres, strict=True)
+    write_lines(folder / "items.json", [{"id": i, "title": t, "genres": g} for i, t, g in described])
+    declared = zip(known.users, declared_preferences(known), strict=True)
+    write_lines(folder / "users.json", [{"id": u, "preferences": p} for u, p in declared])
+
+
+def _graphs(exports: Iterable["Export"], is_implicit: bool) -> list[str]:
     """Graphs that these SavedModels can be converted to.
 
-    A retriever is a query encoder over the candidates; a recommender is both, where ratings say more than that somebody came.
+    A retriever is a query encoder over the candidates. A recommender is both, where predicted ratings differ between items.
     """
-    named = {name for export in exports.values() for name in export.signatures} - {"serving_default"}
+    named = {name for export in exports for name in export.signatures} - {"serving_default"}
     if "query_encoder" in named:
         named.add("retriever")
     if {"retriever", "ranker"} <= named and not is_implicit:
@@ -169,32 +228,37 @@ def _graphs(exports: dict[str, Any], is_implicit: bool) -> list[str]:
     return sorted(named)
 
 
-def _run_json(
-    folder: Path, result: dict[str, Any], ratings: Ratings, preset: str, split: str, seed: int, seconds: float
-) -> dict[str, Any]:
+def _record(
+    folder: Path, models: TrainedModels, ratings: Ratings, preset: str, split: str, seed: int, seconds: float
+) -> RunRecord:
     files = sorted(p for p in folder.iterdir() if p.is_file())
-    return {
-        "schema": RUN_SCHEMA,
-        "kit_version": kit_version(),
-        "preset": preset,
-        "split": split,
-        "seed": seed,
-        "data": {
-            "name": ratings.name,
-            "n_ratings": len(ratings),
-            "n_users": len(ratings.users),
-            "n_items": len(ratings.items),
-            "is_implicit": ratings.is_implicit,
-            "rating_range": [float(ratings.rating.min()), float(ratings.rating.max())],
-            "sha256": ratings.sha256(),
-        },
-        "metrics": result["metrics"],
-        "window": result.get("window"),
-        "settings": result.get("settings", {}),
-        "graphs": _graphs(result["exports"], ratings.is_implicit),
-        "scann": result["scann"],
-        "saved_models": {name: sha256_tree(folder / name) for name in result["exports"]},
-        "files": {path.name: sha256_file(path) for path in files},
-        "train_s": round(seconds, 3),
-        "stage_s": {name: round(value, 3) for name, value in result["seconds"].items()},
-    }
+    return RunRecord(
+        schema=RUN_SCHEMA,
+        kit_version=kit_version(),
+        preset=preset,
+        split=split,
+        seed=seed,
+        data=_data_record(ratings),
+        metrics=models.metrics,
+        window=models.window,
+        settings=models.settings,
+        graphs=_graphs(models.exports.values(), ratings.is_implicit),
+        scann=models.scann,
+        saved_models={name: sha256_tree(folder / name) for name in models.exports},
+        files={path.name: sha256_file(path) for path in files},
+        train_s=round(seconds, 3),
+        stage_s={name: round(value, 3) for name, value in models.seconds.items()},
+        host=describe_host(runtime_packages()),
+    )
+
+
+def _data_record(ratings: Ratings) -> DataRecord:
+    return DataRecord(
+        name=ratings.name,
+        n_ratings=len(ratings),
+        n_users=len(ratings.users),
+        n_items=len(ratings.items),
+        is_implicit=ratings.is_implicit,
+        rating_range=(float(ratings.rating.min()), float(ratings.rating.max())),
+        sha256=ratings.sha256(),
+    )

@@ -1,40 +1,45 @@
-"""The one place TensorFlow is imported, with Keras 2 (TensorFlow Recommenders needs it) and its logging turned down.
+"""The one place TensorFlow is imported: `from .tf import Tensor, tf`.
 
-from .tf import tf
+Importing this module imports TensorFlow with Keras 2 and leaves the environment and the warning filters as they were; see
+`tensorflow_setup` for what the command sets besides.
 """
 
-import os
-import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("TFDS_DISABLE_PROGRESS_BAR", "1")
-warnings.filterwarnings("ignore", category=DeprecationWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow.*")
+from ..core.errors import InputError
+from .tensorflow_setup import legacy_keras_selected, require_keras_2
 
-from ..core.errors import InputError  # noqa: E402
-
+require_keras_2()
 try:
-    import absl.logging
-    import tensorflow
+    with legacy_keras_selected():
+        import tensorflow
+
+        _ = tensorflow.keras.layers  # TensorFlow loads its Keras at the first use
 except ImportError as error:
     raise InputError(
         "TensorFlow",
         expected="tensorflow 2.18",
         given=f"an import error ({error})",
         do="pip install 'pocketrec[train]'",
+        code="NOT_INSTALLED",
     ) from error
 
-tf: Any = tensorflow  # its published type stubs know neither Keras 2 nor half of the module
-tf.get_logger().setLevel("ERROR")
-absl.logging.set_verbosity(absl.logging.ERROR)
+# TensorFlow's type stubs know neither Keras 2 nor half of the module.
+Tensor: TypeAlias = Any
+Module: TypeAlias = Any
+tf: Module = tensorflow
 
-__all__ = ["tf"]
+__all__ = ["Module", "Tensor", "make_deterministic", "tf"]
 
 
 def make_deterministic(seed: int) -> None:
-    """Seed Python, NumPy and TensorFlow and allow only deterministic kernels, so that a seed gives the same weights."""
+    """Make training in this process a function of `seed`, for as long as the process lives.
+
+    Seeds Python's, NumPy's and TensorFlow's global random generators, and allows TensorFlow only kernels that give the same
+    result every time, which are slower; an operation without such a kernel raises `tf.errors.UnimplementedError`.
+
+    Args:
+        seed: 0 to 2**32 - 1.
+    """
     tf.keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

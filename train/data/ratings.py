@@ -18,14 +18,15 @@ class Ratings:
         name: dataset name, such as `movielens/100k`.
         user: int32[n], index into `users`.
         item: int32[n], index into `items`.
-        rating: float32[n], in stars.
-        timestamp: int64[n], seconds since 1970-01-01 UTC.
+        rating: float32[n], on the source's scale.
+        timestamp: int64[n], seconds since 1970-01-01 UTC; the row's number where the source has no times.
         users: distinct user ids.
         items: distinct item ids; the order of every item table made from them.
         titles: display title of each item.
         genres: genre names of each item.
         user_preferences: declared preferences of each user, tokens such as `gender:F`; empty when nothing is known.
         is_implicit: every row is a positive and the ratings mean nothing.
+        has_timestamps: whether the source says when each interaction happened.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Ratings:
     genres: list[list[str]]
     user_preferences: list[list[str]] = field(default_factory=list)
     is_implicit: bool = False
+    has_timestamps: bool = True
 
     def __len__(self) -> int:
         return len(self.user)
@@ -50,7 +52,7 @@ class Ratings:
         )
 
     def sha256(self) -> str:
-        """Hex SHA-256 over vocabularies and interactions: what a run says it was trained on."""
+        """Hex SHA-256 over vocabularies and interactions, by which run.json identifies the data."""
         digest = hashlib.sha256()
         features = ["\t".join(row) for rows in (self.genres, self.user_preferences) for row in rows]
         for tokens in (self.users, self.items, self.titles, features):
@@ -61,10 +63,10 @@ class Ratings:
 
 
 def by_popularity(train: Ratings, test: Ratings) -> tuple[Ratings, Ratings]:
-    """The same interactions over items in the order of how often `train` rates them, most first; equal ones keep their order.
+    """The same interactions, items renumbered by how often `train` rates them, most first; ties keep their order.
 
-    A runtime's top k keeps a heap of the best so far: where likely items come first, most of the others end at one comparison
-    that the processor foresees.
+    It makes retrieval faster: a runtime's top k keeps a heap of the best so far, and once the likely items have been seen, most
+    others are rejected by a single, well predicted comparison.
     """
     counts = np.bincount(train.item, minlength=len(train.items))
     order = np.argsort(-counts, kind="stable")
@@ -108,10 +110,33 @@ def _last_of_each_user(ratings: Ratings, count: Callable[[np.ndarray], np.ndarra
     return held_out
 
 
-SPLITS: dict[str, Callable[[Ratings, int], np.ndarray]] = {
-    "random": _random,
-    "temporal": lambda ratings, seed: _last_of_each_user(ratings, lambda events: events // 5),
-    "leave-last-out": lambda ratings, seed: _last_of_each_user(ratings, lambda events: (events > 1).astype(int)),
+@dataclass(frozen=True)
+class Split:
+    """A way to hold ratings out.
+
+    Attributes:
+        summary: one line for people.
+        held_out: ratings and seed to bool[n].
+        is_future: what is held out of a user comes after everything they are trained on; needs timestamps.
+    """
+
+    summary: str
+    held_out: Callable[[Ratings, int], np.ndarray]
+    is_future: bool
+
+
+SPLITS = {
+    "random": Split("a random fifth of the ratings", _random, is_future=False),
+    "temporal": Split(
+        "each user's last fifth of the ratings, rounded down",
+        lambda ratings, _: _last_of_each_user(ratings, lambda events: events // 5),
+        is_future=True,
+    ),
+    "leave-last-out": Split(
+        "each user's last rating; users with a single one stay in training",
+        lambda ratings, _: _last_of_each_user(ratings, lambda events: (events > 1).astype(int)),
+        is_future=True,
+    ),
 }
 
 
@@ -119,19 +144,28 @@ def split_ratings(ratings: Ratings, split: str, seed: int) -> tuple[Ratings, Rat
     """Split into training and held-out parts; both keep the source's row order.
 
     Args:
-        split: `random` (80/20 by a PCG64 permutation), `temporal` (each user's last 20%, rounded down) or
-            `leave-last-out` (each user's last event; users with one event stay in training). Events of a user with equal
-            timestamps keep the source's order.
+        split: a key of `SPLITS`. Events of a user with equal timestamps keep the source's order.
+        seed: of the PCG64 generator, where the split is random.
 
     Raises:
-        InputError: unknown split, or nothing would be left on one side.
+        InputError: unknown split, no timestamps to split by, or nothing would be left on one side.
     """
-    held_out = SPLITS[pick("--split", split, SPLITS)](ratings, seed)
+    chosen = SPLITS[pick("--split", split, SPLITS)]
+    if chosen.is_future and not ratings.has_timestamps:
+        raise InputError(
+            "--split",
+            expected=f"ratings with timestamps for {split}",
+            given=f"{ratings.name}, which has no timestamp column",
+            do="pass --columns timestamp=COLUMN, or --split random",
+            code="SPLIT_IMPOSSIBLE",
+        )
+    held_out = chosen.held_out(ratings, seed)
     if held_out.all() or not held_out.any():
         raise InputError(
             "--split",
             expected="ratings on both sides of the split",
             given=f"{len(ratings)} ratings in all",
             do="use more ratings",
+            code="SPLIT_IMPOSSIBLE",
         )
     return ratings.take(np.flatnonzero(~held_out)), ratings.take(np.flatnonzero(held_out))

@@ -1,17 +1,16 @@
 """TFRS' retrieval layers over trained towers, ready to be saved."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from ..tf import tf
+from ...core.records.record import Json
+from ..tf import Tensor, tf
+from ..tfrs import tfrs
 from .savedmodels import Export
-from .scann_settings import scann_settings
+from .scann_settings import ScannSettings, scann_settings
 
-import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
-
-_layers: Any = tensorflow_recommenders.layers.factorized_top_k
+_layers = tfrs.layers.factorized_top_k
 
 INDEX_K = 100
 # TFRS' default number of leaves; ScaNN refuses to build more leaves than there are items.
@@ -19,36 +18,37 @@ TFRS_LEAVES = 100
 
 
 class AdvisedScann(_layers.ScaNN):
-    """TFRS' layer over an index set up as `scann_settings` says; the layer's own arguments always build a tree."""
+    """TFRS' layer over an index configured by `scann_settings`; the layer's own arguments always build a tree."""
 
-    def __init__(self, query_model: Any, k: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, query_model: Tensor, k: int, settings: ScannSettings) -> None:
         super().__init__(query_model, k=k)
         self._build_searcher = lambda candidates: _scann(candidates, k, settings)
 
 
-def _scann(candidates: Any, k: int, settings: Mapping[str, Any]) -> Any:
+def _scann(candidates: Tensor, k: int, settings: ScannSettings) -> Tensor:
     from scann.scann_ops.py import scann_ops
 
-    builder: Any = scann_ops.builder(db=candidates, num_neighbors=k, distance_measure="dot_product")
-    if "num_leaves" in settings:
+    builder: Tensor = scann_ops.builder(db=candidates, num_neighbors=k, distance_measure="dot_product")
+    if "num_leaves" in settings and "num_leaves_to_search" in settings:
         builder = builder.tree(settings["num_leaves"], settings["num_leaves_to_search"], training_sample_size=250_000)
-    if "dimensions_per_block" in settings:
-        builder = builder.score_ah(
-            settings["dimensions_per_block"], anisotropic_quantization_threshold=settings["anisotropic_threshold"]
-        ).reorder(settings["num_reordering_candidates"])
-    else:
+    if settings["configuration"] == "brute_force":
         builder = builder.score_brute_force()
+    else:
+        builder = builder.score_ah(
+            settings.get("dimensions_per_block"),
+            anisotropic_quantization_threshold=settings.get("anisotropic_threshold"),
+        ).reorder(settings.get("num_reordering_candidates"))
     return builder.build(shared_name=f"pocketrec/{settings['configuration']}")
 
 
 def index_exports(
-    query_model: Any,
+    query_model: Tensor,
     candidates: np.ndarray,
     items: list[str],
     probe: Mapping[str, np.ndarray],
-    specs: Mapping[str, Any],
-) -> tuple[dict[str, Export], dict[str, Any]]:
-    """BruteForce, ScaNN as advised and ScaNN with TFRS' defaults; `serving_default` gives scores float32[n, k], ids string[n, k].
+    specs: Mapping[str, Tensor],
+) -> tuple[dict[str, Export], Json]:
+    """BruteForce, ScaNN as recommended and with TFRS' defaults; `serving_default` returns scores float32[n, k], ids string[n, k].
 
     Args:
         query_model: called with a dict of the tensors named in `specs`, or with the tensor itself where there is one.
@@ -57,27 +57,29 @@ def index_exports(
     Returns:
         Exports by name, and the configuration of `retrieval_scann` for run.json.
     """
-    k, advised = min(INDEX_K, len(items)), scann_settings(len(items))
+    k, recommended = min(INDEX_K, len(items)), scann_settings(len(items))
     made = {
         "retrieval_bruteforce": _layers.BruteForce(query_model, k=k),
-        "retrieval_scann": AdvisedScann(query_model, k, advised),
+        "retrieval_scann": AdvisedScann(query_model, k, recommended),
     }
     if len(items) >= TFRS_LEAVES:
         made["retrieval_scann_tfrs_default"] = _layers.ScaNN(query_model, k=k)
-    return {name: _export(index, candidates, items, probe, specs, name) for name, index in made.items()}, advised
+    return {name: _export(index, candidates, items, probe, specs, name) for name, index in made.items()}, {
+        **recommended
+    }
 
 
 def _export(
-    index: Any,
+    index: Tensor,
     candidates: np.ndarray,
     items: list[str],
     probe: Mapping[str, np.ndarray],
-    specs: Mapping[str, Any],
+    specs: Mapping[str, Tensor],
     name: str,
 ) -> Export:
     index.index(tf.constant(candidates), tf.constant(items))
 
-    def retrieve(**inputs: Any) -> dict[str, Any]:
+    def retrieve(**inputs: Tensor) -> dict[str, Tensor]:
         scores, ids = index(_as_layers_take_it(inputs))
         return {"scores": scores, "ids": ids}
 
@@ -86,6 +88,6 @@ def _export(
     return Export(index, {"serving_default": function}, probe, ("Scann",) if "scann" in name else ())
 
 
-def _as_layers_take_it(inputs: Mapping[str, Any]) -> Any:
+def _as_layers_take_it(inputs: Mapping[str, Tensor]) -> Tensor:
     """A single input as it is, several by name."""
     return dict(inputs) if len(inputs) > 1 else next(iter(inputs.values()))

@@ -1,14 +1,13 @@
-"""Writing SavedModels, and proving that what was written answers like what was trained."""
+"""Writing SavedModels, and checking that a loaded one returns what the trained one did."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...core.errors import CheckFailed
-from ..tf import tf
+from ..tf import Tensor, tf
 
 
 @dataclass(frozen=True)
@@ -16,14 +15,14 @@ class Export:
     """One SavedModel to write.
 
     Attributes:
-        module: what holds the weights.
-        signatures: name to concrete function; `serving_default` is the server's own answer.
+        module: the tf.Module or Keras model that holds the weights.
+        signatures: name to concrete function; `serving_default` is the one a server calls.
         probe: inputs on which `serving_default` is compared before and after.
         namespaces: namespaces of custom ops to allow, such as `Scann`.
     """
 
-    module: Any
-    signatures: Mapping[str, Any]
+    module: Tensor
+    signatures: Mapping[str, Tensor]
     probe: Mapping[str, np.ndarray]
     namespaces: tuple[str, ...] = field(default=())
 
@@ -32,7 +31,7 @@ def write_saved_model(export: Export, folder: Path) -> None:
     """Save, load again and compare `serving_default` bit for bit on the probe.
 
     Raises:
-        CheckFailed: the loaded model answers anything else.
+        CheckFailed: an output of the loaded model differs.
     """
     options = tf.saved_model.SaveOptions(namespace_whitelist=list(export.namespaces))
     tf.saved_model.save(export.module, str(folder), signatures=dict(export.signatures), options=options)
@@ -42,7 +41,8 @@ def write_saved_model(export: Export, folder: Path) -> None:
         # ScaNN pads with NaN when the leaves it searched hold fewer than k items.
         if not np.array_equal(expected, after[name], equal_nan=expected.dtype.kind == "f"):
             raise CheckFailed(
-                f"SavedModel {folder.name}: output {name!r} differs after loading; the run was not written"
+                f"SavedModel {folder.name}: output {name!r} differs after loading; the run was not written",
+                code="SAVEDMODEL_MISMATCH",
             )
 
 
@@ -50,14 +50,14 @@ def write_saved_model(export: Export, folder: Path) -> None:
 class LoadedSignature:
     """A signature of a loaded SavedModel, and the object that keeps its variables alive."""
 
-    owner: Any
-    function: Any
+    owner: Tensor
+    function: Tensor
 
-    def __call__(self, **inputs: Any) -> Mapping[str, Any]:
+    def __call__(self, **inputs: Tensor) -> Mapping[str, Tensor]:
         return self.function(**{name: tf.constant(value) for name, value in inputs.items()})
 
     @property
-    def specs(self) -> dict[str, Any]:
+    def specs(self) -> dict[str, Tensor]:
         """Input specs by name."""
         return self.function.structured_input_signature[1]
 
@@ -68,7 +68,7 @@ def load_signature(folder: Path, name: str) -> LoadedSignature:
     return LoadedSignature(owner, owner.signatures[name])
 
 
-def call_signature(signature: Callable[..., Any], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def call_signature(signature: Callable[..., Tensor], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Call with arrays by name; outputs as arrays by name."""
     tensors = {name: tf.constant(value) for name, value in inputs.items()}
     return {name: value.numpy() for name, value in signature(**tensors).items()}

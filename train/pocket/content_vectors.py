@@ -1,4 +1,4 @@
-"""Vectors of items that nobody has rated, from what is known of them: the trained table of content, without TensorFlow."""
+"""Vectors of items without ratings, computed from their content by the trained table; no TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ CONTENT_FILE = "content.npz"
 
 @dataclass(frozen=True)
 class ContentTable:
-    """What a retriever learnt of content.
+    """What a retriever learnt about content.
 
     Attributes:
         tokens: genres, five-year periods and title words, sorted.
-        table: float32[n_tokens, d - 1], a row a token; an item's is the sum of its tokens', by the square root of their number.
+        table: float32[n_tokens, d - 1], one row per token; an item's vector is the sum of its tokens' rows, divided by the
+            square root of their number.
         bias: last element of the vector of an item without ratings.
     """
 
@@ -36,11 +37,11 @@ class ContentTable:
 
     @cached_property
     def genres(self) -> list[str]:
-        """Genres that it knows."""
+        """Genres among the tokens."""
         return [token.removeprefix(GENRE) for token in self.tokens if token.startswith(GENRE)]
 
     def vectors(self, titles: Sequence[str], genres: Sequence[Sequence[str]]) -> np.ndarray:
-        """float32[n, d]: candidates of items without ratings (pocket_retrieval.py); tokens it does not know count for nothing."""
+        """float32[n, d]: candidate vectors of items without ratings (see retriever.py); unknown tokens are ignored."""
         marks = indicators(item_tokens(titles, genres), self.tokens, unit_length=True)
         found = np.zeros((len(titles), self.table.shape[1] + 1), np.float32)
         np.add.at(found[:, :-1], marks.row, marks.value[:, None] * self.table[marks.column])
@@ -59,8 +60,9 @@ def read_content(run: Run) -> ContentTable:
         raise InputError(
             "--new-items",
             expected=f"a run that learnt from content (trained/{CONTENT_FILE})",
-            given=f"none in {run.root}, trained by the preset {run.run_json['preset']}",
+            given=f"none in {run.root}, trained by the preset {run.record.preset}",
             do="train with this version of the kit and --preset pocket, or add the items and their vectors to the run",
+            code="CATALOGUE_INVALID",
         )
     with np.load(path) as archive:
         tokens, table, bias = (archive[name] for name in ("tokens", "table", "bias"))

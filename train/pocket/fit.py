@@ -1,17 +1,17 @@
 """Fitting a model on row numbers: validation carved from the training part, curves, and a stop at the first NaN."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from ...core.errors import CheckFailed
-from ..tf import tf
+from ..tf import Tensor, tf
 
 VALIDATION_SHARE = 0.02
 
 
 class Schedule(Protocol):
-    """How long and how fast to fit: passes, rows a step, Adam's first learning rate."""
+    """How long and how fast to fit: passes over the data, rows per step, Adam's first learning rate."""
 
     @property
     def epochs(self) -> int: ...
@@ -27,26 +27,35 @@ class _StopAtNan(tf.keras.callbacks.Callback):
         if not np.isfinite(loss):
             raise CheckFailed(
                 f"training: the loss became {loss} at step {batch + 1}; expected ratings of ordinary size, "
-                "look for outliers in the data or train with fewer; nothing was written"
+                "look for outliers in the data or train with fewer; nothing was written",
+                code="TRAINING_DIVERGED",
             )
 
 
 def carve(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split row numbers 0..n-1 of the training part into those fitted on and those only watched (2%, at most 20,000)."""
+    """Split row numbers 0..n-1 of the training part into those fitted on and those for validation (2%, at most 20,000)."""
     order = np.random.default_rng([seed, 1]).permutation(n).astype(np.int32)
     watched = min(round(n * VALIDATION_SHARE), 20_000)
     return np.sort(order[watched:]), np.sort(order[:watched])
 
 
 def epochs_for(n: int, epochs: int) -> int:
-    """Fewer passes over more than a million rows: what one more pass adds falls with the rows it has seen."""
+    """Fewer passes over more than a million rows: the more rows a pass has, the less another one adds."""
     return max(1, min(epochs, round(epochs * 1e6 / max(n, 1))))
 
 
 def fit(
-    model: Any, fitted: np.ndarray, watched: np.ndarray, settings: Schedule, *, seed: int
+    model: Tensor, fitted: np.ndarray, watched: np.ndarray, settings: Schedule, *, seed: int
 ) -> list[dict[str, float]]:
-    """Fit with Adam under cosine decay; returns one row an epoch of losses and metrics, `val_` ones on the watched rows.
+    """Fit with Adam under cosine decay.
+
+    Args:
+        model: a Keras model that is trained on row numbers.
+        fitted, watched: int32 row numbers to train on and to validate on, as `carve` returns them.
+        seed: of the order of training.
+
+    Returns:
+        One row per epoch: losses and metrics by name, `val_` ones on the watched rows.
 
     Raises:
         CheckFailed: the loss is not a number any more.

@@ -11,17 +11,13 @@ training, the target's own share is taken out of both sums.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
-from ..tf import tf
-
-import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
-
-tfrs: Any = tensorflow_recommenders
+from ..tf import Tensor, tf
+from ..tfrs import tfrs
 
 # Damping of means, of the history's mean residual and of its length, in ratings (Koren's bias shrinkage, same order of size).
 MEAN_DAMPING, RESIDUAL_DAMPING, HISTORY_DAMPING = 5.0, 5.0, 1.0
@@ -91,7 +87,7 @@ class PocketRanking(tfrs.Model):
         self.content, self.preferences = sparse(content), tf.constant(preferences.dense())
 
     def _make_tables(self, n_content: int, n_preferences: int) -> None:
-        def table(rows: int) -> Any:
+        def table(rows: int) -> Tensor:
             return tf.Variable(self.random.normal([rows, self.settings.dimension], stddev=0.01))
 
         self.q, self.x, self.y, self.z = (
@@ -101,13 +97,13 @@ class PocketRanking(tfrs.Model):
         self.bias, self.content_bias = tf.Variable(tf.zeros([self.n_items])), tf.Variable(tf.zeros([n_content]))
         self.preference_bias, self.residual_scale = tf.Variable(tf.zeros([n_preferences])), tf.Variable(0.8)
 
-    def compute_loss(self, rows: Any, training: bool = False) -> Any:
+    def compute_loss(self, rows: Tensor, training: bool = False) -> Tensor:
         rating = tf.gather(self.rating, rows)
         predicted = self._predict(rows, thin=training)
         loss = self.task(labels=rating[:, None], predictions=predicted[:, None])
         return loss + self._penalty(rows) if training else loss
 
-    def _predict(self, rows: Any, thin: bool) -> Any:
+    def _predict(self, rows: Tensor, thin: bool) -> Tensor:
         user, item = tf.gather(self.user, rows), tf.gather(self.item, rows)
         users, user_of = tf.unique(user)
         items, item_of = tf.unique(item)
@@ -122,7 +118,7 @@ class PocketRanking(tfrs.Model):
         biases += tf.gather(tf.linalg.matvec(declared, self.preference_bias), user_of)
         return self.mean + biases + self.residual_scale * residual + tf.reduce_sum(p * q, axis=1)
 
-    def _history(self, rows: Any, users: Any, user_of: Any, item: Any, thin: bool) -> tuple[Any, Any]:
+    def _history(self, rows: Tensor, users: Tensor, user_of: Tensor, item: Tensor, thin: bool) -> tuple[Tensor, Tensor]:
         """The user's side of each row, without the row itself: float32[b, d] and the damped mean residual float32[b]."""
         kept = self._kept() if thin else tf.ones_like(self.rating, tf.bool)
         ragged = tf.ragged.range(tf.gather(self.starts, users), tf.gather(self.starts, users + 1))
@@ -142,13 +138,13 @@ class PocketRanking(tfrs.Model):
         residuals = tf.gather(residuals, user_of) - own * mine
         return total / tf.sqrt(count + HISTORY_DAMPING)[:, None], residuals / (count + RESIDUAL_DAMPING)
 
-    def _kept(self) -> Any:
+    def _kept(self) -> Tensor:
         """bool[n]: which training rows may be seen as history in this step; some users keep a random share only."""
         thinned = self.random.uniform([self.n_users]) < self.settings.truncated
         share = tf.where(thinned, self.random.uniform([self.n_users]) ** 2, 1.0)
         return self.random.uniform(tf.shape(self.rating)) < tf.gather(share, self.user)
 
-    def _rater_sum(self, rows: Any, items: Any, item_of: Any, user: Any) -> Any:
+    def _rater_sum(self, rows: Tensor, items: Tensor, item_of: Tensor, user: Tensor) -> Tensor:
         """The raters' side of each row, without the row itself where it was among those summed: float32[b, d]."""
         past, owner = self.raters.of(items)
         total = spmm(
@@ -163,7 +159,7 @@ class PocketRanking(tfrs.Model):
         mine = (own * tf.gather(self.user_residual, rows))[:, None] * tf.gather(self.z, user)
         return (tf.gather(total, item_of) - mine) / tf.sqrt(tf.maximum(count, 1.0))[:, None]
 
-    def _penalty(self, rows: Any) -> Any:
+    def _penalty(self, rows: Tensor) -> Tensor:
         s, item, user = self.settings, tf.gather(self.item, rows), tf.gather(self.user, rows)
         squared = lambda table, index: tf.reduce_mean(tf.reduce_sum(tf.gather(table, index) ** 2, axis=-1))  # noqa: E731
         penalty = s.item_penalty * squared(self.q, item) + s.rater_penalty * squared(self.z, user)
@@ -216,21 +212,21 @@ class Raters:
         self._rows, self._listed = tf.constant(order, tf.int32), tf.constant(listed)
         self._starts = tf.constant(np.concatenate([[0], np.cumsum(counts)]), tf.int32)
 
-    def of(self, items: Any) -> tuple[Any, Any]:
+    def of(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of `items` int32[b], flat, and the position in `items` each belongs to."""
         ragged = tf.ragged.range(tf.gather(self._starts, items), tf.gather(self._starts, items + 1))
         return tf.gather(self._rows, ragged.flat_values), ragged.value_rowids()
 
-    def count(self, items: Any) -> Any:
+    def count(self, items: Tensor) -> Tensor:
         """float32[b]: how many rows `of` gives for each."""
         return tf.cast(tf.gather(self._starts, items + 1) - tf.gather(self._starts, items), tf.float32)
 
-    def is_listed(self, rows: Any) -> Any:
+    def is_listed(self, rows: Tensor) -> Tensor:
         """float32[b]: 1 where a training row is among those kept."""
         return tf.gather(self._listed, rows)
 
 
-def sparse(matrix: Indicators) -> Any:
+def sparse(matrix: Indicators) -> Tensor:
     """A tf.SparseTensor of the indicators."""
     indices = np.stack([matrix.row, matrix.column], axis=1)
     return tf.SparseTensor(
@@ -238,11 +234,11 @@ def sparse(matrix: Indicators) -> Any:
     )
 
 
-def spmm(row: Any, column: Any, value: Any, shape: Sequence[Any], table: Any) -> Any:
+def spmm(row: Tensor, column: Tensor, value: Tensor, shape: Sequence[Tensor], table: Tensor) -> Tensor:
     """Product of the sparse matrix with `value` at (row, column) and a dense table: float32[shape[0], d]."""
     indices = tf.stack([tf.cast(row, tf.int64), tf.cast(column, tf.int64)], axis=1)
     return tf.sparse.sparse_dense_matmul(tf.SparseTensor(indices, value, tf.cast(tf.stack(shape), tf.int64)), table)
 
 
-def _matvec(matrix: Any, vector: Any) -> Any:
+def _matvec(matrix: Tensor, vector: Tensor) -> Tensor:
     return tf.sparse.sparse_dense_matmul(matrix, vector[:, None])[:, 0]

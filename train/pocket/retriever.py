@@ -8,18 +8,14 @@ exported weighs popularity, b, less for a short history (pocket_export). Targets
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ...core.queries.histories import Histories
 from ..data.item_content import Indicators
-from ..tf import tf
+from ..tf import Tensor, tf
+from ..tfrs import tfrs
 from .ranker import sparse, spmm
-
-import tensorflow_recommenders  # isort: skip  (after .tf, which selects Keras 2)
-
-tfrs: Any = tensorflow_recommenders
 
 
 @dataclass(frozen=True)
@@ -85,11 +81,11 @@ class PocketRetrieval(tfrs.Model):
         self.recency, self.mix = tf.Variable(tf.fill([self.window], 0.54)), tf.Variable(tf.eye(width))
         self.bias = tf.Variable(tf.math.log(self.share))
 
-    def items(self) -> Any:
+    def items(self) -> Tensor:
         """float32[n_items, d - 1]: the table both sides read."""
         return self.rows + tf.sparse.sparse_dense_matmul(self.content, self.content_table)
 
-    def compute_loss(self, targets: Any, training: bool = False) -> Any:
+    def compute_loss(self, targets: Tensor, training: bool = False) -> Tensor:
         user, item = tf.gather(self.user, targets), tf.gather(self.item, targets)
         declared = tf.gather(self.preferences, user)
         table = self.items()
@@ -103,7 +99,7 @@ class PocketRetrieval(tfrs.Model):
         )  # fmt: skip
         return loss + self._penalty() if training else loss
 
-    def _past(self, targets: Any, user: Any, training: bool) -> tuple[Any, Any]:
+    def _past(self, targets: Tensor, user: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         """History of each target, newest first: positions int32[b, window] and which of them count, bool[b, window]."""
         size = tf.shape(targets)[0]
         causal = self.random.uniform([size]) < self.settings.causal
@@ -118,7 +114,7 @@ class PocketRetrieval(tfrs.Model):
             valid &= self.random.uniform([size, 1]) >= self.settings.forgotten
         return tf.maximum(past, 0), valid
 
-    def _query(self, past: Any, valid: Any, declared: Any, table: Any) -> Any:
+    def _query(self, past: Tensor, valid: Tensor, declared: Tensor, table: Tensor) -> Tensor:
         weight = tf.nn.softplus(self.recency)[None, :] * tf.cast(valid, tf.float32)
         place = tf.where(valid)
         watched = tf.gather(self.item, tf.gather_nd(past, place))
@@ -127,7 +123,7 @@ class PocketRetrieval(tfrs.Model):
         query = tf.matmul(mean, self.mix) + tf.matmul(declared, self.preference_table)
         return tf.concat([query, tf.ones_like(query[:, :1])], axis=1)
 
-    def _penalty(self) -> Any:
+    def _penalty(self) -> Tensor:
         dense = tf.reduce_sum(self.content_table**2) + tf.reduce_sum(self.preference_table**2)
         return (
             self.settings.penalty * tf.reduce_sum(self.rows**2) / self.n_items + self.settings.content_penalty * dense

@@ -4,11 +4,9 @@ History is oldest first and fills its window from the end: unused places, in fro
 (or ''). Stars of 0 mean "watched, not rated". Unknown ids and tokens count as absent.
 """
 
-from typing import Any
-
 import numpy as np
 
-from ..tf import tf
+from ..tf import Tensor, tf
 from .ranker import HISTORY_DAMPING, RESIDUAL_DAMPING
 
 # How much an item's popularity counts: this share for an empty history, half of the rest at so many films. Of those with 5 known
@@ -16,12 +14,12 @@ from .ranker import HISTORY_DAMPING, RESIDUAL_DAMPING
 POPULARITY_FLOOR, POPULARITY_HALF = 0.4, 8.0
 
 
-def _lookup(tokens: list[str]) -> Any:
+def _lookup(tokens: list[str]) -> Tensor:
     pairs = tf.lookup.KeyValueTensorInitializer(tf.constant(tokens), tf.range(len(tokens), dtype=tf.int32))
     return tf.lookup.StaticHashTable(pairs, default_value=len(tokens))
 
 
-def _spec(name: str, shape: list[int | None], dtype: Any) -> Any:
+def _spec(name: str, shape: list[int | None], dtype: Tensor) -> Tensor:
     return tf.TensorSpec(shape, dtype, name)
 
 
@@ -34,25 +32,25 @@ class _Tables(tf.Module):
         for name, table in tables.items():
             setattr(self, f"table_{name}", tf.Variable(table, trainable=False))
 
-    def declared(self, tokens: Any) -> Any:
+    def declared(self, tokens: Tensor) -> Tensor:
         """Tokens string[n, p] to indicators float32[n, n_preferences]; unknown ones and repetitions count for nothing."""
         if self.preferences is None:
             return tf.zeros([tf.shape(tokens)[0], 0])
         marks = tf.one_hot(self.preferences.lookup(tokens), self.n_preferences)
         return tf.reduce_max(tf.concat([marks, tf.zeros_like(marks[:, :1])], axis=1), axis=1)
 
-    def query_specs(self) -> dict[str, Any]:
+    def query_specs(self) -> dict[str, Tensor]:
         """Id-keyed inputs that say who asks: history, and preferences where the data has any."""
         specs = {"history": _spec("history", [self.window], tf.int32)}
         if self.n_preferences:
             specs["preferences"] = _spec("preferences", [self.n_preferences], tf.float32)
         return specs
 
-    def no_preferences(self) -> Any:
+    def no_preferences(self) -> Tensor:
         return tf.zeros([0])
 
 
-def _linear(values: Any, table: Any) -> Any:
+def _linear(values: Tensor, table: Tensor) -> Tensor:
     """Product over the last axis, float32[..., n] by float32[n, d], without the rank-3 matmul of a phone's single query."""
     if values.shape.rank > 1:
         return tf.matmul(values, table)
@@ -65,7 +63,7 @@ class PocketRanker(_Tables):
     preferences float32[n_preferences], items int32[m] to rating float32[m]. Ratings are not clipped, so that they rank.
     """
 
-    def _rate(self, history: Any, stars: Any, preferences: Any, items: Any) -> Any:
+    def rate(self, history: Tensor, stars: Tensor, preferences: Tensor, items: Tensor) -> Tensor:
         """float32[..., m] of history and stars [..., w], preferences [..., p], items [..., m]: a batch, or one phone's query."""
         watched = tf.cast(history < self.n_items, tf.float32)
         rated = watched * tf.cast(stars > 0, tf.float32)
@@ -82,15 +80,15 @@ class PocketRanker(_Tables):
         scores = tf.reduce_sum(tf.gather(self.table_item, items) * p, axis=-1)
         return scores + tf.gather(self.table_item_bias, items) + (user + self.table_mean)
 
-    def _serve(self, watched: Any, stars: Any, declared: Any, candidates: Any) -> dict[str, Any]:
+    def _serve(self, watched: Tensor, stars: Tensor, declared: Tensor, candidates: Tensor) -> dict[str, Tensor]:
         history, stars = self.items.lookup(watched[:, -self.window :]), stars[:, -self.window :]
-        return {"rating": self._rate(history, stars, self.declared(declared), self.items.lookup(candidates))}
+        return {"rating": self.rate(history, stars, self.declared(declared), self.items.lookup(candidates))}
 
-    def _ranker(self, history: Any, stars: Any, items: Any, preferences: Any = None) -> dict[str, Any]:
+    def _ranker(self, history: Tensor, stars: Tensor, items: Tensor, preferences: Tensor = None) -> dict[str, Tensor]:
         preferences = self.no_preferences() if preferences is None else preferences
-        return {"rating": self._rate(history, stars, preferences, items)}
+        return {"rating": self.rate(history, stars, preferences, items)}
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, Tensor]:
         """Concrete functions by name."""
         serve = tf.function(self._serve).get_concrete_function(
             _spec("watched", [None, None], tf.string), _spec("stars", [None, None], tf.float32),
@@ -122,7 +120,7 @@ class PocketQuery(_Tables):
         super().__init__(kept, items, preferences, window)
         self.unit = float(tables["unit"])
 
-    def _encode(self, history: Any, preferences: Any) -> Any:
+    def encode(self, history: Tensor, preferences: Tensor) -> Tensor:
         """float32[..., d] of history [..., w] and preferences [..., p]; what is summed are the candidates' own rows."""
         width = history.shape[-1]
         recency = (
@@ -140,20 +138,20 @@ class PocketQuery(_Tables):
         missing = self.unit * (1 - POPULARITY_FLOOR) * POPULARITY_HALF
         return tf.concat([query, self.unit - missing / (count + POPULARITY_HALF)], axis=-1)
 
-    def __call__(self, features: dict[str, Any]) -> Any:
+    def __call__(self, features: dict[str, Tensor]) -> Tensor:
         """Features by name (watched, declared) to query float32[n, d]: the form a TFRS index calls."""
         watched = features["watched"][:, -self.window :]
-        return self._encode(self.items.lookup(watched), self.declared(features["declared"]))
+        return self.encode(self.items.lookup(watched), self.declared(features["declared"]))
 
-    def _encoder(self, history: Any, preferences: Any = None) -> dict[str, Any]:
-        query = self._encode(history, self.no_preferences() if preferences is None else preferences)
+    def _encoder(self, history: Tensor, preferences: Tensor = None) -> dict[str, Tensor]:
+        query = self.encode(history, self.no_preferences() if preferences is None else preferences)
         return {"query": tf.expand_dims(query, 0)}
 
-    def specs(self) -> dict[str, Any]:
+    def specs(self) -> dict[str, Tensor]:
         """String-keyed inputs that say who asks."""
         return {name: _spec(name, [None, None], tf.string) for name in ("watched", "declared")}
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, Tensor]:
         """Concrete functions by name."""
         serve = tf.function(lambda watched, declared: {"query": self({"watched": watched, "declared": declared})})
         return {
@@ -169,20 +167,20 @@ class PocketScorer(PocketQuery):
     history int32[window], preferences float32[n_preferences], items int32[m] to rating float32[m].
     """
 
-    def _rate(self, history: Any, stars: Any, preferences: Any, items: Any) -> Any:
-        query = self._encode(history, preferences)
+    def rate(self, history: Tensor, stars: Tensor, preferences: Tensor, items: Tensor) -> Tensor:
+        query = self.encode(history, preferences)
         query = query if items.shape.rank == 1 else tf.expand_dims(query, -2)
         return tf.reduce_sum(tf.gather(self.table_candidate, items) * query, axis=-1)
 
-    def _serve(self, watched: Any, declared: Any, candidates: Any) -> dict[str, Any]:
+    def _serve(self, watched: Tensor, declared: Tensor, candidates: Tensor) -> dict[str, Tensor]:
         history = self.items.lookup(watched[:, -self.window :])
-        return {"rating": self._rate(history, None, self.declared(declared), self.items.lookup(candidates))}
+        return {"rating": self.rate(history, None, self.declared(declared), self.items.lookup(candidates))}
 
-    def _ranker(self, history: Any, items: Any, preferences: Any = None) -> dict[str, Any]:
+    def _ranker(self, history: Tensor, items: Tensor, preferences: Tensor = None) -> dict[str, Tensor]:
         preferences = self.no_preferences() if preferences is None else preferences
-        return {"rating": self._rate(history, None, preferences, items)}
+        return {"rating": self.rate(history, None, preferences, items)}
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, Tensor]:
         """Concrete functions by name."""
         serve = tf.function(self._serve).get_concrete_function(
             **self.specs(), candidates=_spec("candidates", [None, None], tf.string)
@@ -200,7 +198,7 @@ class PocketCandidate(tf.Module):
         self.items = _lookup(items)
         self.table = tf.Variable(np.concatenate([candidates, np.zeros_like(candidates[:1])]), trainable=False)
 
-    def signatures(self) -> dict[str, Any]:
+    def signatures(self) -> dict[str, Tensor]:
         """Concrete functions by name."""
         serve = tf.function(lambda item: {"candidate": tf.gather(self.table, self.items.lookup(item))})
         return {"serving_default": serve.get_concrete_function(_spec("item", [None], tf.string))}
