@@ -41,7 +41,9 @@ def working(verbose: bool) -> Iterator[None]:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from ..core.native_log import native_stderr_kept_aside
+    from ..train.tensorflow_setup import configure_tensorflow
 
+    configure_tensorflow()
     with native_stderr_kept_aside(verbose):
         console = Console(stderr=True)
         if verbose or not console.is_terminal:

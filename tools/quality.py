@@ -14,7 +14,8 @@ from pocketrec.train.baselines.biases import fit_biases
 from pocketrec.train.baselines.evaluation import evaluate_baselines
 from pocketrec.train.data.datasets import DATASETS
 from pocketrec.train.data.item_content import declared_preferences, indicators, item_content, preference_vocabulary
-from pocketrec.train.data.ratings import SPLITS, Ratings, by_popularity, histories, split_ratings
+from pocketrec.train.data.ratings import Ratings, by_popularity, histories, split_ratings
+from pocketrec.train.data.splits import SPLITS
 from pocketrec.train.tensorflow_setup import configure_tensorflow
 from pocketrec.train.trained_models import TrainingOptions
 from rich.console import Console

@@ -1,10 +1,16 @@
-"""The presets: what is trained, by name. Trainers are imported when they are called, and TensorFlow with them."""
+"""The presets: what is trained, by name.
+
+Trainers are imported when they are called, and TensorFlow with them: the command reads names and summaries for its help.
+"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .data.datasets import ItemsBy
-from .data.ratings import Ratings
-from .trained_models import TrainedModels, Trainer, TrainingOptions
+
+if TYPE_CHECKING:
+    from .data.ratings import Ratings
+    from .trained_models import TrainedModels, Trainer, TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -21,18 +27,18 @@ class Preset:
 
     summary: str
     items_by: ItemsBy
-    trainer: Trainer
+    trainer: "Trainer"
     by_popularity: bool = True
     has_train_metrics: bool = False
 
 
-def _pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> TrainedModels:
+def _pocket(train: "Ratings", test: "Ratings", options: "TrainingOptions") -> "TrainedModels":
     from .pocket.trainer import train_pocket
 
     return train_pocket(train, test, options)
 
 
-def _tutorial(train: Ratings, test: Ratings, options: TrainingOptions) -> TrainedModels:
+def _tutorial(train: "Ratings", test: "Ratings", options: "TrainingOptions") -> "TrainedModels":
     from .tutorial import train_tutorial
 
     return train_tutorial(train, test, options)

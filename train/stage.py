@@ -22,7 +22,8 @@ from ..runtimes.runtimes import runtime_packages
 from .data.columns import is_table, parse_columns
 from .data.datasets import DATASETS, DEFAULT_DATASET, ItemsBy
 from .data.item_content import declared_preferences, filter_genres
-from .data.ratings import SPLITS, Ratings, by_popularity, split_ratings
+from .data.ratings import Ratings, by_popularity, split_ratings
+from .data.splits import DEFAULT_SPLIT, SPLITS
 from .presets import DEFAULT_PRESET, PRESETS, Preset
 from .trained_models import TrainedModels, TrainingOptions
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SPLIT, DEFAULT_SEED = "random", 42
+DEFAULT_SEED = 42
 # Metrics are means over held-out users: with 100 of them a share's standard error is up to 0.05.
 FEW_USERS = 100
 

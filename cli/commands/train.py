@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from ...train.data.columns import ROLES
+from ...train.data.datasets import DATASETS, DEFAULT_DATASET, licence_notice_once
+from ...train.data.splits import DEFAULT_SPLIT, SPLITS
+from ...train.presets import DEFAULT_PRESET, PRESETS
 from ..console import show, working
 from ..options import DataDir, Verbose
 
@@ -13,25 +17,37 @@ if TYPE_CHECKING:
     from ...core.run_dir import Run
 
 
+class _Summarised(Protocol):
+    @property
+    def summary(self) -> str: ...
+
+
+def _choices(table: Mapping[str, _Summarised]) -> str:
+    """Names and summaries of a table, for help."""
+    return "; ".join(f"{name}: {entry.summary}" for name, entry in table.items()) + "."
+
+
 def train(
     out: Annotated[Path, typer.Option(help="Run directory to create.", show_default=False)],
-    data: Annotated[
-        str, typer.Option(help="movielens/100k, 1m, 20m, 25m, latest-small, or a CSV or Parquet file.")
-    ] = "movielens/100k",
-    preset: Annotated[str, typer.Option(help="What to train: pocket or tutorial.")] = "pocket",
-    split: Annotated[str, typer.Option(help="random, temporal or leave-last-out.")] = "random",
+    data: Annotated[str, typer.Option(help=f"{', '.join(DATASETS)}, or a CSV or Parquet file.")] = DEFAULT_DATASET,
+    preset: Annotated[str, typer.Option(help=_choices(PRESETS))] = DEFAULT_PRESET,
+    split: Annotated[str, typer.Option(help=_choices(SPLITS))] = DEFAULT_SPLIT,
     seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 42,
     data_dir: DataDir = None,
     columns: Annotated[
-        str, typer.Option(help="user=COLUMN,item=COLUMN,rating=...,timestamp=...,title=... of a file.")
+        str,
+        typer.Option(
+            metavar="ROLE=COLUMN,...",
+            help=f"Columns of a file that have other names; roles: {', '.join(ROLES)}. `rating=` for none.",
+        ),
     ] = "",
     item_features: Annotated[Path | None, typer.Option(help="CSV or Parquet about the items of a file.")] = None,
     user_features: Annotated[Path | None, typer.Option(help="CSV or Parquet about the users of a file.")] = None,
     train_metrics: Annotated[
-        bool, typer.Option("--train-metrics", help="Tutorial: retrieval metrics while training too.")
+        bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")
     ] = False,
     evaluate_baselines: Annotated[
-        bool, typer.Option("--evaluate-baselines", help="Fit the classics on the same split.")
+        bool, typer.Option("--evaluate-baselines", help="Also evaluate five baselines on the same split.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -62,22 +78,17 @@ def train(
 
 def show_run(run: "Run") -> None:
     """The run's quality, the report on its file of ratings, and the baselines beside it."""
-    record = run.run_json
-    if record["data"]["name"].startswith("movielens/"):
-        from ...train.data.datasets import movielens_note_once
+    record = run.record
+    show(*filter(None, [licence_notice_once(record.data.name)]))
+    if record.rows is not None:
+        show(*record.rows.lines())
+    quality = {**record.metrics["ranking"], **record.metrics["retrieval"]}
+    show(f"trained {record.preset} on {record.data.name} in {record.train_s:.0f} s: {_pairs(quality)}")
+    show(*(f"warning: {text}" for text in record.warnings))
+    if record.baselines is not None:
+        from ..render.quality import own_row, quality_table
 
-        show(*filter(None, [movielens_note_once()]))
-    if record["rows"]:
-        from ...train.data.columns import RowReport
-
-        show(*RowReport(**record["rows"]).lines())
-    quality = {**record["metrics"]["ranking"], **record["metrics"]["retrieval"]}
-    show(f"trained {record['preset']} on {record['data']['name']} in {record['train_s']:.0f} s: {_pairs(quality)}")
-    if record["baselines"] is not None:
-        from ...train.quality import quality_table
-
-        own = {"model": record["preset"], **quality, "seconds": record["train_s"]}
-        show(quality_table([own, *record["baselines"]], "Quality on held-out ratings"))
+        show(quality_table([own_row(record), *record.baselines], "Quality on held-out ratings"))
 
 
 def _pairs(values: Mapping[str, float | None]) -> str:

@@ -24,19 +24,19 @@ def loaded(tutorial_run):
 
 
 def test_quality_is_the_tutorials(tutorial_run):
-    record = Run(tutorial_run).run_json
-    data = record["data"]
-    assert (data["name"], data["n_ratings"], data["n_users"], data["n_items"]) == ("movielens/100k", 100000, 943, 1664)
-    assert 0.23 <= record["metrics"]["tutorial"]["top_100_categorical_accuracy"] <= 0.25
-    assert 1.09 <= record["metrics"]["ranking"]["rmse"] <= 1.12
-    assert 0.44 <= record["metrics"]["retrieval"]["recall_at_100"] <= 0.50
+    record = Run(tutorial_run).record
+    data, metrics = record.data, record.metrics
+    assert (data.name, data.n_ratings, data.n_users, data.n_items) == ("movielens/100k", 100000, 943, 1664)
+    assert 0.23 <= metrics["tutorial"]["top_100_categorical_accuracy"] <= 0.25
+    assert 1.09 <= metrics["ranking"]["rmse"] <= 1.12
+    assert 0.44 <= metrics["retrieval"]["recall_at_100"] <= 0.50
 
 
 def test_run_json_hashes_are_those_of_the_files(tutorial_run):
-    record = Run(tutorial_run).run_json
-    for name, digest in record["saved_models"].items():
+    record = Run(tutorial_run).record
+    for name, digest in record.saved_models.items():
         assert sha256_tree(tutorial_run / "trained" / name) == digest
-    for name, digest in record["files"].items():
+    for name, digest in record.files.items():
         assert sha256_file(tutorial_run / "trained" / name) == digest
 
 

@@ -1,16 +1,13 @@
-"""What stands in a table's columns: ids, numbers and times, decoded a batch at a time."""
+"""Values of columns: ids, numbers and times, decoded batch by batch."""
 
-import importlib
 import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-pc: Any = importlib.import_module("pyarrow.compute")  # its functions are made when it is imported
+from .arrow import pa, pc
 
 EMPTY, UNPRINTABLE = -1, -2  # codes of ids that no vocabulary can hold
 UNDERSTOOD, ABSENT, ODD = 0, 1, 2  # states of a value
@@ -25,7 +22,7 @@ class Ids:
         self.codes: dict[str, int] = {}
 
     def encode(self, column: pa.Array) -> np.ndarray:
-        """int32[n], codes of the stripped ids; EMPTY or UNPRINTABLE where there is no usable one."""
+        """int32[n]: codes of the ids without surrounding spaces; EMPTY or UNPRINTABLE where there is no usable one."""
         encoded = as_text(column).dictionary_encode()
         codes = [self._code(token.strip()) for token in encoded.dictionary.to_pylist()]
         return np.array([*codes, EMPTY], np.int32)[_indices(encoded)]
@@ -54,7 +51,7 @@ def _place(name: str) -> tuple[int, int, str]:
 
 
 def whole_numbers(ids: list[str]) -> list[str]:
-    """The ids as they are, or without their `.0` if all are whole numbers: what pandas writes once one was missing."""
+    """The ids as they are, or without `.0` if all are whole numbers: pandas writes them so where one is missing."""
     if any(not re.fullmatch(r"-?\d+(\.0+)?", each) for each in ids):
         return ids
     return [each.partition(".")[0] for each in ids]
@@ -79,7 +76,7 @@ def as_numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     column = _plain(column)
     try:
         values = column.cast(pa.float64(), safe=False)
-    except pa.ArrowInvalid:  # some text is no number
+    except pa.ArrowInvalid:  # some text is not a number
         encoded = column.dictionary_encode()
         pairs = np.array([*map(_number, encoded.dictionary.to_pylist()), (math.nan, ABSENT)])[_indices(encoded)]
         return pairs[:, 0], pairs[:, 1].astype(np.int8)
@@ -136,7 +133,7 @@ def _number(text: str) -> tuple[float, int]:
 
 
 def _iso_seconds(text: str) -> float:
-    """NaN where `text` is no date; without an offset it is UTC."""
+    """NaN where `text` is not a date; without an offset it is UTC."""
     try:
         moment = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

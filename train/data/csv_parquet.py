@@ -10,19 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import InputError
-from .columns import SUFFIXES, Tally, is_table
-
-try:
-    import pyarrow as pa
-    import pyarrow.csv as pa_csv
-    import pyarrow.parquet as pa_parquet
-except ImportError as error:
-    raise InputError(
-        "pyarrow",
-        expected="pyarrow, below 26 (26 refuses NumPy 1)",
-        given=f"an import error ({error})",
-        do="pip install 'pocketrec[train]'",
-    ) from error
+from .arrow import pa, pa_csv, pa_parquet
+from .columns import SUFFIXES, is_table
+from .tally import Tally
 
 # About a million ratings a batch, so that its dictionaries are few and large.
 _BLOCK_BYTES = 32 << 20
@@ -43,7 +33,7 @@ class Table:
     delimiter: str
 
     def batches(self, wanted: list[str], tally: Tally) -> Iterator[list[pa.Array]]:
-        """Stream the columns `wanted`, about a million rows at a time; those of a CSV are text, null where empty."""
+        """Stream the columns `wanted`, about a million rows per batch; those of a CSV are text, null where empty."""
         if not self.delimiter:
             with pa_parquet.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=list(dict.fromkeys(wanted))):
@@ -83,15 +73,19 @@ def open_table(path: Path) -> Table:
     """Open a CSV or Parquet file, chosen by its name, and read its header.
 
     Raises:
-        InputError: no such file, it is empty, its name says nothing, or it is not what its name says.
+        InputError: no such file, it is empty, its name has another ending, or its content is of another kind.
     """
     if not path.is_file():
         given = "a directory" if path.is_dir() else "no such file"
-        raise InputError(str(path), expected="a CSV or Parquet file", given=given, do="check the path")
+        raise InputError(
+            str(path), expected="a CSV or Parquet file", given=given, do="check the path", code="INPUT_MISSING"
+        )
     if not is_table(path.name):
         expected = f"a name that ends in {', '.join(SUFFIXES)}"
-        raise InputError(str(path), expected=expected, given=path.name, do="rename or convert it")
-    with said_plainly(path):
+        raise InputError(
+            str(path), expected=expected, given=path.name, do="rename or convert it", code="INPUT_UNREADABLE"
+        )
+    with readable(path):
         if path.stat().st_size == 0:
             raise _empty(path)
         if path.name.lower().endswith(".parquet"):
@@ -100,8 +94,8 @@ def open_table(path: Path) -> Table:
 
 
 @contextlib.contextmanager
-def said_plainly(path: Path) -> Iterator[None]:
-    """Turn what reading `path` may raise into an InputError."""
+def readable(path: Path) -> Iterator[None]:
+    """Turn what reading `path` may raise into an InputError with code INPUT_UNREADABLE."""
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
@@ -111,11 +105,18 @@ def said_plainly(path: Path) -> Iterator[None]:
             expected, do = f"rows below {_BLOCK_BYTES:,} bytes", "look for a quote that is never closed"
         else:
             expected, do = "a readable CSV or Parquet file", "check what it is, or write it again"
-        raise InputError(str(path), expected=expected, given=f"unreadable ({str(error)[:200]})", do=do) from error
+        given = f"unreadable ({str(error)[:200]})"
+        raise InputError(str(path), expected=expected, given=given, do=do, code="INPUT_UNREADABLE") from error
 
 
 def _empty(path: Path) -> InputError:
-    return InputError(str(path), expected="a table", given="an empty file", do="check how it was written")
+    return InputError(
+        str(path),
+        expected="a table",
+        given="an empty file",
+        do="check how it was written",
+        code="INPUT_UNREADABLE",
+    )
 
 
 def _is_gzip(path: Path) -> bool:
@@ -129,11 +130,21 @@ def _header(path: Path) -> tuple[list[str], str]:
         raise _empty(path)
     if b"\0" in start or start.startswith((b"PK\3\4", b"PAR1", b"\x1f\x8b")):
         raise InputError(
-            str(path), expected="UTF-8 text with a header line", given="binary data", do="save it as UTF-8 CSV"
+            str(path),
+            expected="UTF-8 text with a header line",
+            given="binary data",
+            do="save it as UTF-8 CSV",
+            code="INPUT_UNREADABLE",
         )
     first, *rest = re.split(rb"[\r\n]", start, maxsplit=1)
     if not b"".join(rest).strip():
-        raise InputError(str(path), expected="rows", given="a header and no rows", do="check how it was written")
+        raise InputError(
+            str(path),
+            expected="rows",
+            given="a header and no rows",
+            do="check how it was written",
+            code="RATINGS_INVALID",
+        )
     line = first.decode("utf-8-sig")
     usual = "\t" if path.name.lower().endswith(".tsv") else ","
     split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in (usual, *",;|\t")}

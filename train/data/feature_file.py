@@ -1,4 +1,4 @@
-"""What a second table says of items or users: titles, genres, and categories as tokens."""
+"""A second file, about items or users: titles, genres, and categories as tokens."""
 
 import re
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ...core.errors import InputError
 from .column_values import as_text, flaw, whole_numbers
-from .columns import Tally, is_known_as, shown
-from .csv_parquet import open_table, said_plainly
+from .columns import is_known_as, shown
+from .csv_parquet import open_table, readable
+from .tally import Tally
 
 # A column with more values than this is categorical only if, on average, each occurs twice: names and numbers are not.
 _ALWAYS_CATEGORICAL = 100
@@ -42,7 +43,7 @@ def read_features(path: Path, role: str, own_name: str, rated: list[str] | None,
     key = own_name if own_name in table.names else (like_it or table.names)[0]
     wanted = list(dict.fromkeys([key, *table.names]))
     columns: dict[str, list[str]] = {name: [] for name in wanted}
-    with said_plainly(path):
+    with readable(path):
         for batch in table.batches(wanted, tally):
             for name, column in zip(wanted, batch, strict=True):
                 columns[name] += [text or "" for text in as_text(column).to_pylist()]
@@ -65,6 +66,7 @@ def _note_matches(path: Path, role: str, key: str, row_of: dict[str, int], rated
             expected=f"{role} ids of the ratings, such as {shown(rated[0])!r}",
             given=f"ids {example} in column {key!r}",
             do=f"name its id column as in the ratings, or use their {role} ids",
+            code="INPUT_MISMATCH",
         )
     if unrated := len(row_of) - matched:
         fate = "they are in the catalogue" if role == "item" else "they are left out"
@@ -74,7 +76,7 @@ def _note_matches(path: Path, role: str, key: str, row_of: dict[str, int], rated
 
 
 def item_features_of(table: Features | None, items: list[str], notes: list[str]) -> tuple[list[str], list[list[str]]]:
-    """Title ('' where unknown; with its year, as MovieLens has it) and genres of each of `items`."""
+    """Title and genres of each of `items`: '' and [] where unknown; titles end with the year, as MovieLens' do."""
     if table is None:
         return [""] * len(items), [[] for _ in items]
     recognised = {
@@ -88,7 +90,7 @@ def item_features_of(table: Features | None, items: list[str], notes: list[str])
     title, genres, year = (table.columns.get(recognised[role], blank) for role in ("title", "genres", "year"))
     return (
         ["" if row is None else _with_year(title[row], year[row]) for row in rows],
-        [[] if row is None else list(dict.fromkeys(_split(genres[row]) + tags[row])) for row in rows],
+        [[] if row is None else list(dict.fromkeys(split_genres(genres[row]) + tags[row])) for row in rows],
     )
 
 
@@ -103,12 +105,13 @@ def _with_year(title: str, year: str) -> str:
     return f"{title} ({whole[1]})" if title and whole and f"({whole[1]})" not in title else title
 
 
-def _split(genres: str) -> list[str]:
+def split_genres(genres: str) -> list[str]:
+    """Genres of a cell, separated by '|' or, where there is none, by ','."""
     return [genre.strip() for genre in genres.split("|" if "|" in genres else ",") if genre.strip()]
 
 
 def _tokens(table: Features, names: list[str], joint: str, notes: list[str]) -> list[list[str]]:
-    """Tokens of each row, of those of the columns `names` that are categorical."""
+    """Tokens of each row, from those of the columns `names` that are categorical."""
     n_rows = max((len(values) for values in table.columns.values()), default=max(table.row_of.values()) + 1)
     tokens: list[list[str]] = [[] for _ in range(n_rows)]
     for name in names:

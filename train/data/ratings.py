@@ -1,13 +1,13 @@
 """Ratings in memory, and how they are split."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...core.errors import InputError, pick
 from ...core.queries.histories import Histories, group_events
+from .splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -93,58 +93,11 @@ def histories(ratings: Ratings) -> Histories:
     return group_events(ratings.user, ratings.item, ratings.rating, ratings.timestamp, len(ratings.users))
 
 
-def _random(ratings: Ratings, seed: int) -> np.ndarray:
-    held_out = np.zeros(len(ratings), bool)
-    held_out[np.random.default_rng(seed).permutation(len(ratings))[round(len(ratings) * 0.8) :]] = True
-    return held_out
-
-
-def _last_of_each_user(ratings: Ratings, count: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    order = np.lexsort((ratings.timestamp, ratings.user))
-    events = np.bincount(ratings.user, minlength=len(ratings.users))
-    first = np.cumsum(events) - events
-    users = ratings.user[order]
-    position = np.arange(len(order)) - first[users]
-    held_out = np.zeros(len(ratings), bool)
-    held_out[order] = position >= (events - count(events))[users]
-    return held_out
-
-
-@dataclass(frozen=True)
-class Split:
-    """A way to hold ratings out.
-
-    Attributes:
-        summary: one line for people.
-        held_out: ratings and seed to bool[n].
-        is_future: what is held out of a user comes after everything they are trained on; needs timestamps.
-    """
-
-    summary: str
-    held_out: Callable[[Ratings, int], np.ndarray]
-    is_future: bool
-
-
-SPLITS = {
-    "random": Split("a random fifth of the ratings", _random, is_future=False),
-    "temporal": Split(
-        "each user's last fifth of the ratings, rounded down",
-        lambda ratings, _: _last_of_each_user(ratings, lambda events: events // 5),
-        is_future=True,
-    ),
-    "leave-last-out": Split(
-        "each user's last rating; users with a single one stay in training",
-        lambda ratings, _: _last_of_each_user(ratings, lambda events: (events > 1).astype(int)),
-        is_future=True,
-    ),
-}
-
-
 def split_ratings(ratings: Ratings, split: str, seed: int) -> tuple[Ratings, Ratings]:
     """Split into training and held-out parts; both keep the source's row order.
 
     Args:
-        split: a key of `SPLITS`. Events of a user with equal timestamps keep the source's order.
+        split: a key of `SPLITS`.
         seed: of the PCG64 generator, where the split is random.
 
     Raises:
@@ -159,7 +112,7 @@ def split_ratings(ratings: Ratings, split: str, seed: int) -> tuple[Ratings, Rat
             do="pass --columns timestamp=COLUMN, or --split random",
             code="SPLIT_IMPOSSIBLE",
         )
-    held_out = chosen.held_out(ratings, seed)
+    held_out = chosen.held_out(ratings.user, ratings.timestamp, seed)
     if held_out.all() or not held_out.any():
         raise InputError(
             "--split",

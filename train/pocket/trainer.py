@@ -14,7 +14,8 @@ from ..data.item_content import (
     item_content,
     preference_vocabulary,
 )
-from ..data.ratings import SPLITS, Ratings, histories
+from ..data.ratings import Ratings, histories
+from ..data.splits import SPLITS
 from ..trained_models import TrainedModels, TrainingOptions
 from .content_vectors import CONTENT_FILE, ContentTable
 from .fit import carve, fit

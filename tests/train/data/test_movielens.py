@@ -24,7 +24,7 @@ def grouplens(run, tmp_path_factory):
 
 def sha_of(data_dir, cache):
     where = f"Path({str(data_dir)!r})" if data_dir else None
-    program = LOAD + f"print(load_movielens('movielens/100k', item_key='movie_id', data_dir={where}).sha256())"
+    program = LOAD + f"print(load_movielens('100k', items_by='id', data_dir={where}).sha256())"
     env = {**os.environ, "POCKETREC_CACHE": str(cache)}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
@@ -34,7 +34,7 @@ def sha_of(data_dir, cache):
 def run_sha(run):
     from pocketrec.core.run_dir import Run
 
-    return Run(run).run_json["data"]["sha256"]
+    return Run(run).record.data.sha256
 
 
 def test_layout_restores_years_accents_and_the_nameless_film(grouplens):
@@ -80,7 +80,7 @@ def test_data_dir_without_the_dataset_is_refused(pocketrec, tmp_path):
         tmp_path / "run",
         env={"POCKETREC_CACHE": str(tmp_path / "c")},
     )
-    assert "ml-100k folder or zip" in refused(done)
+    assert refused(done).endswith("[DATA_UNAVAILABLE]") and str(tmp_path / "empty") in done.err
     assert not (tmp_path / "run" / "trained").exists()
 
 
@@ -97,7 +97,7 @@ def test_without_any_network_one_line_says_what_to_place(pocketrec, tmp_path):
         "PIP_FIND_LINKS": "",
     }
     line = refused(pocketrec("train", "--out", tmp_path / "run", env=offline))
-    assert "ml-100k.zip" in line and "--data-dir" in line
+    assert line.endswith("[DATA_UNAVAILABLE]") and "--data-dir ml-100k.zip" in line
     assert not (tmp_path / "run" / "trained").exists()
 
 
@@ -108,13 +108,4 @@ def test_larger_dataset_out_of_reach_says_what_to_download(pocketrec, tmp_path):
         "TFDS_DATA_DIR": str(tmp_path / "none"),
     }
     line = refused(pocketrec("train", "--data", "movielens/1m", "--out", tmp_path / "run", env=offline))
-    assert "ml-1m.zip" in line
-
-
-def test_licence_is_shown_once(tmp_path):
-    program = (
-        "from pocketrec.train.data.datasets import movielens_note_once as note; print(note()); print('second:', note())"
-    )
-    env = {**os.environ, "POCKETREC_CACHE": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=True)
-    assert "no redistribution" in done.stdout and done.stdout.rstrip().endswith("second:")
+    assert line.endswith("[DATA_UNAVAILABLE]") and "ml-1m.zip" in line

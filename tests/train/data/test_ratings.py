@@ -2,17 +2,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pocketrec.core.errors import InputError
 from pocketrec.train.data.ratings import Ratings, by_popularity, histories, split_ratings, vocabulary_of
+from pocketrec.train.data.splits import SPLITS
+
+from tests.conftest import raises
 
 
 def ratings(user, timestamp):
     n = len(user)
     return Ratings(
-        name="made", user=np.array(user, np.int32), item=np.arange(n, dtype=np.int32), rating=np.ones(n, np.float32),
-        timestamp=np.array(timestamp, np.int64), users=[str(u) for u in range(max(user) + 1)], items=[str(i) for i in range(n)],
-        titles=[f"film {i}" for i in range(n)], genres=[[] for _ in range(n)],
-    )  # fmt: skip
+        name="made",
+        user=np.array(user, np.int32),
+        item=np.arange(n, dtype=np.int32),
+        rating=np.ones(n, np.float32),
+        timestamp=np.array(timestamp, np.int64),
+        users=[str(u) for u in range(max(user) + 1)],
+        items=[str(i) for i in range(n)],
+        titles=[f"film {i}" for i in range(n)],
+        genres=[[] for _ in range(n)],
+    )
 
 
 def test_vocabulary_puts_numbers_in_numeric_order_before_text():
@@ -58,8 +66,24 @@ def test_leave_last_out_keeps_a_users_only_event_in_training():
 
 
 def test_split_that_leaves_nothing_held_out_is_refused():
-    with pytest.raises(InputError, match="both sides"):
+    with raises("SPLIT_IMPOSSIBLE"):
         split_ratings(ratings([0, 1], [1, 2]), "leave-last-out", 0)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_splits_by_time_need_timestamps(split):
+    made = replace(ratings([0] * 5 + [1] * 5, range(10)), has_timestamps=False)
+    if not SPLITS[split].is_future:
+        assert len(split_ratings(made, split, 0)[1]) == 2
+        return
+    with raises("SPLIT_IMPOSSIBLE") as caught:
+        split_ratings(made, split, 0)
+    assert split in str(caught.value) and "--split random" in str(caught.value)
+
+
+def test_an_unknown_split_is_refused():
+    with raises("NAME_UNKNOWN"):
+        split_ratings(ratings([0, 1], [1, 2]), "randm", 0)
 
 
 def test_histories_are_oldest_first_and_keep_source_order_on_equal_times():

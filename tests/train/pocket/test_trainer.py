@@ -28,21 +28,19 @@ def made_up(n_users=60, n_items=40, each=15, seed=0):
 
 
 def test_default_models_beat_the_goals(run):
-    record = Run(run).run_json
-    assert (record["preset"], record["window"], record["data"]["n_items"]) == ("pocket", 200, 1682)
-    assert record["metrics"]["ranking"]["rmse"] <= 0.900
-    assert (
-        record["metrics"]["retrieval"]["recall_at_100"] >= 0.69
-        and record["metrics"]["retrieval"]["recall_at_10"] >= 0.22
-    )
+    record = Run(run).record
+    assert (record.preset, record.window, record.data.n_items) == ("pocket", 200, 1682)
+    ranking, retrieval = record.metrics["ranking"], record.metrics["retrieval"]
+    assert ranking["rmse"] <= 0.900
+    assert retrieval["recall_at_100"] >= 0.69 and retrieval["recall_at_10"] >= 0.22
 
 
 def test_saved_models_are_there_and_named(run):
     names = {"ranking", "query", "candidate", "retrieval_bruteforce", "retrieval_scann", "retrieval_scann_tfrs_default"}
-    assert set(Run(run).run_json["saved_models"]) == names
+    assert set(Run(run).record.saved_models) == names
     for name in names:
         assert (run / "trained" / name / "saved_model.pb").is_file()
-    assert Run(run).run_json["scann"]["configuration"] == "brute_force"
+    assert Run(run).record.scann["configuration"] == "brute_force"
     curves = json.loads((run / "trained" / "curves.json").read_text())
     assert len(curves["ranking"]) == 7 and "val_rmse" in curves["ranking"][0]
 
@@ -120,6 +118,7 @@ def test_the_test_part_chooses_nothing(tmp_path):
     from pocketrec.train.data.ratings_file import read_ratings
     from pocketrec.train.pocket.trainer import train_pocket
     from pocketrec.train.tf import make_deterministic
+    from pocketrec.train.trained_models import TrainingOptions
 
     ratings, _ = read_ratings(write_csv(tmp_path / "r.csv", made_up()))
     train, test = split_ratings(ratings, "random", 1)
@@ -127,11 +126,9 @@ def test_the_test_part_chooses_nothing(tmp_path):
     folded = []
     for held_out in (test, other, test):
         make_deterministic(1)
-        result = train_pocket(train, held_out, seed=1, split="random")
-        weights = [
-            v.numpy() for name in ("ranking", "query", "candidate") for v in result["exports"][name].module.variables
-        ]
-        folded.append((weights, result["metrics"]))
+        models = train_pocket(train, held_out, TrainingOptions(seed=1, split="random"))
+        exported = (models.exports[name].module for name in ("ranking", "query", "candidate"))
+        folded.append(([v.numpy() for module in exported for v in module.variables], models.metrics))
     for weights, _ in folded[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(folded[0][0], weights, strict=True))
     assert folded[0][1] == folded[2][1] != folded[1][1]
