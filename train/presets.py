@@ -6,7 +6,7 @@ Trainers are imported when they are called, and TensorFlow with them: the comman
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .data.datasets import ItemsBy
+from .data.items_by import ItemsBy
 
 if TYPE_CHECKING:
     from .data.ratings import Ratings

@@ -20,8 +20,9 @@ from ..core.run_dir import Run
 from ..core.vocabulary_files import write_lines, write_vocabulary
 from ..runtimes.runtimes import runtime_packages
 from .data.columns import is_table, parse_columns
-from .data.datasets import DATASETS, DEFAULT_DATASET, ItemsBy
+from .data.datasets import DATASETS, DEFAULT_DATASET
 from .data.item_content import declared_preferences, filter_genres
+from .data.items_by import ItemsBy
 from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
 from .presets import DEFAULT_PRESET, PRESETS, Preset
@@ -52,7 +53,7 @@ def train(
     columns: str = "",
     item_features: PathLike | None = None,
     user_features: PathLike | None = None,
-    with_baselines: bool = False,
+    evaluate_baselines: bool = False,
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
 
@@ -68,7 +69,7 @@ def train(
         train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
-        with_baselines: also fit and evaluate the baselines on the same split.
+        evaluate_baselines: also fit and evaluate the baselines on the same split.
 
     Returns:
         The finished run.
@@ -91,7 +92,7 @@ def train(
         record = _record(folder, models, ratings, preset, split, seed, seconds)
         record = replace(record, rows=report, warnings=_warnings(parts))
         write_json(folder / "run.json", record.to_json())
-    if with_baselines:
+    if evaluate_baselines:
         _add_baselines(run, parts)
     return run
 
@@ -136,9 +137,9 @@ def _fitted(chosen: Preset, parts: _Parts, options: TrainingOptions) -> tuple[Tr
 
 def _add_baselines(run: Run, parts: _Parts) -> None:
     """Fit the baselines and write run.json anew with their rows."""
-    from .baselines.evaluation import evaluate_baselines
+    from .baselines import evaluation
 
-    rows = evaluate_baselines(parts.train, parts.test)
+    rows = evaluation.evaluate_baselines(parts.train, parts.test)
     write_json(run.trained / "run.json", replace(run.record, baselines=rows).to_json())
 
 

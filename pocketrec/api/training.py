@@ -30,12 +30,12 @@ def train(
         split: How ratings are held out (`pr.names("splits")`).
         seed: Seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
         data_dir: A prepared TFDS directory, or GroupLens' folder or zip.
-        columns: For a file: its columns by role, `user=COLUMN,item=COLUMN,rating=...,timestamp=...,title=...`; recognized by
-            name where left out.
+        columns: For a file: its columns by role, `user=COLUMN,item=COLUMN,rating=...,timestamp=...,title=...,genres=...`;
+            recognized by name where left out; `rating=` for no such column.
         item_features: For a file: a CSV or Parquet file about the items.
         user_features: For a file: a CSV or Parquet file about the users.
         train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
-        evaluate_baselines: Fit the baselines (`pr.names("baselines")`) on the same split too.
+        evaluate_baselines: Then also evaluate the baselines (`pr.names("baselines")`) on the same split.
 
     Returns:
         The run.
@@ -57,7 +57,7 @@ def train(
         item_features=path_or_none(item_features),
         user_features=path_or_none(user_features),
         train_metrics=train_metrics,
-        with_baselines=evaluate_baselines,
+        evaluate_baselines=evaluate_baselines,
     )
 
 

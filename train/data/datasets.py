@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from .items_by import ItemsBy
 
 if TYPE_CHECKING:
     from .ratings import Ratings
-
-ItemsBy = Literal["id", "title"]
 
 
 class Loader(Protocol):

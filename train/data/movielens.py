@@ -15,7 +15,7 @@ from ...core.atomic import atomic_dir
 from ...core.downloads import cache_dir
 from ...core.errors import InputError
 from ..tf import Module, Tensor
-from .datasets import ItemsBy
+from .items_by import ItemsBy
 from .movielens_wheel import fetch_ml100k
 from .ratings import Ratings, vocabulary_of
 
