@@ -1,10 +1,14 @@
 """Quality of recommendations as pure functions of scores and truth (NumPy only)."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .queries.histories import Histories
+if TYPE_CHECKING:  # workers import this file by its path
+    from .queries.histories import Histories
 
 RETRIEVED = 100
 
@@ -46,16 +50,38 @@ def ndcg_of_hits(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray
         return (discounts[: found.shape[1]] * found).sum(axis=1) / ideal
 
 
-def recall_of_lists(found: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> np.ndarray:
-    """float64[n]: the share of each exact list's items among those found, whatever their order; what is found twice counts once.
+def hits_in_lists(found: Iterable[np.ndarray], exact: Iterable[np.ndarray]) -> np.ndarray:
+    """int64[n]: how many items of each exact list were found, whatever their order; what is found twice counts once.
 
     Args:
         found: int[m] per query; ids below 0 mark empty places.
-        exact: int[k] per query, distinct.
+        exact: int[k] per query, distinct ids from 0.
     """
-    return np.array(
-        [len(np.intersect1d(ids, wanted)) / len(wanted) for ids, wanted in zip(found, exact, strict=True)], np.float64
-    )
+    return np.array([len(np.intersect1d(ids, wanted)) for ids, wanted in zip(found, exact, strict=True)], np.int64)
+
+
+def recall_of_lists(found: Iterable[np.ndarray], exact: np.ndarray) -> float:
+    """Share of exact int[n, k] that was found, mean over queries; see `hits_in_lists`."""
+    return float(np.mean(hits_in_lists(found, exact) / exact.shape[1]))
+
+
+def recall_with_ties(
+    found: Iterable[np.ndarray], exact: np.ndarray, items: np.ndarray, queries: np.ndarray, *, tie: float
+) -> float:
+    """As `recall_of_lists`, where an item that ties with the k-th counts as it.
+
+    Args:
+        exact: int[n, k], best first.
+        items, queries: float32[n_items, d] and float32[n, d], whose inner products are the scores.
+        tie: the share of the k-th score that an item may lack and still tie with it.
+    """
+    hits = 0
+    for ids, wanted, query in zip(found, exact, queries, strict=True):
+        ids = np.unique(ids[ids >= 0].astype(np.int64))
+        least = float(items[wanted[-1]] @ query)
+        scores = np.asarray(items[ids]) @ query
+        hits += min(len(wanted), int((np.isin(ids, wanted) | (scores >= least - tie * abs(least))).sum()))
+    return hits / exact.size
 
 
 def retrieval_quality(

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[2] / "runtimes" / "workers"))
+sys.path.append(str(Path(__file__).parents[2] / "core"))
+from metrics import hits_in_lists  # pyright: ignore[reportMissingImports]
 from tflite_worker import memory  # pyright: ignore[reportMissingImports]
 
 # Shares of the leaves, and multiples of k to reorder, that are tried.
@@ -52,11 +54,11 @@ def candidates(settings, n_items, k):
 
 
 def recall_of(searcher, queries, exact, search):
-    found = 0
-    for query, wanted in zip(queries, exact, strict=True):
+    found = []
+    for query in queries:
         ids, scores = searcher.search(query, **search)
-        found += len(np.intersect1d(ids[np.isfinite(scores)], wanted))
-    return found / exact.size
+        found.append(ids[np.isfinite(scores)])
+    return int(hits_in_lists(found, exact).sum()) / exact.size
 
 
 def tune(searcher, queries, exact, tried, wanted):

@@ -13,6 +13,7 @@ from ...convert.retrieval.catalogue_index import exact_best
 from ...core.documents import LATENCY_SCHEMA, document_head, write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
+from ...core.metrics import recall_with_ties
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import rows_of
 from ...core.run_dir import Run, results_a_call
@@ -38,7 +39,7 @@ _MOST_BYTES = 2**31 - 2**20
 _BANDWIDTH_WORKER = Path(__file__).with_name("bandwidth_worker.py")
 _BANDWIDTH_REPEATS = 15
 # Scores this close (of the k-th, as a share) are the same in another order of summation.
-_TIE = 1e-5
+TIE = 1e-5
 
 # The run's own catalogue is the first size of a sweep, unless it is too small for cells to mean anything.
 LEAST_OWN = 1_000
@@ -138,7 +139,9 @@ def _measure(
     for subject in subjects:
         log.info(f"{scaled.n_items:,} items: first answers of {subject.label}")
         outcome = _sure(subject, subject.measure(1, len(scaled.queries)))
-        recalls[subject.label] = recall_at_k(rows_of(outcome.arrays, "ids"), exact, scaled)
+        recalls[subject.label] = recall_with_ties(
+            rows_of(outcome.arrays, "ids"), exact, scaled.items, scaled.queries, tie=TIE
+        )
         a_call_s = float(np.median(outcome.arrays["samples_ns"])) / 1e9
         enough[subject.label] = int(np.clip(SECONDS_A_PROCESS / a_call_s, min(LEAST_SAMPLES, samples), samples))
     outcomes: dict[str, list[Outcome]] = {subject.label: [] for subject in subjects}
@@ -166,17 +169,6 @@ def _bandwidth(n_bytes: int) -> float:
     if not outcome:
         raise CheckFailed(f"reading speed could not be measured: {outcome.reason}")
     return outcome.meta["bytes"] / float(np.median(outcome.arrays["samples_ns"]))
-
-
-def recall_at_k(found: Sequence[np.ndarray], exact: np.ndarray, scaled: Scaled) -> float:
-    """Share of the exact best k that came back, mean over queries; an item that ties with the k-th counts as it."""
-    hits = 0
-    for ids, wanted, query in zip(found, exact, scaled.queries, strict=True):
-        ids = np.unique(ids[ids >= 0].astype(np.int64))
-        least = float(scaled.items[wanted[-1]] @ query)
-        scores = np.asarray(scaled.items[ids]) @ query
-        hits += min(len(wanted), int((np.isin(ids, wanted) | (scores >= least - _TIE * abs(least))).sum()))
-    return hits / exact.size
 
 
 def _write(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...convert.quantize.recipes import RECIPES
+from ...core.metrics import recall_of_lists
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feed, feeds_for
 from ...core.queries.packing import rows_of
@@ -78,9 +79,7 @@ def recall_of(outcome: Outcome, exact: np.ndarray, items: Sequence[str]) -> floa
     if rows[0].dtype.kind == "S":
         index = {item.encode(): number for number, item in enumerate(items)}
         rows = [np.array([index.get(title, -1) for title in row.tolist()]) for row in rows]
-    return float(
-        np.mean([len(np.intersect1d(found, wanted)) / len(wanted) for found, wanted in zip(rows, exact, strict=True)])
-    )
+    return recall_of_lists(rows, exact)
 
 
 def variant_subjects(

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ...core.metrics import hits_in_lists
 from ..quantize.rounding import LEVELS8, fed_forward
 from .partitioning import Partition, divide, moment_of, number_of_cells
 
@@ -94,13 +95,10 @@ class Scanned:
         return low
 
     def _recall(self, queries: np.ndarray, exact: np.ndarray, masked: np.ndarray | None, n_read: int) -> float:
-        found = wanted = 0
-        for row, query in enumerate(queries):
-            hidden = None if masked is None else masked[row]
-            best = exact[row] if hidden is None else exact[row][~hidden[exact[row]]]
-            found += len(np.intersect1d(self._read(query, hidden, n_read), best))
-            wanted += len(best)
-        return found / max(1, wanted)
+        hidden = [None] * len(queries) if masked is None else masked
+        best = [exact[row] if mask is None else exact[row][~mask[exact[row]]] for row, mask in enumerate(hidden)]
+        found = [self._read(query, mask, n_read) for query, mask in zip(queries, hidden, strict=True)]
+        return int(hits_in_lists(found, best).sum()) / max(1, sum(map(len, best)))
 
     def _read(self, query: np.ndarray, hidden: np.ndarray | None, n_read: int) -> np.ndarray:
         """Ids of the best k of so many cells, as a device finds them."""

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from pocketrec.core.metrics import (
     hits_among,
+    hits_in_lists,
     ndcg_of_hits,
     recall_of_hits,
     recall_of_lists,
+    recall_with_ties,
     retrieval_quality,
     rmse,
     top_k,
@@ -55,8 +57,17 @@ def test_quality_of_hits_is_that_of_set_operations_and_of_scikit_learn():
 
 
 def test_recall_of_lists_counts_an_item_once_and_leaves_out_empty_places():
-    exact = np.array([[1, 2, 3], [4, 5, 6]])
-    assert recall_of_lists([np.array([3, 3, 1]), np.array([6, -1])], exact).tolist() == [2 / 3, 1 / 3]
+    exact, found = np.array([[1, 2, 3], [4, 5, 6]]), [np.array([3, 3, 1]), np.array([6, -1])]
+    assert hits_in_lists(found, exact).tolist() == [2, 1] and recall_of_lists(found, exact) == (2 / 3 + 1 / 3) / 2
+
+
+@pytest.mark.parametrize(
+    ("found", "recall"), [([0, 1, 3], 1.0), ([0, 4, 3], 2 / 3), ([0, -1, -1], 1 / 3), ([0, 0, 0], 1 / 3)]
+)
+def test_ties_with_the_last_count_and_missing_ids_do_not(found, recall):
+    items = np.array([[3.0], [2.0], [1.0], [1.0], [0.5]], np.float32)
+    queries, exact = np.ones((1, 1), np.float32), np.array([[0, 1, 2]])
+    assert recall_with_ties([np.array(found)], exact, items, queries, tie=1e-5) == recall
 
 
 def test_top_k_keeps_index_order_on_ties():

@@ -4,11 +4,12 @@ import shutil
 import numpy as np
 import pytest
 from pocketrec.benchmarks.catalogues.cases import _SCANN_WORKER, Scaled, scann_subjects
-from pocketrec.benchmarks.catalogues.stage import check_sizes, recall_at_k
+from pocketrec.benchmarks.catalogues.stage import TIE, check_sizes
 from pocketrec.benchmarks.latency.statistics import summarize
 from pocketrec.convert.retrieval.catalogue_index import exact_best
 from pocketrec.convert.retrieval.search_graphs import FORMS
 from pocketrec.core.errors import InputError
+from pocketrec.core.metrics import recall_with_ties
 from pocketrec.runtimes.launch import run_worker
 from pocketrec.train.export.scann_settings import scann_settings
 
@@ -138,7 +139,7 @@ def test_native_scann_is_tuned_to_the_recall(scaled):
         outcome = subject.measure(1, len(scaled.queries))
         assert outcome, outcome.reason
         ids = np.split(outcome.arrays["ids"], outcome.arrays["ids.offsets"][1:-1])
-        found = recall_at_k(ids, exact, scaled)
+        found = recall_with_ties(ids, exact, scaled.items, scaled.queries, tie=TIE)
         assert found == 1.0 if subject.fields["is_exact"] else found >= 0.95
 
 
@@ -158,13 +159,3 @@ def test_scann_with_a_tree_takes_the_cheapest_search_that_reaches_the_recall(sca
     assert found[0.5]["recall"] >= 0.5 and found[0.95]["recall"] >= 0.95
     assert found[0.5]["search"]["leaves_to_search"] <= found[0.95]["search"]["leaves_to_search"]
     assert found[1.1]["recall"] > 0.99, "a recall out of reach is answered with the best there is"
-
-
-def test_ties_with_the_last_count_and_missing_ids_do_not(tmp_path):
-    items = np.array([[3.0], [2.0], [1.0], [1.0], [0.5]], np.float32)
-    scaled = Scaled(tmp_path, items, np.ones((1, 1), np.float32), np.ones((1, 1), np.float32), 3, 0.96, 0)
-    exact = np.array([[0, 1, 2]])
-    assert recall_at_k([np.array([0, 1, 3])], exact, scaled) == 1.0
-    assert recall_at_k([np.array([0, 4, 3])], exact, scaled) == pytest.approx(2 / 3)
-    assert recall_at_k([np.array([0, -1, -1])], exact, scaled) == pytest.approx(1 / 3)
-    assert recall_at_k([np.array([0, 0, 0])], exact, scaled) == pytest.approx(1 / 3)
