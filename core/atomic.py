@@ -22,7 +22,13 @@ def require_empty(path: Path, what: str = "--out") -> None:
         InputError: `path` is a file, or a directory that is not empty.
     """
     if path.is_file():
-        raise InputError(what, expected="a directory to create", given=f"the file {path}", do="name another place")
+        raise InputError(
+            what,
+            expected="a directory to create",
+            given=f"the file {path}",
+            do="name another place",
+            code="OUTPUT_EXISTS",
+        )
     if path.is_dir():
         remove_leftovers(path)
     if path.is_dir() and any(path.iterdir()):
@@ -31,6 +37,7 @@ def require_empty(path: Path, what: str = "--out") -> None:
             expected="a new or empty directory",
             given=f"{path}, which is not empty",
             do="remove it or name another",
+            code="OUTPUT_EXISTS",
         )
 
 
@@ -45,14 +52,14 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     """
     target = target.resolve() if target.is_symlink() else target
     made_parent = not target.parent.exists()
-    with _said_plainly(target):
+    with _writable(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-{os.getpid()}-", dir=target.parent))
         temporary.chmod(0o755)
     try:
         yield temporary
-        with _said_plainly(target):
+        with _writable(target):
             swap(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -63,7 +70,7 @@ def atomic_dir(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
+def _writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -72,6 +79,7 @@ def _said_plainly(path: Path) -> Iterator[None]:
             expected="a place that can be written",
             given=f"{path} ({error.strerror})",
             do="name another place",
+            code="OUTPUT_UNWRITABLE",
         ) from error
 
 
@@ -82,7 +90,7 @@ def write_via(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         InputError: the place cannot be written.
     """
-    with _said_plainly(path):
+    with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:

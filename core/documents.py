@@ -73,10 +73,16 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(str(path), expected=f"a {schema} file", given="no such file", do=f"run `{command}`") from None
+        raise InputError(
+            str(path), expected=f"a {schema} file", given="no such file", do=f"run `{command}`", code="INPUT_MISSING"
+        ) from None
     except (ValueError, OSError) as error:
         raise InputError(
-            str(path), expected=f"a {schema} file", given=f"unreadable JSON ({error})", do=f"run `{command}` again"
+            str(path),
+            expected=f"a {schema} file",
+            given=f"unreadable JSON ({error})",
+            do=f"run `{command}` again",
+            code="INPUT_UNREADABLE",
         ) from error
     found = document.get("schema") if isinstance(document, dict) else type(document).__name__
     if found != schema:
@@ -85,5 +91,6 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
             expected=f"schema {schema}",
             given=repr(found),
             do=f"run `{command}` with this version of the kit",
+            code="SCHEMA_UNKNOWN",
         )
     return document

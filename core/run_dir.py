@@ -74,12 +74,17 @@ def open_run(path: Path) -> Run:
             expected="a run directory",
             given=f"{path} (no such directory)",
             do="run `pocketrec train --out RUN` first",
+            code="RUN_MISSING",
         )
     if not (run.trained / "run.json").is_file():
         partial = any(path.glob(".trained.partial-*")) or run.trained.is_dir()
         given = f"{path}, whose training did not finish" if partial else f"{path}, which has no trained/run.json"
         raise InputError(
-            "RUN", expected="a finished run", given=given, do="run `pocketrec train --out RUN` with a new directory"
+            "RUN",
+            expected="a finished run",
+            given=given,
+            do="run `pocketrec train --out RUN` with a new directory",
+            code="RUN_UNFINISHED" if partial else "RUN_MISSING",
         )
     _ = run.run_json
     return run
@@ -95,7 +100,11 @@ def check_unchanged(run: Run, variant: dict[str, Any]) -> Path:
     if not path.is_file() or sha256_file(path) != variant["sha256"]:
         given = "no such file" if not path.is_file() else "other bytes"
         raise InputError(
-            str(path), expected=f"sha256 {variant['sha256'][:12]}…", given=given, do="run `pocketrec convert RUN` again"
+            str(path),
+            expected=f"sha256 {variant['sha256'][:12]}…",
+            given=given,
+            do="run `pocketrec convert RUN` again",
+            code="INPUT_CHANGED",
         )
     return path
 

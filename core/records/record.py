@@ -44,7 +44,11 @@ class Record:
             return msgspec.convert(document, cls)
         except msgspec.ValidationError as error:
             raise InputError(
-                name, expected=f"the fields of {cls.__name__}", given=str(error), do="write it again with this version"
+                name,
+                expected=f"the fields of {cls.__name__}",
+                given=str(error),
+                do="write it again with this version",
+                code="INPUT_UNREADABLE",
             ) from error
 
 
