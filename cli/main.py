@@ -23,6 +23,7 @@ from .commands.train import train
 from .commands.update import update
 from .commands.verify import verify
 from .console import exit_status, show
+from .help import Command
 
 # In the order of --help: on the way from ratings to an app.
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -33,7 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 app = typer.Typer(add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:
     name = "list" if command is list_names else command.__name__
-    app.command(name, epilog=rules_text(name))(command)
+    app.command(name, cls=Command, epilog=rules_text(name))(command)
 
 
 def _version(wanted: bool) -> None:

@@ -1,14 +1,25 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from .completion import names_of
+
+
+def named(table: str, *flags: str, help: str) -> Any:
+    """An option whose values are names of a table, which shells complete."""
+    return typer.Option(*flags, help=help, autocompletion=names_of(table))
+
 
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show TensorFlow's own log and every step.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
 OptionalRun = Annotated[Path | None, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
-Recipes = Annotated[list[str] | None, typer.Option("--recipe", help="Recipe; may be repeated. Default: all.")]
+Recipes = Annotated[
+    list[str] | None,
+    named("recipes", "--recipe", help="Recipe; may be repeated. Default: all."),
+]
 SavedModel = Annotated[Path | None, typer.Option("--saved-model", help="A SavedModel that this kit did not train.")]
 Signature = Annotated[str | None, typer.Option(help="Signature of the SavedModel. Default: its first.")]
 Tflite = Annotated[Path | None, typer.Option(help="A .tflite file of any origin.")]

@@ -94,7 +94,6 @@ __all__ = [
     "Run",
     "Variant",
     "Verification",
-    "__version__",
     "bundle",
     "compare",
     "convert",
@@ -134,4 +133,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

@@ -5,6 +5,7 @@ name, so a function alone could not keep it. The packages therefore answer calls
 `pocketrec.api.training.train`, whatever was imported before. Type checkers see that function.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from inspect import Signature, signature
 from types import ModuleType
@@ -26,11 +27,15 @@ class StagePackage(ModuleType):
     def __signature__(self) -> Signature:
         return signature(_function(self.__name__))
 
+    @property
+    def __wrapped__(self) -> Callable[..., object]:
+        return _function(self.__name__)
+
     def __reduce__(self) -> tuple[object, ...]:
         return import_module, (self.__name__,)
 
 
-def _function(package: str):
+def _function(package: str) -> Callable[..., object]:
     return getattr(import_module(_HOMES[package]), package.rpartition(".")[2])
 
 

@@ -7,7 +7,7 @@ import typer
 
 from ...api.rules import checked
 from ..console import show, working
-from ..options import Keys, RunArgument, Verbose
+from ..options import Keys, RunArgument, Verbose, named
 
 if TYPE_CHECKING:
     from ...api.bundles import Bundle
@@ -17,26 +17,25 @@ if TYPE_CHECKING:
 def bundle(
     run: RunArgument,
     out: Annotated[Path | None, typer.Option(help="Directory to create. Default: RUN/bundle.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Recipe to bundle. Default: dynamic_int8.")] = None,
+    recipe: Annotated[str | None, named("recipes", help="Recipe to bundle. Default: {recipe}.")] = None,
     auto: Annotated[
         bool, typer.Option("--auto", help="The smallest variant of each graph that passed every gate.")
     ] = False,
     layout: Annotated[
         str | None,
-        typer.Option(
-            help="cascade (one model), pair (retriever, ranker) or split (encoder, catalogue apart). "
-            "Default: the first converted."
-        ),
+        named("layouts", help="Which models it holds: {layouts}. Default: the first that was converted."),
     ] = None,
     runtimes: Annotated[
         list[str] | None,
-        typer.Option(
-            "--runtime", help="Runtime it must have passed on; may be repeated. Default: those that apps ship."
+        named(
+            "runtimes",
+            "--runtime",
+            help="Runtime it must have passed on; may be repeated. Default: those that apps ship.",
         ),
     ] = None,
     targets: Annotated[
         list[str] | None,
-        typer.Option("--target", help="Processor it must have passed on; may be repeated. Default: host."),
+        named("targets", "--target", help="Processor it must have passed on; may be repeated. Default: host."),
     ] = None,
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Ed25519 private key (PEM) to sign the manifest with.")
@@ -57,12 +56,15 @@ def bundle(
     keys: Keys = None,
     verbose: Verbose = False,
 ) -> None:
-    """Write the bundle an app loads, or an update of its catalogue: models, vocabularies, titles, golden vectors, manifest.
+    """Write the bundle that an app loads, or an update of it.
+
+    A bundle holds models, vocabularies, titles, golden vectors and a manifest; an update new items, without the model.
 
     \b
-    Examples: pocketrec bundle run --out bundle --recipe dynamic_int8
-              pocketrec bundle run --out bundle --auto --target arm64/cortex-a53 --sign key.pem --zip bundle.zip
-              pocketrec bundle run --catalogue-only --base bundle --new-items new.csv --out update
+    Examples:
+      pocketrec bundle run --out bundle --recipe dynamic_int8
+      pocketrec bundle run --auto --target arm64/cortex-a53 --zip bundle.zip
+      pocketrec bundle run --catalogue-only --base bundle --new-items new.csv
     """
     from ...api.bundles import bundle as write_bundle
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show, working
-from ..options import OptionalRun, Recipes, SavedModel, Signature, Verbose
+from ..options import OptionalRun, Recipes, SavedModel, Signature, Verbose, named
 
 if TYPE_CHECKING:
     from ...api.conversion import Comparison, Conversion
@@ -16,17 +16,17 @@ from ...api.rules import checked
 @checked
 def convert(
     run: OptionalRun = None,
-    graphs: Annotated[list[str] | None, typer.Option("--graph", help="Graph; may be repeated. Default: all.")] = None,
+    graphs: Annotated[
+        list[str] | None,
+        named("graphs", "--graph", help="Graph; may be repeated. Default: all."),
+    ] = None,
     recipes: Recipes = None,
     k: Annotated[
-        int | None, typer.Option("--k", help="Results of the retriever. Default: 100, or the catalogue if smaller.")
+        int | None, typer.Option("--k", help="Results of the retriever. Default: {k}, or the catalogue if smaller.")
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option(
-            help="How the dynamic_int8 retriever searches: full_scan, two_stage or partitioned. "
-            "Default: by the catalogue's size."
-        ),
+        named("forms", help="How the dynamic_int8 retriever searches: {forms}. Default: by the catalogue's size."),
     ] = None,
     saved_model: SavedModel = None,
     signature: Signature = None,
@@ -42,13 +42,16 @@ def convert(
     out: Annotated[Path | None, typer.Option(help="Where a foreign SavedModel's files go.")] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Convert a run, or any SavedModel, to .tflite files that run on the runtimes apps ship.
+    """Convert a run, or any SavedModel, to .tflite files.
+
+    Each file is executed on the runtimes that apps ship before anything is written.
 
     \b
-    Examples: pocketrec convert run
-              pocketrec convert run --compare
-              pocketrec convert run --graph retriever --form partitioned
-              pocketrec convert --saved-model DIR --signature serving_default --representative FILE.npz --out converted
+    Examples:
+      pocketrec convert run
+      pocketrec convert run --compare
+      pocketrec convert run --graph retriever --form partitioned
+      pocketrec convert --saved-model DIR --representative FILE.npz --out converted
     """
     from ...api import conversion
 

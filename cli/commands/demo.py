@@ -17,10 +17,11 @@ def demo(
     data_dir: DataDir = None,
     verbose: Verbose = False,
 ) -> None:
-    """Train, convert, check, time, bundle and verify on MovieLens-100K.
+    """Train, convert, check, time and bundle on MovieLens-100K.
 
     \b
-    Example: pocketrec demo --out run
+    Example:
+      pocketrec demo --out run
     """
     from ...api import bundles, conversion, measurement, training
     from .bundle import show_bundle

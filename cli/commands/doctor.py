@@ -18,12 +18,13 @@ def doctor(
         typer.Option(help="Fetch what runs variants on emulated phone processors (`arm64`) or in a browser (`wasm`)."),
     ] = None,
 ) -> None:
-    """Say what this machine can run, and what is missing for the rest.
+    """Say what this machine can run, and how to get the rest.
 
     \b
-    Examples: pocketrec doctor
-              pocketrec doctor --install arm64
-              pocketrec doctor --install wasm
+    Examples:
+      pocketrec doctor
+      pocketrec doctor --install arm64
+      pocketrec doctor --install wasm
     """
     from ...api import environment
 

@@ -16,10 +16,14 @@ def inspect(
     as_json: Json = False,
     fail_on: Annotated[str | None, typer.Option(help="`trap`: exit 1 when a trap is found.")] = None,
 ) -> None:
-    """Show signatures, ops and versions, tables, least runtime and traps of a .tflite file.
+    """Show what is inside a .tflite file.
+
+    Signatures, ops and their versions, tables, the minimum runtime, and traps: known ways in which a file that converts still
+    fails an app.
 
     \b
-    Example: pocketrec inspect run/converted/ranker-dynamic_int8.tflite
+    Example:
+      pocketrec inspect run/converted/ranker-dynamic_int8.tflite
     """
     from ...api.conversion import inspect as inspect_model
     from ...benchmarks.report.terminal import inspection_tables

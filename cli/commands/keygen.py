@@ -11,10 +11,13 @@ from ..console import show
 def keygen(
     out: Annotated[Path, typer.Option(metavar="KEY", help="Private key to create (PEM, readable by you only).")],
 ) -> None:
-    """Make an Ed25519 key to sign bundles with, and beside it its public key, for apps and for `verify --key`.
+    """Make an Ed25519 key to sign bundles with.
+
+    Its public key, for apps and for `verify --key`, is written beside it.
 
     \b
-    Example: pocketrec keygen --out key.pem
+    Example:
+      pocketrec keygen --out key.pem
     """
     from ...api.bundles import keygen as make_key
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show, show_json, working
-from ..options import Inputs, Json, OptionalRun, Tflite, Verbose
+from ..options import Inputs, Json, OptionalRun, Tflite, Verbose, named
 
 if TYPE_CHECKING:
     from ...api.measurement import LatencyReport
@@ -16,7 +16,7 @@ from ...api.rules import checked
 @checked
 def latency(
     run: OptionalRun = None,
-    threads: Annotated[list[int] | None, typer.Option(help="Threads; may be repeated. Default: 1 and 2.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(help="Threads; may be repeated. Default: {threads}.")] = None,
     items: Annotated[
         list[int] | None, typer.Option(help="Size to grow the catalogue to; may be repeated. Measures retrieval only.")
     ] = None,
@@ -24,10 +24,13 @@ def latency(
         int | None, typer.Option(help="Width to project the grown vectors to. Default: the run's own.")
     ] = None,
     runtimes: Annotated[
-        list[str] | None, typer.Option("--runtime", help="Runtime; may be repeated. Default: those that apps ship.")
+        list[str] | None,
+        named("runtimes", "--runtime", help="Runtime; may be repeated. Default: those that apps ship."),
     ] = None,
-    processes: Annotated[int, typer.Option(help="Processes that each case is measured in.")] = 5,
-    samples: Annotated[int, typer.Option(help="Timed calls per process.")] = 1000,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that measure each case. Default: {processes}.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Timed calls per process. Default: {samples}.")] = None,
     tflite: Tflite = None,
     inputs: Inputs = None,
     out: Annotated[Path | None, typer.Option(help="Where a single file's latency.json and raw samples go.")] = None,
@@ -40,13 +43,16 @@ def latency(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Time every variant next to server-side BruteForce and ScaNN, with recall against exact.
+    """Time every variant, with its recall.
+
+    Server-side BruteForce and ScaNN are timed beside them, over the same queries.
 
     \b
-    Examples: pocketrec latency run
-              pocketrec latency run --items 10000 --items 100000 --dimension 32
-              pocketrec latency run --served --rtt-ms 50
-              pocketrec latency --tflite FILE --inputs FILE.npz
+    Examples:
+      pocketrec latency run
+      pocketrec latency run --items 10000 --items 100000 --dimension 32
+      pocketrec latency run --served --rtt-ms 50
+      pocketrec latency --tflite FILE --inputs FILE.npz
     """
     from ...api.measurement import latency as measure_latency
 

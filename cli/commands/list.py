@@ -15,11 +15,14 @@ def list_names(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the graphs, recipes, runtimes, targets, datasets and other names that options take.
+    """Show the names that options take, with a summary each.
+
+    Graphs, recipes, runtimes, targets, datasets, presets, metrics, gates, layouts and the rest of the tables.
 
     \b
-    Examples: pocketrec list
-              pocketrec list recipes
+    Examples:
+      pocketrec list
+      pocketrec list recipes
     """
     from rich.table import Table
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show, show_json, working
-from ..options import Inputs, Json, OptionalRun, SavedModel, Signature, Tflite, Verbose
+from ..options import Inputs, Json, OptionalRun, SavedModel, Signature, Tflite, Verbose, named
 
 if TYPE_CHECKING:
     from ...api.measurement import ParityReport
@@ -17,13 +17,16 @@ from ...api.rules import checked
 def parity(
     run: OptionalRun = None,
     runtimes: Annotated[
-        list[str] | None, typer.Option("--runtime", help="Runtime; may be repeated. Default: every one installed.")
+        list[str] | None,
+        named("runtimes", "--runtime", help="Runtime; may be repeated. Default: all."),
     ] = None,
     targets: Annotated[
-        list[str] | None, typer.Option("--target", help="Processor; may be repeated. Default: host.")
+        list[str] | None,
+        named("targets", "--target", help="Processor; may be repeated. Default: host."),
     ] = None,
     require: Annotated[
-        list[str] | None, typer.Option(help="Processor that must be there; may be repeated. A skip is an error.")
+        list[str] | None,
+        named("targets", help="Processor that must be there; may be repeated."),
     ] = None,
     gates: Annotated[Path | None, typer.Option(help="TOML file of tolerances in place of the kit's own.")] = None,
     refresh_reference: Annotated[bool, typer.Option("--refresh-reference", help="Ask the SavedModels again.")] = False,
@@ -39,12 +42,15 @@ def parity(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
-    """Compare every variant with the SavedModel on held-out users; exit 1 when a gate fails.
+    """Compare every variant with the SavedModel.
+
+    All held-out users are asked, on every runtime. Exits 1 when a gate is missed.
 
     \b
-    Examples: pocketrec parity run
-              pocketrec parity run --rejudge --gates gates.toml
-              pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
+    Examples:
+      pocketrec parity run
+      pocketrec parity run --rejudge --gates gates.toml
+      pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
     from ...api.measurement import parity as check_parity
 

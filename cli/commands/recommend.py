@@ -31,11 +31,14 @@ def recommend(
     keys: Keys = None,
     verbose: Verbose = False,
 ) -> None:
-    """Print recommendations: from a bundle as the phone would, from a run as the server would.
+    """Print recommendations from a bundle or a run.
+
+    A bundle answers as the phone would, a run as the server would.
 
     \b
-    Examples: pocketrec recommend bundle --history "Speed (1994)=5" --history "Contact (1997)=4" --prefer Sci-Fi
-              pocketrec recommend run --user 42 --top 5
+    Examples:
+      pocketrec recommend bundle --history "Speed (1994)=5" --prefer Sci-Fi
+      pocketrec recommend run --user 42 --top 5
     """
     from ...api.bundles import recommend as answer
 

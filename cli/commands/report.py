@@ -23,11 +23,14 @@ def report(
         str | None, typer.Option(help="`regression`: exit 1 when anything got worse than the baseline.")
     ] = None,
 ) -> None:
-    """Write reports/report.html, report.md and junit.xml from the JSON beside them.
+    """Write a report as HTML, Markdown and JUnit.
+
+    They are made from the JSON files in RUN/reports; nothing is measured.
 
     \b
-    Examples: pocketrec report run
-              pocketrec report run --baseline last/run --fail-on regression
+    Examples:
+      pocketrec report run
+      pocketrec report run --baseline last/run --fail-on regression
     """
     from ...api.measurement import report as write_report
     from ...core.errors import CheckFailed, pick

@@ -2,36 +2,26 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...train.data.columns import ROLES
-from ...train.data.datasets import DATASETS, DEFAULT_DATASET, licence_notice_once
-from ...train.data.splits import DEFAULT_SPLIT, SPLITS
-from ...train.presets import DEFAULT_PRESET, PRESETS
+from ...train.data.datasets import DEFAULT_DATASET, licence_notice_once
+from ...train.data.splits import DEFAULT_SPLIT
+from ...train.presets import DEFAULT_PRESET
 from ..console import show, working
-from ..options import DataDir, Verbose
+from ..options import DataDir, Verbose, named
 
 if TYPE_CHECKING:
     from ...core.run_dir import Run
 
 
-class _Summarised(Protocol):
-    @property
-    def summary(self) -> str: ...
-
-
-def _choices(table: Mapping[str, _Summarised]) -> str:
-    """Names and summaries of a table, for help."""
-    return "; ".join(f"{name}: {entry.summary}" for name, entry in table.items()) + "."
-
-
 def train(
     out: Annotated[Path, typer.Option(help="Run directory to create.", show_default=False)],
-    data: Annotated[str, typer.Option(help=f"{', '.join(DATASETS)}, or a CSV or Parquet file.")] = DEFAULT_DATASET,
-    preset: Annotated[str, typer.Option(help=_choices(PRESETS))] = DEFAULT_PRESET,
-    split: Annotated[str, typer.Option(help=_choices(SPLITS))] = DEFAULT_SPLIT,
+    data: Annotated[str, named("datasets", help="{datasets}, or a CSV or Parquet file.")] = DEFAULT_DATASET,
+    preset: Annotated[str, named("presets", help="What to train: {presets}.")] = DEFAULT_PRESET,
+    split: Annotated[str, named("splits", help="How ratings are held out: {splits}.")] = DEFAULT_SPLIT,
     seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 42,
     data_dir: DataDir = None,
     columns: Annotated[
@@ -47,15 +37,16 @@ def train(
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")
     ] = False,
     evaluate_baselines: Annotated[
-        bool, typer.Option("--evaluate-baselines", help="Also evaluate five baselines on the same split.")
+        bool, typer.Option("--evaluate-baselines", help="Then evaluate baselines on the same split: {baselines}.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Train a recommender and write RUN/trained.
 
     \b
-    Examples: pocketrec train --data movielens/100k --out run
-              pocketrec train --data ratings.csv --columns user=uid,item=sku,rating=stars --out run
+    Examples:
+      pocketrec train --data movielens/100k --out run
+      pocketrec train --data ratings.csv --columns user=uid,item=sku --out run
     """
     from ...api.training import train as train_run
 

@@ -15,10 +15,13 @@ def update(
     keys: Keys = None,
     allow_downgrade: AllowDowngrade = False,
 ) -> None:
-    """Bring a bundle up to date in place, whole or not at all; exit 1 when the update does not fit.
+    """Bring a bundle up to date, whole or not at all.
+
+    Exits 1, and leaves the bundle as it is, when the update does not fit.
 
     \b
-    Example: pocketrec update bundle update --key key.pub.pem
+    Example:
+      pocketrec update bundle update --key key.pub.pem
     """
     from ...api.bundles import update as apply_update
 

@@ -19,12 +19,15 @@ def verify(
     base: Annotated[Path | None, typer.Option(metavar="BUNDLE", help="The bundle that an update is for.")] = None,
     allow_downgrade: AllowDowngrade = False,
 ) -> None:
-    """Hash every file of a bundle again, check that they fit together, replay the golden vectors; exit 1 on a difference.
+    """Check that a bundle is what its manifest says.
+
+    Every file is hashed again, the files must fit together, and the golden vectors are replayed. Exits 1 on a difference.
 
     \b
-    Examples: pocketrec verify bundle
-              pocketrec verify bundle.zip --key key.pub.pem
-              pocketrec verify update --base bundle --key key.pub.pem
+    Examples:
+      pocketrec verify bundle
+      pocketrec verify bundle.zip --key key.pub.pem
+      pocketrec verify update --base bundle --key key.pub.pem
     """
     from ...api.bundles import verify as verify_bundle
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
@@ -177,5 +178,6 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 def rules_text(command: str) -> str | None:
     """The rules of a command as the last paragraph of its help; None where it has none."""
-    lines = [f"  {rule.describe()}" for rule in RULES.get(command, ())]
+    texts = [rule.describe() for rule in RULES.get(command, ())]
+    lines = [line for text in texts for line in textwrap.wrap(text, 74, initial_indent="  ", subsequent_indent="    ")]
     return "\n".join(["\b", "Rules:", *lines]) if lines else None

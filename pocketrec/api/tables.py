@@ -43,10 +43,16 @@ def _gates() -> dict[str, str]:
     }
 
 
+def _forms() -> dict[str, str]:
+    from ..convert.retrieval.search_graphs import FORMS
+
+    return {name: form.summary for name, form in FORMS.items() if form.from_items is not None}
+
+
 TABLES: dict[str, Callable[[], dict[str, str]]] = {
     "graphs": _entries("convert.graphs", "GRAPHS"),
     "recipes": _entries("convert.quantize.recipes", "RECIPES"),
-    "forms": _entries("convert.retrieval.search_graphs", "FORMS"),
+    "forms": _forms,
     "runtimes": _entries("runtimes.runtimes", "RUNTIMES"),
     "targets": _entries("runtimes.targets", "TARGETS"),
     "datasets": _entries("train.data.datasets", "DATASETS"),

@@ -4,15 +4,18 @@ from pathlib import Path
 
 from ..core.run_dir import Run
 from ..core.run_dir import open_run as open_run_at
+from ..train.data.datasets import DEFAULT_DATASET
+from ..train.data.splits import DEFAULT_SPLIT
+from ..train.presets import DEFAULT_PRESET
 from .arguments import StrPath, path_or_none
 
 
 def train(
     out: StrPath,
     *,
-    data: StrPath = "movielens/100k",
-    preset: str = "pocket",
-    split: str = "random",
+    data: StrPath = DEFAULT_DATASET,
+    preset: str = DEFAULT_PRESET,
+    split: str = DEFAULT_SPLIT,
     seed: int = 42,
     data_dir: StrPath | None = None,
     columns: str = "",
