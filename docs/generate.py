@@ -99,6 +99,7 @@ def commands(_: str) -> str:
 
 
 def _command(name: str, command: Command) -> str:
+    command.fill_help()
     context = command.make_context(f"pocketrec {name}", [], resilient_parsing=True)
     usage = " ".join([f"pocketrec {name}", *command.collect_usage_pieces(context)])
     records = (parameter.get_help_record(context) for parameter in command.params)
@@ -128,7 +129,7 @@ def _meaning(text: str) -> str:
 
 def public_api(_: str) -> str:
     """A directive for mkdocstrings per name of `pocketrec.__all__`, where it is defined."""
-    values = (getattr(pocketrec, name) for name in pocketrec.__all__)
+    values = (inspect.unwrap(getattr(pocketrec, name)) for name in pocketrec.__all__)
     defined = [value for value in values if inspect.isclass(value) or inspect.isfunction(value)]
     functions = [value for value in defined if inspect.isfunction(value)]
     results = [value for value in defined if inspect.isclass(value)]

@@ -51,7 +51,7 @@ def convert(
       pocketrec convert run
       pocketrec convert run --compare
       pocketrec convert run --graph retriever --form partitioned
-      pocketrec convert --saved-model DIR --representative FILE.npz --out converted
+      pocketrec convert --saved-model DIR --representative FILE.npz --out tflite
     """
     from ...api import conversion
 

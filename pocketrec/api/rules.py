@@ -176,8 +176,11 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
+_LINES = textwrap.TextWrapper(74, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
 def rules_text(command: str) -> str | None:
     """The rules of a command as the last paragraph of its help; None where it has none."""
     texts = [rule.describe() for rule in RULES.get(command, ())]
-    lines = [line for text in texts for line in textwrap.wrap(text, 74, initial_indent="  ", subsequent_indent="    ")]
+    lines = [line for text in texts for line in _LINES.wrap(text)]
     return "\n".join(["\b", "Rules:", *lines]) if lines else None
