@@ -63,7 +63,7 @@ types: $(STAMP) tree
 # The site, in build/site: generated pages first, then everything checked (strict) and rendered, without network.
 docs: $(STAMP) tree
 	$(BIN)/python docs/generate.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
 
 # The package as it is installed, in hard links: what static analysis and the API reference read.
 PACKAGES := core runtimes train convert benchmarks android_assets cli

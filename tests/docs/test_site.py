@@ -15,7 +15,6 @@ def build(folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
     command = [
         Path(sys.executable).with_name("mkdocs"),
         "build",
-        "--quiet",
         "--site-dir",
         out,
         "-f",
