@@ -23,6 +23,8 @@ from pocketrec.api.tables import TABLES
 
 Command: TypeAlias = Any  # Typer's own copy of Click has no public name
 
+_OPTION = re.compile(r"--[a-z-]+|\b[A-Z_]{3,}\b")
+
 ROOT = Path(__file__).parent.parent
 _BLOCK = re.compile(r"(<!-- generated: (\S+) ?(.*?) -->\n).*?(<!-- end -->)", re.S)
 
@@ -117,8 +119,11 @@ def _help(text: str | None) -> list[str]:
 
 
 def _code(part: str) -> str:
-    lines = [re.sub(r"^Examples?: *", "", line.strip()) for line in part.replace("\b", "").splitlines()]
-    return "\n".join(["```sh", *filter(None, lines), "```"])
+    """Examples as code, rules as a list."""
+    head, *lines = (line.strip() for line in part.replace("\b", "").strip().splitlines())
+    if head == "Rules:":
+        return "\n".join(["Rules:\n", *("- " + _OPTION.sub(r"`\g<0>`", line) for line in lines)])
+    return "\n".join(["```sh", re.sub(r"^Examples?: *", "", head), *lines, "```"])
 
 
 def _meaning(text: str) -> str:
