@@ -1,10 +1,10 @@
-"""What is measured on a grown catalogue: the forms of `convert/scanning.py`, native ScaNN as advised, and brute force."""
+"""What is measured on a catalogue of a sweep: every form of search on the device, native ScaNN as recommended, and brute force."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,28 +12,31 @@ from ...convert.retrieval.catalogue_index import Scanned, exact_best, placing_an
 from ...convert.retrieval.partitioning import weighted_space
 from ...convert.retrieval.search_graphs import FORMS
 from ...core.errors import CheckFailed
-from ...runtimes.launch import Outcome, run_worker, variant_job
+from ...core.records.latency import CaseFields
+from ...runtimes.launch import run_worker, variant_job
 from ...train.export.scann_settings import scann_settings
-from ..latency.cases import SERVER_WORKER, Subject
+from ..latency.cases import BenchmarkCase, retriever_case
 
 log = logging.getLogger(__name__)
 
-_SCANN_WORKER = Path(__file__).with_name("scann_build_worker.py")
+SCANN_BUILD_WORKER = Path(__file__).with_name("scann_build_worker.py")
 _BUILD_S, _MEASURE_S = 900, 300
 _BLOCK = 100_000
+Settings: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """A grown catalogue and who asks it.
+class SearchSetup:
+    """A catalogue, the queries it is searched with, and what searches are set up to find.
 
     Attributes:
-        folder: scratch; `items.npy` lies there.
+        folder: scratch directory; `items.npy` lies there.
         items: float32[n, d], memory-mapped.
         queries: float32[q, d], those that are measured.
-        representative: float32[m, d], those that retrieval is set up with; none of the measured.
-        k: results a query.
-        recall: what retrieval by cells and ScaNN are set up to find.
+        representative: float32[m, d], those that searches are set up with; none of the measured.
+        k: results per query.
+        recall: share of the exact best k that approximate searches are set up to find on the representative queries.
+        seed: of the partitions.
     """
 
     folder: Path
@@ -48,104 +51,89 @@ class Scaled:
     def n_items(self) -> int:
         return len(self.items)
 
-    def fields(self, **more: Any) -> dict[str, Any]:
-        """A row's descriptive fields."""
-        return {
-            "graph": None, "recipe": None, "target": "host", "batch_size": 1, "n_items": self.n_items, "k": self.k,
-            "dimension": self.items.shape[1], **more,
-        }  # fmt: skip
+    @property
+    def name(self) -> str:
+        """Part of labels: size and width."""
+        return f"n{self.n_items}-d{self.items.shape[1]}"
 
 
-def device_subjects(scaled: Scaled, runtimes: Sequence[str], threads: Sequence[int]) -> list[Subject]:
+def device_cases(setup: SearchSetup, runtimes: Sequence[str], threads: Sequence[int]) -> list[BenchmarkCase]:
     """Every form as a .tflite file in the scratch folder, on every runtime."""
-    scanned = Scanned(scaled.items, scaled.representative, scaled.k, scaled.recall, scaled.seed)
-    subjects = []
+    scanned = Scanned(setup.items, setup.representative, setup.k, setup.recall, setup.seed)
+    queries, cases = {"query": setup.queries[:, None, :]}, []
     for name, form in FORMS.items():
-        log.info(f"{scaled.n_items:,} items: building {name}")
-        path = scaled.folder / f"{name}.tflite"
+        log.info(f"{setup.n_items:,} items: building {name}")
+        path = setup.folder / f"{name}.tflite"
         path.write_bytes(form.build(scanned))
         for runtime in runtimes:
             for count in threads:
-                fields = scaled.fields(
+                fields = CaseFields(
                     subject="tflite", graph="retriever", recipe=form.recipe, form=name, runtime=runtime, threads=count,
-                    is_exact=form.is_exact, size_bytes=path.stat().st_size, settings=form.settings(scanned),
+                    batch_size=1, n_items=setup.n_items, k=setup.k, dimension=setup.items.shape[1], is_exact=form.is_exact,
+                    size_bytes=path.stat().st_size, settings={**form.settings(scanned)},
                 )  # fmt: skip
-                label = f"{name}-n{scaled.n_items}-d{scaled.items.shape[1]}@{runtime}-t{count}"
-                subjects.append(Subject(label, fields, _timed(path, scaled.queries, runtime, count)))
-    return subjects
+                job = variant_job(path, queries, runtime=runtime, threads=count, timeout_s=_MEASURE_S)
+                cases.append(BenchmarkCase(f"{name}-{setup.name}@{runtime}-t{count}", fields, job))
+    return cases
 
 
-def _timed(path: Path, queries: np.ndarray, runtime: str, threads: int) -> Callable[[int, int], Outcome]:
-    """What times a file, on as many different queries as samples are asked for: workers answer each once more beside."""
-
-    def measure(warmup: int, samples: int) -> Outcome:
-        job = variant_job(path, {"query": queries[:samples, None, :]}, runtime=runtime, threads=threads)
-        return job.run(mode="latency", warmup=warmup, samples=samples)
-
-    return measure
-
-
-def scann_subjects(scaled: Scaled) -> list[Subject]:
-    """Native ScaNN: brute force, and where its authors advise more than that, their configuration tuned to the recall; that one
-    also in the space weighted by the queries, in which partitions and hashes need less for the same recall."""
-    path = scaled.folder / "items.npy"
-    brute = {"kind": "scann_native", "candidates": str(path)}
-    size = scaled.items.size * 4
-    subjects = [_served(scaled, "brute_force", brute, scaled.queries, is_exact=True, size_bytes=size, settings={})]
-    settings = scann_settings(scaled.n_items)
-    if settings["configuration"] == "brute_force":
-        return subjects
-    placing, choosing = placing_and_choosing(scaled.representative)
-    exact = exact_best(scaled.items, choosing, scaled.k)
+def scann_cases(setup: SearchSetup) -> list[BenchmarkCase]:
+    """Native ScaNN: brute force and, where its authors recommend more, their configuration tuned to the recall; the latter also in
+    the space weighted by the queries, in which partitions and hashes need to read less for the same recall."""
+    path = setup.folder / "items.npy"
+    brute = {"kind": "scann_native", "candidates": str(path), "k": setup.k}
+    cases = [_scann_case(setup, "brute_force", brute, setup.queries, setup.items.size * 4, None)]
+    settings = scann_settings(setup.n_items)
+    if settings["configuration"] == "brute_force" or cases[0].missing():
+        return cases
+    placing, choosing = placing_and_choosing(setup.representative)
+    exact = exact_best(setup.items, choosing, setup.k)
     for_items, for_queries = weighted_space(placing)
-    for weighted in (False, True):
-        form = settings["configuration"] + ("_weighted" if weighted else "")
-        log.info(f"{scaled.n_items:,} items: building and tuning ScaNN {form}")
-        turn = (lambda rows: rows @ for_queries) if weighted else (lambda rows: rows)
-        items = _mapped(path, for_items) if weighted else path
-        index = scaled.folder / f"scann-{form}"
-        tuned = _tuned(scaled, items, index, settings, turn(choosing), exact)
-        spec = {"kind": "scann_saved", "index": str(index), "search": tuned["search"]}
+    plain: Callable[[np.ndarray], np.ndarray] = lambda rows: rows  # noqa: E731
+    for suffix, items, mapped in (
+        ("", path, plain),
+        ("_weighted", _mapped(path, for_items), lambda rows: rows @ for_queries),
+    ):
+        form = f"{settings['configuration']}{suffix}"
+        log.info(f"{setup.n_items:,} items: building and tuning ScaNN {form}")
+        index = setup.folder / f"scann-{form}"
+        tuned = _tuned(setup, items, index, settings, mapped(choosing), exact)
+        spec = {"kind": "scann_saved", "index": str(index), "search": tuned["search"], "k": setup.k}
         how = {**settings, **tuned["search"], "recall_tuned": tuned["recall"], "build_s": tuned["build_s"]}
-        subjects.append(
-            _served(
-                scaled, form, spec, turn(scaled.queries), is_exact=False, size_bytes=tuned["size_bytes"], settings=how
-            )
-        )
-    return subjects
+        cases.append(_scann_case(setup, form, spec, mapped(setup.queries), tuned["size_bytes"], how))
+    return cases
 
 
 def _mapped(path: Path, by: np.ndarray) -> Path:
     """The catalogue times a matrix, beside it, written in blocks."""
     items = np.load(path, mmap_mode="r")
     mapped = path.with_name("items-weighted.npy")
-    written: Any = np.lib.format.open_memmap(mapped, mode="w+", dtype=np.float32, shape=items.shape)
+    written: np.ndarray = np.lib.format.open_memmap(mapped, mode="w+", dtype=np.float32, shape=items.shape)
     for start in range(0, len(items), _BLOCK):
         written[start : start + _BLOCK] = items[start : start + _BLOCK] @ by
-    written.flush()
+    del written  # closes the file, and so writes it
     return mapped
 
 
 def _tuned(
-    scaled: Scaled, items: Path, index: Path, settings: Mapping[str, Any], queries: np.ndarray, exact: np.ndarray
-) -> Mapping[str, Any]:
-    spec = {
-        "items": str(items), "settings": dict(settings), "k": scaled.k, "recall": scaled.recall, "folder": str(index),
-    }  # fmt: skip
-    outcome = run_worker([str(_SCANN_WORKER)], spec, {"query": queries, "exact": exact}, timeout_s=_BUILD_S)
+    setup: SearchSetup, items: Path, index: Path, settings: Settings, queries: np.ndarray, exact: np.ndarray
+) -> Settings:
+    """What scann_build_worker.py says of the index that it built."""
+    spec = {"items": str(items), "settings": dict(settings), "k": setup.k, "recall": setup.recall, "folder": str(index)}
+    outcome = run_worker([str(SCANN_BUILD_WORKER)], spec, {"query": queries, "exact": exact}, timeout_s=_BUILD_S)
     if not outcome:
-        raise CheckFailed(f"ScaNN could not be built over {scaled.n_items:,} items: {outcome.reason}")
+        text = f"ScaNN could not be built over {setup.n_items:,} items: {outcome.reason}"
+        raise CheckFailed(text, code="WORKER_FAILED")
     return outcome.meta
 
 
-def _served(scaled: Scaled, form: str, spec: dict[str, Any], queries: np.ndarray, **more: Any) -> Subject:
-    fields = scaled.fields(
-        subject="server/scann/native", form=form, runtime="native", threads=1, covers="index", configuration=form, **more
+def _scann_case(
+    setup: SearchSetup, form: str, spec: Settings, queries: np.ndarray, size_bytes: int, tuned: Settings | None
+) -> BenchmarkCase:
+    """Native ScaNN; `tuned` is its configuration, None for brute force, which is exact."""
+    fields = CaseFields(
+        subject="server/scann/native", form=form, runtime="native", threads=1, batch_size=1, n_items=setup.n_items, k=setup.k,
+        dimension=setup.items.shape[1], covers="index", configuration=form, is_exact=tuned is None, size_bytes=size_bytes,
+        settings=dict(tuned or {}),
     )  # fmt: skip
-
-    def measure(warmup: int, samples: int) -> Outcome:
-        counts = {"k": scaled.k, "warmup": warmup, "samples": samples}
-        feeds = {"query": queries[:samples]}
-        return run_worker([str(SERVER_WORKER)], {**spec, **counts}, feeds, timeout_s=_MEASURE_S)
-
-    return Subject(f"scann-{form}-n{scaled.n_items}-d{scaled.items.shape[1]}", fields, measure)
+    return retriever_case(f"scann-{form}-{setup.name}", fields, spec, {"query": queries}, _MEASURE_S)

@@ -1,30 +1,26 @@
-"""What kinds of subjects latency.json holds: their names, their colours, and what a row is called."""
+"""What kinds of cases latency.json holds: their names, their colours, and what a row is called."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ...runtimes.runtimes import runtime_of
-from .cases import is_usual
-
-Row = Mapping[str, Any]
+from ...core.records.latency import LatencyRow
+from ...runtimes.runtimes import RUNTIMES
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of subject: its name for people, its colour on light and on dark ground."""
+    """A kind of case: its name for people, its colour on light and on dark ground."""
 
     name: str
     light: str
     dark: str
 
 
-# Told apart with the usual colour blindnesses too; each kind has a shape of its own beside.
+# Distinguishable with the usual colour vision deficiencies too; each kind has a shape of its own beside.
 KINDS = {
     "litert": Kind("phone, LiteRT", "#1f5fbf", "#6fa8ff"),
     "tflite": Kind("phone, tflite-runtime", "#12877d", "#45c9bb"),
-    "web": Kind("web page, LiteRT.js", "#7a5c00", "#e3c04d"),
-    "other": Kind("phone, other runtime", "#5f7a0c", "#b4d455"),
+    "other": Kind("other runtime", "#5f7a0c", "#b4d455"),
     "bruteforce": Kind("server, BruteForce", "#b35309", "#f5a55c"),
     "scann": Kind("server, ScaNN", "#8b36a3", "#d394e6"),
     "native": Kind("server, index only", "#5b6572", "#a3aebb"),
@@ -32,40 +28,60 @@ KINDS = {
 }
 
 
-def kind_of(row: Row) -> str:
+_KIND_OF_PACKAGE = {"ai-edge-litert": "litert", "tflite-runtime": "tflite"}
+
+
+def kind_of(row: LatencyRow) -> str:
     """Key of `KINDS`."""
-    if row["subject"] == "tflite":
-        return runtime_of(row["runtime"]).kind
-    if row.get("covers") == "served":
+    if row.is_tflite:
+        return kind_of_runtime(row.runtime)
+    if row.covers == "served":
         return "served"
-    parts = row["subject"].split("/")
+    parts = row.subject.split("/")
     return "native" if parts[-1] == "native" else ("bruteforce" if "bruteforce" in parts else "scann")
 
 
-def name_of(row: Row) -> str:
+def kind_of_runtime(name: str) -> str:
+    """Key of `KINDS` of what a runtime executes; `other` for one that phones do not have, and for one that is not in the table."""
+    found = RUNTIMES.get(name)
+    return _KIND_OF_PACKAGE.get(found.package, "other") if found else "other"
+
+
+def name_of(row: LatencyRow) -> str:
     """What a row is called: graph and recipe, or the server's index and its configuration."""
-    if row["subject"] == "tflite":
-        parts = [row["graph"], row["form"] if row.get("form") else row["recipe"]]
+    if row.is_tflite:
+        parts = [row.graph, row.form or row.recipe]
     else:
-        how = str(row.get("form") or row.get("configuration") or "").partition(",")[0]
-        parts = [row["subject"].removeprefix("server/"), f"({how})" if how else ""]
-    if row.get("offered_per_s"):
-        parts.append(f"at {row['offered_per_s']:g}/s")
-    if (row.get("threads") or 1) > 1:
-        parts.append(f"{row['threads']} threads")
-    elif row.get("delegate") != "none" and not is_usual(row):
-        parts.append(f"{row['batch_size']} candidates")
-    if row.get("delegate") == "none":
+        how = (row.form or row.configuration or "").partition(",")[0]
+        parts = [row.subject.removeprefix("server/"), f"({how})" if how else ""]
+    if row.offered_per_s:
+        parts.append(f"at {row.offered_per_s:g}/s")
+    if (row.threads or 1) > 1:
+        parts.append(f"{row.threads} threads")
+    elif row.delegate != "none" and not is_usual(row):
+        parts.append(f"{row.batch_size} candidates")
+    if row.delegate == "none":
         parts.append("no XNNPACK")
     return " ".join(filter(None, parts))
 
 
-def own_catalogue(results: list[Row]) -> list[Row]:
-    """Rows of the run's own catalogue, one call at a time: no grown catalogue, no stated rate."""
-    return [row for row in results if "form" not in row and not row.get("offered_per_s")]
+def batch_sizes(graph: str | None) -> tuple[int, ...]:
+    """Candidates per call, the usual number first: the tutorial's app scores one pair, ours a screenful and more."""
+    return {"ranker": (100, 1, 10), "ranker_strings": (1, 10, 100)}.get(graph or "", (1,))
 
 
-def usual(results: list[Row]) -> list[Row]:
-    """Rows of the run's own catalogue as subjects are usually run: one thread, XNNPACK as it comes, the usual candidates."""
-    rows = own_catalogue(results)
+def is_usual(row: LatencyRow) -> bool:
+    """Whether a row is one to show first: one thread, the default delegate, the usual number of candidates."""
+    usual = batch_sizes(row.graph)[0] if row.is_tflite and row.delegate else row.batch_size
+    return row.threads in (None, 1) and row.delegate != "none" and row.batch_size in (usual, None)
+
+
+def own_catalogue(rows: Sequence[LatencyRow]) -> list[LatencyRow]:
+    """Rows of the run's own catalogue, one call at a time: no synthetic catalogue, no offered rate."""
+    return [row for row in rows if row.is_own_catalogue and not row.offered_per_s]
+
+
+def usual(rows: Sequence[LatencyRow]) -> list[LatencyRow]:
+    """Rows of the run's own catalogue as cases usually run: one thread, the default delegate, the usual number of candidates."""
+    rows = own_catalogue(rows)
     return [row for row in rows if is_usual(row)] or rows

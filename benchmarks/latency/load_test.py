@@ -1,4 +1,4 @@
-"""What a server costs next to the phone: `pocketrec serve` asked over loopback, at rising rates until it no longer holds them.
+"""What a server costs next to the phone: `pocketrec serve` over loopback, at rising request rates until it no longer holds them.
 
 Server and client are processes of their own, each on its own processor where there are two. No network is measured: a round-trip
 time is a number that is given, recorded, and added in a field of its own.
@@ -8,44 +8,57 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from ...core.atomic import write_npz
 from ...core.errors import CheckFailed, InputError
 from ...core.queries.query import Catalogue, Query
+from ...core.records.latency import CaseFields, LatencyRow
 from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_worker
 from ..serving.server import require_uvicorn
-from .cases import Asked, recall_of
-from .open_loop_load import ARRIVALS, Sent, breaks
+from .latency_queries import LatencyQueries, recall_of
+from .open_loop_load import ARRIVALS, Arrivals, Sent, breaks
 from .server_process import ServerProcess, on_processor, processors, serving_process
 from .statistics import percentile, summarize
 
 log = logging.getLogger(__name__)
 
 _WORKER = Path(__file__).with_name("http_load_worker.py")
-# 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end after two in a row that are not answered.
+# 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end after two in a row that were not answered.
 RATES, SECONDS_PER_RATE = (200, 400, 600, 800, 1000, 1300, 1700, 2200, 3000, 4000), 2.0
 P99_LIMIT_MS = 50.0
 CONNECTIONS, CLOSED_SAMPLES, CLOSED_WARMUP, _GIVE_UP_S = 64, 1000, 100, 2.0
+_CLIENT_TIMEOUT_S = 180
+Spec: TypeAlias = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Load:
-    """How a server is asked; see `measure_served`."""
+    """How a server is load-tested; the defaults are those of `pocketrec latency RUN --served`, about 25 s.
 
-    rates: Sequence[float]
-    seconds_per_rate: float
-    arrivals: str
-    seed: int
-    p99_limit_ms: float
-    rtt_ms: float | None
-    closed_samples: int
+    Attributes:
+        rates: requests per second, rising; each for `seconds_per_rate`.
+        arrivals: `poisson` (seeded) or `constant`.
+        p99_limit_ms: a rate whose 99th percentile is above this is not held.
+        rtt_ms: round trip of a network, which is not measured: recorded, and added to the median in `p50_plus_rtt_us` only.
+        closed_samples: requests of the single client that waits for each answer.
+        index: a key of `serving.INDEXES`.
+    """
+
+    rates: Sequence[float] = RATES
+    seconds_per_rate: float = SECONDS_PER_RATE
+    arrivals: Arrivals = "poisson"
+    seed: int = 42
+    p99_limit_ms: float = P99_LIMIT_MS
+    rtt_ms: float | None = None
+    closed_samples: int = CLOSED_SAMPLES
+    index: str = "scann"
 
     def check(self) -> None:
         """Refuse what cannot be done, before anything slow.
@@ -63,84 +76,71 @@ class Load:
         )
         for name, holds, expected, given in wanted:
             if not holds:
-                raise InputError(name, expected=expected, given=given, do="choose another")
+                raise InputError(name, expected=expected, given=given, do="choose another", code="VALUE_OUT_OF_RANGE")
         require_uvicorn()
         if util.find_spec("aiohttp") is None:
-            raise InputError("--served", expected="aiohttp", given="none", do="pip install 'pocketrec[bench]'")
-
-
-def default_load(rtt_ms: float | None = None) -> Load:
-    """What `pocketrec latency RUN --served` does, about 25 s."""
-    return Load(RATES, SECONDS_PER_RATE, "poisson", 42, P99_LIMIT_MS, rtt_ms, CLOSED_SAMPLES)
+            raise InputError(
+                "--served", expected="aiohttp", given="none", do="pip install 'pocketrec[bench]'", code="NOT_INSTALLED"
+            )
 
 
 def measure_served(
     run: Run,
-    asked: Asked,
+    queries: LatencyQueries,
     k: int,
+    load: Load,
     *,
     exact: np.ndarray | None = None,
-    index: str = "scann",
-    seconds_per_rate: float = SECONDS_PER_RATE,
-    rates: Sequence[float] = RATES,
-    rtt_ms: float | None = None,
-    arrivals: str = "poisson",
-    seed: int = 42,
-    p99_limit_ms: float = P99_LIMIT_MS,
-    closed_samples: int = CLOSED_SAMPLES,
     folder: Path | None = None,
-) -> list[dict[str, Any]]:
+) -> list[LatencyRow]:
     """Rows of latency.json for a served run: one client that waits for each answer, then open loops at rising rates.
 
-    A rate is broken when a request failed, when under 95% of it was answered, or when the 99th percentile is past the limit. Rates
-    end after two in a row that were broken in one of the first two ways; one alone may be another process's doing.
+    A rate is not held when a request failed, when under 95% of it was answered, or when the 99th percentile is above the limit.
+    Rates end after two in a row that were not held for one of the first two reasons; a single one may be another process's doing.
 
     Args:
-        asked: the queries; they are sent as ids with stars (pocket) or as a user id (tutorial).
-        k: how many items an answer holds.
-        exact: int64[n_queries, k], rows of the exact answers, for recall; null without.
-        index: a key of `serving.INDEXES`.
-        rates: requests a second, rising; each for `seconds_per_rate`.
-        rtt_ms: a network's round trip, which is not measured: recorded, and added to the median in `p50_plus_rtt_us` only.
-        arrivals: `poisson` (seeded) or `constant`.
+        queries: what is sent: ids with ratings (pocket) or a user id (tutorial).
+        k: results per answer.
+        exact: int64[n_queries, k], the exact best items, for recall; null without.
         folder: where `samples/` with the raw nanoseconds goes.
 
     Raises:
         InputError: a number out of range, a package or a SavedModel missing.
-        CheckFailed: the server or a client died, or an answer was not 200 with nothing else asked.
+        CheckFailed: the server or a client died, or a request failed while there was no other.
     """
-    load = Load(rates, seconds_per_rate, arrivals, seed, p99_limit_ms, rtt_ms, closed_samples)
     load.check()
-    bodies = {"bodies": np.array([body_of(query, asked.catalogue, k) for query in asked.queries], "S")}
     server_cpu, client_cpu = processors()
-    rows = []
     log.info("starting the server")
-    with serving_process(run.root, index, server_cpu) as server:
-        measure = _Client(server, bodies, client_cpu, load)
+    with serving_process(run.root, load.index, server_cpu) as server:
+        client = _Client(server, _bodies(queries, k), client_cpu, load)
         log.info("served: one client")
-        outcome, floor = measure.closed(), measure.health()
-        about = _about(run, asked, k, index, server, client_cpu, load)
-        about |= {
-            "recall_at_k": None if exact is None else recall_of(outcome, exact, asked.catalogue.items),
-            "first_call_ms": outcome.meta["first_call_ns"] / 1e6,
-        }
+        outcome, floor = client.closed(), client.health()
         sent = _sent(outcome)
         if sent.errors:
-            raise CheckFailed(f"served: {sent.errors} of {len(sent.status)} requests of a single client failed")
-        rows.append(_row(about, sent, None, load, folder, server) | {"http_only_p50_us": floor})
+            text = f"served: {sent.errors} of {len(sent.status)} requests of a single client failed"
+            raise CheckFailed(text, code="SERVER_FAILED")
+        recall = None if exact is None else recall_of(outcome, exact, queries.catalogue.items)
+        make = _Rows(
+            run, queries, k, load, server, client_cpu, recall, folder, first_call_ms=outcome.meta["first_call_ns"] / 1e6,
+            rss_before_bytes=server.memory("VmRSS"),
+        )  # fmt: skip
+        rows = [make.row(sent, None, http_only_p50_us=floor)]
         for rate in load.rates:
             log.info(f"served: {rate:g} requests a second")
-            sent = _sent(measure.open(rate))
-            rows.append(_row(about, sent, rate, load, folder, server))
-            if all(row["breaks"] in ("rate", "errors") for row in rows[-2:]):
+            rows.append(make.row(_sent(client.open(rate)), rate))
+            if all(row.breaks in ("rate", "errors") for row in rows[-2:]):
                 break
     if folder is not None:
-        _remove_others(folder / "samples", index, {folder / row["samples_file"] for row in rows})
+        _remove_others(folder / "samples", load.index, {folder / str(row.samples_file) for row in rows})
     return rows
 
 
+def _bodies(queries: LatencyQueries, k: int) -> dict[str, np.ndarray]:
+    return {"bodies": np.array([body_of(query, queries.catalogue, k) for query in queries.queries], "S")}
+
+
 def _remove_others(folder: Path, index: str, kept: set[Path]) -> None:
-    """Remove samples of rates that an earlier measurement got to and this one did not."""
+    """Remove samples of rates that an earlier measurement reached and this one did not."""
     for path in set(folder.glob(f"server-{index}-http-*.npz")) - kept:
         path.unlink()
 
@@ -164,27 +164,30 @@ class _Client:
     load: Load
 
     def closed(self) -> Outcome:
-        return self._run({"mode": "closed", "clients": 1, "samples": self.load.closed_samples}, 1)
+        return self._run({"mode": "closed", "clients": 1, "samples": self.load.closed_samples}, 1, self.bodies)
 
     def health(self) -> float | None:
         """Median round trip of GET /healthz, microseconds: what HTTP costs here with nothing behind it."""
-        spec = {"mode": "closed", "clients": 1, "samples": self.load.closed_samples, "method": "GET"}
-        sent = _sent(self._run({**spec, "url": f"{self.server.url}/healthz"}, 1, asks=False))
+        spec: Spec = {"mode": "closed", "clients": 1, "samples": self.load.closed_samples, "method": "GET"}
+        sent = _sent(self._run({**spec, "url": f"{self.server.url}/healthz"}, 1, {}))
         return percentile(sent.latency_ns / 1e3, 0.5)
 
     def open(self, rate: float) -> Outcome:
         load = self.load
         spec = {"per_s": rate, "seconds": load.seconds_per_rate, "arrivals": load.arrivals, "seed": load.seed}
-        return self._run({"mode": "open", "give_up_s": _GIVE_UP_S, **spec}, CONNECTIONS)
+        return self._run({"mode": "open", "give_up_s": _GIVE_UP_S, **spec}, CONNECTIONS, self.bodies)
 
-    def _run(self, spec: dict[str, Any], connections: int, *, asks: bool = True) -> Outcome:
+    def _run(self, spec: Spec, connections: int, bodies: Mapping[str, np.ndarray]) -> Outcome:
         common = {
-            "url": f"{self.server.url}/retrieve", "method": "POST", "connections": connections, "warmup": CLOSED_WARMUP,
-        }  # fmt: skip
+            "url": f"{self.server.url}/retrieve",
+            "method": "POST",
+            "connections": connections,
+            "warmup": CLOSED_WARMUP,
+        }
         with on_processor(self.cpu):
-            outcome = run_worker([str(_WORKER)], {**common, **spec}, self.bodies if asks else {}, timeout_s=180)
+            outcome = run_worker([str(_WORKER)], {**common, **spec}, bodies, timeout_s=_CLIENT_TIMEOUT_S)
         if not outcome:
-            raise CheckFailed(f"served: the client failed: {outcome.reason}")
+            raise CheckFailed(f"served: the client failed: {outcome.reason}", code="WORKER_FAILED")
         return outcome
 
 
@@ -192,40 +195,49 @@ def _sent(outcome: Outcome) -> Sent:
     return Sent(*(outcome.arrays[name] for name in ("intended_ns", "sent_ns", "done_ns", "status")))
 
 
-def _about(
-    run: Run, asked: Asked, k: int, index: str, server: ServerProcess, client_cpu: int | None, load: Load
-) -> dict[str, Any]:
-    """What all rows have in common."""
-    how = run.run_json["scann"]["configuration"] if index == "scann" else "exact"
-    return {
-        "subject": f"server/{index}/http", "graph": None, "recipe": None, "runtime": f"tf-{metadata.version('tensorflow')}",
-        "target": "host", "threads": None, "batch_size": 1, "n_items": asked.n_items, "k": k, "size_bytes": None,
-        "is_exact": how in ("exact", "brute_force"), "covers": "served", "configuration": how, "load_ms": server.load_ms,
-        "rss_before_bytes": server.memory("VmRSS"), "server_cpu": server.cpu, "client_cpu": client_cpu,
-        "rtt_ms": load.rtt_ms, "p99_limit_ms": load.p99_limit_ms,
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Rows:
+    """Makes the rows of one load test, and writes their raw samples."""
 
+    run: Run
+    queries: LatencyQueries
+    k: int
+    load: Load
+    server: ServerProcess
+    client_cpu: int | None
+    recall: float | None
+    folder: Path | None
+    first_call_ms: float
+    rss_before_bytes: int
 
-def _row(
-    about: Mapping[str, Any], sent: Sent, rate: float | None, load: Load, folder: Path | None, server: ServerProcess
-) -> dict[str, Any]:
-    """One row; `rate` is None for the single client."""
-    index = about["subject"].split("/")[1]
-    window = load.seconds_per_rate if rate else 0.0
-    samples = sent.latency_ns[None]
-    found = summarize(samples)
-    file = f"samples/server-{index}-http-{f'{rate:g}' if rate else 'closed'}.npz" if folder else None
-    if folder is not None:
+    def row(self, sent: Sent, rate: float | None, http_only_p50_us: float | None = None) -> LatencyRow:
+        """One row; `rate` is None for the single client."""
+        load, window, samples = self.load, self.load.seconds_per_rate if rate else 0.0, sent.latency_ns[None]
+        found, limit = summarize(samples), load.p99_limit_ms * 1e6
+        with_rtt = found.p50_us + load.rtt_ms * 1e3 if found.p50_us is not None and load.rtt_ms is not None else None
+        return LatencyRow(
+            **asdict(self._fields(rate)), **asdict(found), recall_at_k=self.recall, load_ms=self.server.load_ms,
+            first_call_ms=self.first_call_ms, rss_before_bytes=self.rss_before_bytes, peak_rss_bytes=self.server.memory("VmHWM"),
+            samples_file=self._write(sent, rate), achieved_per_s=sent.achieved_per_s(window), errors=sent.errors,
+            breaks=breaks(sent, per_s=rate, window_s=window, p99_limit_ns=limit) if rate else None,
+            p99_limit_ms=load.p99_limit_ms, rtt_ms=load.rtt_ms, p50_plus_rtt_us=with_rtt, http_only_p50_us=http_only_p50_us,
+            send_lag_p50_us=percentile(sent.lag_ns / 1e3, 0.5) if rate else None,
+            send_lag_p99_us=percentile(sent.lag_ns / 1e3, 0.99) if rate else None,
+            server_cpu=self.server.cpu, client_cpu=self.client_cpu,
+        )  # fmt: skip
+
+    def _fields(self, rate: float | None) -> CaseFields:
+        how = str(self.run.run_json["scann"]["configuration"]) if self.load.index == "scann" else "exact"
+        return CaseFields(
+            subject=f"server/{self.load.index}/http", runtime=f"tf-{metadata.version('tensorflow')}", batch_size=1,
+            n_items=self.queries.n_items, k=self.k, is_exact=how in ("exact", "brute_force"), covers="served", configuration=how,
+            arrivals=self.load.arrivals if rate else "closed", connections=CONNECTIONS if rate else 1, offered_per_s=rate,
+        )  # fmt: skip
+
+    def _write(self, sent: Sent, rate: float | None) -> str | None:
+        if self.folder is None:
+            return None
+        file = f"samples/server-{self.load.index}-http-{f'{rate:g}' if rate else 'closed'}.npz"
         raw = {"intended_ns": sent.intended_ns, "sent_ns": sent.sent_ns, "done_ns": sent.done_ns, "status": sent.status}
-        write_npz(folder / str(file), samples_ns=samples, **raw)
-    median = found["p50_us"]
-    with_rtt = median + load.rtt_ms * 1e3 if isinstance(median, float) and load.rtt_ms is not None else None
-    limit = load.p99_limit_ms * 1e6
-    return {
-        **about, **found, "peak_rss_bytes": server.memory("VmHWM"), "samples_file": file, "p50_plus_rtt_us": with_rtt,
-        "arrivals": load.arrivals if rate else "closed", "connections": CONNECTIONS if rate else 1, "offered_per_s": rate,
-        "achieved_per_s": sent.achieved_per_s(window), "errors": sent.errors,
-        "send_lag_p50_us": percentile(sent.lag_ns / 1e3, 0.5) if rate else None,
-        "send_lag_p99_us": percentile(sent.lag_ns / 1e3, 0.99) if rate else None,
-        "breaks": breaks(sent, per_s=rate, window_s=window, p99_limit_ns=limit) if rate else None, "http_only_p50_us": None,
-    }  # fmt: skip
+        write_npz(self.folder / file, samples_ns=sent.latency_ns[None], **raw)
+        return file

@@ -1,8 +1,8 @@
-"""Asking a server at a given rate, whether or not it keeps up: when to send, and how late each answer was.
+"""Open-loop load: requests at scheduled times, whether or not the server keeps up, and how late each answer was.
 
-A client that waits for an answer before it asks again leaves out the very requests that a slow moment would have hit
-(coordinated omission: Tene, "How NOT to Measure Latency", 2013). Here the times to send are fixed beforehand, and latency counts
-from them: what waits behind a stall shows in every request it held up.
+A client that waits for an answer before its next request leaves out the very requests that a slow moment would have hit
+(coordinated omission: Tene, "How NOT to Measure Latency", 2013). Here send times are scheduled beforehand, and latency counts
+from them: a stall shows in every request it delays.
 
 Standard library and NumPy only, since the load worker imports it by path.
 """
@@ -12,18 +12,21 @@ import selectors
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+Arrivals = Literal["poisson", "constant"]
+Break = Literal["errors", "rate", "p99"]
 ARRIVALS = ("poisson", "constant")
-# A sleep ends about 0.1 ms late: sleep until this long before, then yield until it is time. Yielding all along is as punctual on
-# an idle machine, but a process that never sleeps is the one a busy machine makes wait.
+# A sleep ends about 0.1 ms late: sleep until this long before the send time, then yield until it is due. Yielding all along is as
+# punctual on an idle machine, but a busy one makes a process wait that never sleeps.
 _SPIN_NS = 200_000
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of each request, in order of intended sending; times in nanoseconds after the first could be sent.
+    """What became of each request, in the order of their scheduled send times; times in nanoseconds after the start.
 
     Attributes:
         intended_ns, sent_ns, done_ns: int64[n]; done is when the answer was read, or when the request failed or was given up.
@@ -37,12 +40,12 @@ class Sent:
 
     @property
     def latency_ns(self) -> np.ndarray:
-        """int64[n] from the intended sending; of a failed request the time until it failed, so a lower bound."""
+        """int64[n] from the scheduled send time; of a failed request the time until it failed, a lower bound."""
         return self.done_ns - self.intended_ns
 
     @property
     def lag_ns(self) -> np.ndarray:
-        """int64[n], how much later than intended the client itself began to send."""
+        """int64[n], how much later than scheduled the client itself began to send."""
         return self.sent_ns - self.intended_ns
 
     @property
@@ -51,15 +54,15 @@ class Sent:
         return int(np.count_nonzero(self.status != 200))
 
     def achieved_per_s(self, window_s: float) -> float:
-        """Good answers a second, over the window of sending and what it took beyond that to answer."""
+        """Answers with status 200 per second, over the sending window and the time it took beyond it to answer."""
         return (len(self.status) - self.errors) / max(window_s, float(self.done_ns.max()) / 1e9)
 
 
 def intended_times(per_s: float, seconds: float, *, arrivals: str = "poisson", seed: int = 42) -> np.ndarray:
     """int64[round(per_s * seconds)] nanoseconds, rising, in [0, seconds).
 
-    `constant` is one every 1/per_s; `poisson` is independent users: a Poisson process given its number of arrivals, which are then
-    uniform and sorted (Ross, Introduction to Probability Models, section 5.3.5), so that the rate asked for is the rate offered.
+    `constant` is one every 1/per_s; `poisson` is independent users: a Poisson process conditioned on its number of arrivals, which
+    are then uniform and sorted (Ross, Introduction to Probability Models, section 5.3.5), so that exactly this rate is offered.
     """
     n = round(per_s * seconds)
     if arrivals == "constant":
@@ -67,8 +70,8 @@ def intended_times(per_s: float, seconds: float, *, arrivals: str = "poisson", s
     return np.sort(np.random.default_rng(seed).uniform(0, seconds * 1e9, n)).astype(np.int64)
 
 
-def breaks(sent: Sent, *, per_s: float, window_s: float, p99_limit_ns: float) -> str | None:
-    """Why a server did not hold a rate: `errors`, `rate` (under 95% of it was answered) or `p99` (past the limit); None: it did."""
+def breaks(sent: Sent, *, per_s: float, window_s: float, p99_limit_ns: float) -> Break | None:
+    """Why a server did not hold a rate: `errors`, `rate` (under 95% answered) or `p99` (above the limit); None where it did."""
     if sent.errors:
         return "errors"
     if sent.achieved_per_s(window_s) < 0.95 * per_s:

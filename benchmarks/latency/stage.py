@@ -1,33 +1,105 @@
-"""The latency stage: every subject in several processes, interleaved, raw samples kept."""
+"""The latency stage: every case in several processes, interleaved, raw samples kept."""
 
 import logging
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from importlib import util
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
-import numpy as np
-
-from ...core.atomic import require_empty, write_npz
-from ...core.documents import LATENCY_SCHEMA, document_head, write_json
+from ...core.atomic import require_empty
+from ...core.documents import LATENCY_SCHEMA, kit_version, write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
+from ...core.host import describe_host
 from ...core.metrics import top_k
 from ...core.queries.held_out import HeldOut
-from ...core.run_dir import Run, check_unchanged, results_a_call
-from ...runtimes.launch import Job, Outcome, run_forked, variant_job
-from ...runtimes.model_file.reader import read_tflite
+from ...core.records.latency import CostModel, GrowthRow, LatencyReport, LatencyRow
+from ...core.records.variants import Variant
+from ...core.run_dir import Run, check_unchanged
+from ...runtimes.launch import Outcome
+from ...runtimes.model_file.reader import TfliteFile, read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.probing import zeros_for
-from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
+from ...runtimes.runtimes import PHONE_RUNTIMES, RUNTIMES, chosen_runtimes
 from ..parity.reference import load_reference
-from .cases import Subject, latency_queries, recall_of, server_subjects, variant_subjects
-from .load_test import default_load, measure_served
+from .cases import BenchmarkCase, file_cases, server_cases, variant_cases
+from .latency_queries import latency_queries, recall_of
+from .load_test import Load, measure_served
 from .machine_noise import describe_conditions, load_average
-from .statistics import summarize
+from .timing import measured_row, time_cases, unmeasured_row
 
 log = logging.getLogger(__name__)
 
-SAMPLES, WARMUP, PROCESSES, THREADS = 1000, 100, 5, (1, 2)
+SAMPLES, PROCESSES, THREADS = 1000, 5, (1, 2)
+Recall: TypeAlias = Callable[[BenchmarkCase, Outcome], float | None]
+
+
+@dataclass(frozen=True)
+class LatencyOptions:
+    """What all measurements share.
+
+    Attributes:
+        threads: of the runtimes that take a number of threads; by default those of `THREADS` that the machine has.
+        runtimes: keys of `RUNTIMES`; by default the installed ones that apps ship.
+        processes: processes that each case is measured in.
+        samples: timed calls per process.
+    """
+
+    threads: Iterable[int] = ()
+    runtimes: Iterable[str] = ()
+    processes: int = PROCESSES
+    samples: int = SAMPLES
+
+    def checked(self) -> "Checked":
+        """Refuse what cannot be done, before anything slow.
+
+        Raises:
+            InputError: a count out of range, an unknown runtime, none that is installed, or SciPy is missing.
+        """
+        if util.find_spec("scipy") is None:
+            raise InputError(
+                "latency",
+                expected="SciPy, for the intervals",
+                given="none",
+                do="run `pip install 'pocketrec[bench]'`",
+                code="NOT_INSTALLED",
+            )
+        for name, value in (("--processes", self.processes), ("--samples", self.samples)):
+            if value < 1:
+                raise InputError(
+                    name, expected="1 or more", given=value, do="choose another", code="VALUE_OUT_OF_RANGE"
+                )
+        names = [name for name in chosen_runtimes(self.runtimes) if not RUNTIMES[name].missing()]
+        if not names:
+            raise InputError(
+                "--runtime", expected=f"one of {', '.join(PHONE_RUNTIMES)} installed", given="none",
+                do=RUNTIMES[PHONE_RUNTIMES[-1]].missing(), code="NOT_INSTALLED",
+            )  # fmt: skip
+        return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Options that can be measured with; see `LatencyOptions`."""
+
+    threads: list[int]
+    runtimes: list[str]
+    processes: int
+    samples: int
+
+
+def _thread_counts(threads: Iterable[int]) -> list[int]:
+    most = len(os.sched_getaffinity(0))
+    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if count <= most]
+    for count in counts:
+        if not 1 <= count <= most:
+            expected = f"1 to {most}, the processors of this machine"
+            raise InputError(
+                "--threads", expected=expected, given=count, do="choose another", code="VALUE_OUT_OF_RANGE"
+            )
+    return counts
 
 
 def measure_run(
@@ -39,33 +111,46 @@ def measure_run(
     samples: int = SAMPLES,
     served: bool = False,
     rtt_ms: float | None = None,
-) -> dict[str, Any]:
+) -> LatencyReport:
     """Measure every variant and the server-side retrievers over the same queries; write reports/latency.json.
 
-    Each of `processes` rounds starts every subject once, so that a slow minute falls on all of them. With `served`,
-    `pocketrec serve` is asked over loopback too (see served.py; `rtt_ms` is a stated network's round trip).
+    Each of `processes` rounds starts every case once, so that a slow minute falls on all of them. A case that cannot be measured
+    is a row with a `reason`.
+
+    Args:
+        threads, runtimes, processes, samples: see `LatencyOptions`.
+        served: also load-test `pocketrec serve` over loopback; see load_test.py.
+        rtt_ms: with `served`: round trip of a network, added in a column of its own.
 
     Raises:
-        InputError: bad counts, unknown runtime, variants missing or changed, a package for serving missing.
-        CheckFailed: a subject could not be measured.
+        InputError: bad counts, an unknown runtime, variants missing or changed, a package for serving missing.
+        CheckFailed: nothing could be measured, or the server failed.
     """
-    counts, names = check_options(threads, runtimes, processes, samples)
+    options = LatencyOptions(threads, runtimes, processes, samples).checked()
+    load = Load(rtt_ms=rtt_ms)
     if served:
-        default_load(rtt_ms).check()
-    data, variants = HeldOut(run), run.variants_json["variants"]
-    for variant in variants:
-        check_unchanged(run, variant)
-    reference, asked = load_reference(run, data), latency_queries(data)
-    k = next((k for k in map(results_a_call, variants) if k), min(100, len(data.items)))
-    subjects = variant_subjects(run, variants, names, counts, asked)
-    subjects += server_subjects(run, asked, k, reference["query"][asked.rows])
-    load_before = load_average()
-    outcomes = _interleave(subjects, processes, samples)
-    exact = top_k(reference["scores"][asked.rows], k)
-    results = [_result(run.reports, subject, outcomes[subject.label], exact, data) for subject in subjects]
+        load.check()
+    data, documents = HeldOut(run), run.variants_json["variants"]
+    for document in documents:
+        check_unchanged(run, document)
+    variants = [Variant.from_json(document, "variants.json") for document in documents]
+    reference, queries = load_reference(run, data), latency_queries(data)
+    k = next((variant.results_per_call for variant in variants if variant.results_per_call), min(100, len(data.items)))
+    cases = variant_cases(run, variants, options.runtimes, options.threads, queries)
+    cases += server_cases(run, queries, k, reference["query"][queries.rows])
+    load_before, exact = load_average(), top_k(reference["scores"][queries.rows], k)
+
+    def recall(case: BenchmarkCase, outcome: Outcome) -> float | None:
+        return recall_of(outcome, exact, data.items) if case.fields.k else None
+
+    rows = _rows(cases, options, recall, run.reports)
+    if all(row.reason for row in rows):
+        raise CheckFailed(f"no case could be measured: {_reasons(rows)}", code="WORKER_FAILED")
     if served:
-        results += measure_served(run, asked, k, exact=exact, rtt_ms=rtt_ms, folder=run.reports)
-    return _write(run.reports, results, sha256_file(run.converted / "variants.json"), load_before)
+        rows += measure_served(run, queries, k, load, exact=exact, folder=run.reports)
+    report = make_report(rows, run.converted / "variants.json", load_before)
+    write_json(run.reports / "latency.json", report.to_json())
+    return report
 
 
 def measure_file(
@@ -77,138 +162,98 @@ def measure_file(
     runtimes: Iterable[str] = (),
     processes: int = PROCESSES,
     samples: int = SAMPLES,
-) -> dict[str, Any]:
+) -> LatencyReport:
     """Measure any .tflite file, on the rows of an .npz or, where none is given, on zeros and empty strings.
+
+    Args:
+        inputs: one array per input, keyed by name; axis 0 indexes queries.
+        out: directory for latency.json and the raw samples; nothing is written without it.
+        threads, runtimes, processes, samples: see `LatencyOptions`.
 
     Raises:
         InputError: not a .tflite file, inputs that do not fit it, bad counts, `out` not empty.
-        CheckFailed: the file could not be executed.
+        CheckFailed: no runtime could execute the file.
     """
-    counts, names = check_options(threads, runtimes, processes, samples)
+    options = LatencyOptions(threads, runtimes, processes, samples).checked()
     file = read_tflite(path)
     if out is not None:
         require_empty(out)
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs") if inputs else zeros_for(file)
-    subjects = [_file_subject(path, feeds, name, count, inputs) for name in names for count in counts]
+    cases = file_cases(path, feeds, options.runtimes, options.threads, are_zeros=inputs is None)
     load_before = load_average()
-    outcomes = _interleave(subjects, processes, samples)
-    results = [_result(out, subject, outcomes[subject.label], None, None) for subject in subjects]
-    return _write(out, results, sha256_file(path), load_before)
+    advice = "" if inputs else _free_dimensions(file)
+    rows = [
+        replace(row, reason=row.reason + advice) if row.reason else row
+        for row in _rows(cases, options, lambda case, outcome: None, out)
+    ]
+    if all(row.reason for row in rows):
+        raise CheckFailed(f"{path.name} could not be measured: {_reasons(rows)}", code="WORKER_FAILED")
+    report = make_report(rows, path, load_before)
+    if out is not None:
+        write_json(out / "latency.json", report.to_json())
+    return report
 
 
-def _file_subject(
-    path: Path, feeds: Mapping[str, np.ndarray], runtime: str, threads: int, inputs: Path | None
-) -> Subject:
-    fields = {
-        "subject": "tflite", "graph": path.stem, "recipe": None, "runtime": runtime, "target": "host", "threads": threads,
-        "delegate": "xnnpack", "batch_size": None, "n_items": None, "k": None, "is_exact": None, "size_bytes": path.stat().st_size,
-        "inputs": "file" if inputs else "zeros",
-    }  # fmt: skip
-
-    job = variant_job(path, feeds, runtime=runtime, threads=threads)
-    return Subject.of(f"{path.stem}@{runtime}-t{threads}", fields, job)
-
-
-def check_options(
-    threads: Iterable[int], runtimes: Iterable[str], processes: int, samples: int
-) -> tuple[list[int], list[str]]:
-    """Check what both commands share: thread counts, and the runtimes that are installed."""
-    counts = _threads(threads)
-    _positive("--processes", processes)
-    _positive("--samples", samples)
-    return counts, [name for name in chosen_runtimes(runtimes) if not RUNTIMES[name].missing()]
-
-
-def _threads(threads: Iterable[int]) -> list[int]:
-    import os
-
-    most = len(os.sched_getaffinity(0))
-    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if count <= most]
-    for count in counts:
-        if not 1 <= count <= most:
-            raise InputError(
-                "--threads", expected=f"1 to {most}, the processors of this machine", given=count, do="choose another"
-            )
-    return counts
-
-
-def _positive(name: str, value: int) -> None:
-    if value < 1:
-        raise InputError(name, expected="1 or more", given=value, do="choose another")
-
-
-def _interleave(subjects: list[Subject], processes: int, samples: int) -> dict[str, list[Outcome]]:
-    """Each round starts every subject once, in a fork of a process that has imported its runtime, so that a slow minute falls on
-    all of them."""
-    outcomes: dict[str, list[Outcome]] = {subject.label: [] for subject in subjects}
-    kinds: dict[str, list[tuple[Subject, Job]]] = {}
-    for subject in subjects:
-        assert subject.job is not None
-        kinds.setdefault(f"{subject.fields['runtime']} {Path(subject.job.program).stem}", []).append(
-            (subject, subject.job)
-        )
-    for round_ in range(processes):
-        for kind, members in kinds.items():
-            log.info(f"round {round_ + 1} of {processes}: {len(members)} subjects on {kind.split()[0]}")
-            more = {"mode": "latency", "warmup": WARMUP, "samples": samples}
-            done = run_forked([job for _, job in members], more)
-            for (subject, _), outcome in zip(members, done, strict=True):
-                if not outcome:
-                    raise CheckFailed(f"{subject.label} could not be measured: {outcome.reason}")
-                outcomes[subject.label].append(outcome)
-    return outcomes
-
-
-def _result(
-    folder: Path | None, subject: Subject, outcomes: list[Outcome], exact: np.ndarray | None, data: HeldOut | None
-) -> dict[str, Any]:
-    recall = (
-        recall_of(outcomes[0], exact, data.items)
-        if exact is not None and data is not None and subject.fields["k"]
-        else None
+def _free_dimensions(file: TfliteFile) -> str:
+    """What to do about inputs whose shape the file leaves open; '' where it leaves none."""
+    free = [f"{port['name']} {port['shape']}" for port in file.ports()[0] if -1 in port["shape"]]
+    return (
+        f"; free dimensions ({', '.join(free)}) were taken as 2: pass --inputs FILE.npz with real shapes"
+        if free
+        else ""
     )
-    return measured_row(folder, subject, outcomes, recall)
 
 
-def measured_row(
-    folder: Path | None, subject: Subject, outcomes: list[Outcome], recall: float | None
-) -> dict[str, Any]:
-    """A row of latency.json; raw samples go below `folder` where there is one."""
-    samples = np.stack([outcome.arrays["samples_ns"] for outcome in outcomes])
-    file = None
-    if folder is not None:
-        file = f"samples/{subject.label}.npz"
-        write_npz(folder / file, samples_ns=samples)
-    first = lambda key: float(np.median([outcome.meta[key] for outcome in outcomes]))  # noqa: E731
-    return {
-        **subject.fields,
-        "recall_at_k": recall,
-        **summarize(samples),
-        "overhead_us": _overhead(outcomes),
-        "load_ms": (first("load_ns") + first("allocate_ns")) / 1e6,
-        "allocate_ms": first("allocate_ns") / 1e6,
-        "first_call_ms": first("first_call_ns") / 1e6,
-        "rss_before_bytes": int(first("rss_before_bytes")),
-        "rss_after_bytes": int(first("rss_after_bytes")),
-        "peak_rss_bytes": int(max(outcome.meta["peak_rss_bytes"] for outcome in outcomes)),
-        "samples_file": file,
-    }
+def _reasons(rows: Sequence[LatencyRow]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        by_reason.setdefault(row.reason, []).append(row.runtime)
+    return "; ".join(f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in by_reason.items())
 
 
-def _overhead(outcomes: list[Outcome]) -> float | None:
-    """Median of the timed loop without the model, microseconds; None where a worker has no such loop."""
-    found = [outcome.arrays["overhead_ns"] for outcome in outcomes if "overhead_ns" in outcome.arrays]
-    return float(np.median(np.concatenate(found))) / 1e3 if found else None
+def _rows(cases: Sequence[BenchmarkCase], options: Checked, recall: Recall, folder: Path | None) -> list[LatencyRow]:
+    """A row for each case, in order: measured, or with the reason why not."""
+    missing = {case.label: reason for case in cases if (reason := case.missing())}
+    outcomes = time_cases([case for case in cases if case.label not in missing], options.processes, options.samples)
+    rows = []
+    for case in cases:
+        if case.label in missing:
+            rows.append(unmeasured_row(case, "skipped", missing[case.label]))
+            continue
+        found = outcomes[case.label]
+        failed = next((outcome.reason for outcome in found if not outcome), "")
+        made = (
+            measured_row(case, found, recall(case, found[0]), folder)
+            if not failed
+            else unmeasured_row(case, "error", failed)
+        )
+        rows.append(made)
+    return rows
 
 
-def _write(
-    folder: Path | None, results: list[dict[str, Any]], made_from: str, load_before: list[float]
-) -> dict[str, Any]:
-    document = {
-        **document_head(LATENCY_SCHEMA, made_from, runtime_packages()),
-        "conditions": describe_conditions(load_before, results),
-        "results": results,
-    }
-    if folder is not None:
-        write_json(folder / "latency.json", document)
-    return document
+def make_report(
+    rows: Sequence[LatencyRow],
+    made_from: Path,
+    load_before: list[float],
+    *,
+    kept: Sequence[LatencyRow] = (),
+    growth: Sequence[GrowthRow] | None = None,
+    cost_model: Sequence[CostModel] | None = None,
+) -> LatencyReport:
+    """The document latency.json.
+
+    Args:
+        rows: what was measured; the conditions are theirs.
+        made_from: variants.json, or the single file.
+        kept: rows of an earlier measurement that stay, before `rows`.
+    """
+    return LatencyReport(
+        schema=LATENCY_SCHEMA,
+        kit_version=kit_version(),
+        made_from_sha256=sha256_file(made_from),
+        host=describe_host(),
+        conditions=describe_conditions(load_before, rows),
+        results=[*kept, *rows],
+        growth=None if growth is None else list(growth),
+        cost_model=None if cost_model is None else list(cost_model),
+    )

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 
+from ...core.records.latency import Interval, Timing
+
 
 def order_statistic_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int] | None:
     """1-based ranks between which quantile `q` of `n` independent samples lies with `confidence`.
 
-    Source: binomial order-statistic interval, Conover 1999, section 3.2. None when the sample cannot support it, that is
-    when a rank would fall outside 1..n.
+    Source: binomial order-statistic interval, Conover 1999, section 3.2. None when the sample is too small, that is when a rank
+    would fall outside 1..n.
     """
     from scipy.stats import binom
 
@@ -25,24 +27,24 @@ def percentile(samples: np.ndarray, q: float) -> float | None:
     return float(np.sort(samples)[math.ceil(q * len(samples)) - 1])
 
 
-def interval(samples: np.ndarray, q: float) -> list[float] | None:
-    """95% interval of quantile `q` as [low, high]; None when there are too few samples.
+def interval(samples: np.ndarray, q: float) -> Interval | None:
+    """95% interval of quantile `q`, low and high; None when there are too few samples.
 
-    It treats calls as independent. They are not quite, so compare processes too.
+    It assumes independent calls. They are not quite independent, so compare processes too.
     """
     ranks = order_statistic_ranks(len(samples), q)
     if ranks is None:
         return None
     ordered = np.sort(samples)
-    return [float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1])]
+    return float(ordered[ranks[0] - 1]), float(ordered[ranks[1] - 1])
 
 
 def early_stopping(samples: np.ndarray, q: float, confidence: float = 0.99) -> float | None:
-    """MLPerf's early-stopping estimate of quantile `q`, an upper bound that holds with `confidence` were calls independent; None
-    where there are too few.
+    """MLPerf's early-stopping estimate of quantile `q`: for independent calls an upper bound with `confidence`; None for too few.
 
-    Source: MLPerf Inference's load generator, early stopping with tolerance 0: of n samples the one of rank h + 1, h being the
-    least for which at least h of n lie below the quantile with a probability of at most 1 - `confidence` (n = 1,024, q = 0.9: 945).
+    Source: MLPerf Inference's load generator, early stopping with tolerance 0: the sample of rank h + 1, where h is the
+    smallest number such that h or more of n samples lie below the quantile with a probability of at most 1 - `confidence`
+    (n = 1,024, q = 0.9: rank 945).
     """
     from scipy.stats import binom
 
@@ -52,24 +54,24 @@ def early_stopping(samples: np.ndarray, q: float, confidence: float = 0.99) -> f
 
 
 def spread(p50_by_process: list[float]) -> float:
-    """How far processes lie apart: largest minus least median over their median."""
+    """How far processes lie apart: largest minus smallest median, over the median of medians."""
     return float(np.ptp(p50_by_process) / np.median(p50_by_process))
 
 
-def summarize(samples_ns: np.ndarray) -> dict[str, float | list[float] | int | None]:
-    """Latency fields of a result from int64[n_processes, n] nanoseconds; times in microseconds."""
+def summarize(samples_ns: np.ndarray) -> Timing:
+    """Latency figures from int64[n_processes, n] nanoseconds."""
     pooled = np.sort(samples_ns.reshape(-1)) / 1e3
     by_process = [float(np.median(row)) / 1e3 for row in samples_ns]
-    return {
-        "n_samples": int(pooled.size),
-        "n_processes": int(samples_ns.shape[0]),
-        "p50_us": percentile(pooled, 0.50),
-        "p90_us": percentile(pooled, 0.90),
-        "p99_us": percentile(pooled, 0.99),
-        "ci95_p50_us": interval(pooled, 0.50),
-        "ci95_p90_us": interval(pooled, 0.90),
-        "ci95_p99_us": interval(pooled, 0.99),
-        "p90_early_stopping_us": early_stopping(pooled, 0.90),
-        "p50_us_by_process": by_process,
-        "spread": spread(by_process),
-    }
+    return Timing(
+        n_samples=int(pooled.size),
+        n_processes=int(samples_ns.shape[0]),
+        p50_us=percentile(pooled, 0.50),
+        p90_us=percentile(pooled, 0.90),
+        p99_us=percentile(pooled, 0.99),
+        ci95_p50_us=interval(pooled, 0.50),
+        ci95_p90_us=interval(pooled, 0.90),
+        ci95_p99_us=interval(pooled, 0.99),
+        p90_early_stopping_us=early_stopping(pooled, 0.90),
+        p50_us_by_process=by_process,
+        spread=spread(by_process),
+    )

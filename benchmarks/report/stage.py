@@ -2,47 +2,52 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import TypeAlias
 
 from ...core.atomic import write_bytes
 from ...core.documents import LATENCY_SCHEMA, PARITY_SCHEMA, read_json
 from ...core.errors import InputError
-from ...core.records.parity import FirstDifference
+from ...core.records.latency import LatencyReport, LatencyRow
 from ...core.run_dir import Run
-from ..latency.case_kinds import name_of
-from ..parity.first_difference import side_by_side
-from ..parity.verdicts import choices, verdict, where, worst_measure
+from ..latency.case_kinds import own_catalogue
+from ..parity.verdicts import choices, verdict
 from .baseline import Comparison, Documents, compare_runs
-from .charts.catalogue_size import latency_items
-from .charts.cold_start import cold_start
-from .charts.distributions import distributions
-from .charts.figure import Figure
-from .charts.recall import latency_recall
-from .charts.served import served_rates, server_rows
-from .charts.size_quality import size_quality
+from .charts.chart import Results
+from .charts.table import CHARTS
+from .columns import HTML, MARKDOWN, Grid, grid
 from .heat_map import cell_detail, matrix, not_passed
-from .presentation import duration, kilobytes, percent, significant
-from .terminal import number
+from .junit import junit
+from .presentation import count, counted, four_digits, kilobytes, percent, significant
+from .tables import (
+    CATALOGUE_COLUMNS,
+    CHANGE_COLUMNS,
+    COVERS,
+    LATENCY_COLUMNS,
+    PARITY_COLUMNS,
+    SERVER_COLUMNS,
+    VARIANT_COLUMNS,
+    cost_sentence,
+    swept,
+)
 from .vega import palette
 
-_LATENCY = "pocketrec latency RUN"
-# Sections by name: heading, and the command that measures what is missing there.
-SECTIONS = {
-    "recall": ("Latency against recall", _LATENCY),
-    "items": ("Latency against the size of the catalogue", f"{_LATENCY} --items 10000 --items 100000"),
-    "quality": ("Size against quality", "pocketrec parity RUN"),
-    "cold": ("Cold start", _LATENCY),
-    "distributions": ("Distributions of single calls", _LATENCY),
-    "served": ("What a server costs", f"{_LATENCY} --served"),
-}
+Context: TypeAlias = dict[str, object]
+_SURFACES = {"report.html": HTML, "report.md": MARKDOWN}
+# The tables at the end of the page: name, title, and the file that they show.
+ALL_ROWS = (
+    ("variants", "Variants", "variants.json"),
+    ("parity", "Parity", "parity.json"),
+    ("latency", "Latency", "latency.json"),
+    ("catalogues", "Catalogue sizes", "latency.json"),
+)
 
 
 def write_report(run: Run, *, baseline: Run | None = None) -> tuple[list[Path], Comparison | None]:
-    """Write reports/report.html, report.md and junit.xml; what was not measured is named with the command that does.
+    """Write reports/report.html, report.md and junit.xml; what was not measured is named with the command that measures it.
 
     Args:
-        baseline: an earlier run to compare with; see `regressions.py`.
+        run: with reports/parity.json; reports/latency.json is shown where there is one.
+        baseline: an earlier run to compare with; see baseline.py.
 
     Returns:
         the files, and the comparison where there was a baseline.
@@ -51,13 +56,14 @@ def write_report(run: Run, *, baseline: Run | None = None) -> tuple[list[Path], 
         InputError: parity was not run yet, a file has another schema or is truncated, the baseline is the run itself.
     """
     if baseline is not None and baseline.root.resolve() == run.root.resolve():
+        given = f"{baseline.root}, the run itself"
         raise InputError(
-            "--baseline", expected="another run", given=f"{baseline.root}, the run itself", do="name the earlier one"
+            "--baseline", expected="another run", given=given, do="name the earlier one", code="OPTION_CONFLICT"
         )
     now = _documents(run)
     compared = compare_runs(now, _documents(baseline)) if baseline is not None else None
     context = {**_context(run, now), "compared": compared}
-    written = {name: _render(f"{name}.j2", context).encode() for name in ("report.html", "report.md")}
+    written = {name: _render(name, {**context, **_tables(now, compared, _SURFACES[name])}) for name in _SURFACES}
     written["junit.xml"] = junit(now.parity, compared)
     for name, data in written.items():
         write_bytes(run.reports / name, data)
@@ -66,84 +72,85 @@ def write_report(run: Run, *, baseline: Run | None = None) -> tuple[list[Path], 
 
 def _documents(run: Run) -> Documents:
     parity = read_json(run.reports / "parity.json", PARITY_SCHEMA)
-    path = run.reports / "latency.json"
-    latency = read_json(path, LATENCY_SCHEMA) if path.is_file() else None
     name = run.root.name if run.root.is_absolute() else str(run.root)  # no path of this machine
-    return Documents(name, run.variants_json, parity, latency)
+    return Documents(name, run.variants_json, parity, read_latency(run.reports / "latency.json"))
 
 
-def _context(run: Run, documents: Documents) -> dict[str, Any]:
-    """What both templates are rendered with."""
+def read_latency(path: Path) -> LatencyReport | None:
+    """latency.json; None where there is none.
+
+    Raises:
+        InputError: it has another schema, or lacks a field.
+    """
+    return LatencyReport.from_json(read_json(path, LATENCY_SCHEMA), str(path)) if path.is_file() else None
+
+
+def _context(run: Run, documents: Documents) -> Context:
+    """What both templates are rendered with, whatever the surface."""
     record, variants, parity = run.run_json, documents.variants["variants"], documents.parity
-    latency: Mapping[str, Any] = documents.latency or {"results": []}
-    results = list(latency["results"])
-    figures: dict[str, Figure | None] = {
-        "recall": latency_recall(results),
-        "items": latency_items(latency),
-        "quality": size_quality(variants, parity["results"]),
-        "cold": cold_start(results),
-        "distributions": distributions(results, run.reports),
-        "served": served_rates(results),
-    }
+    latency = documents.latency or LatencyReport(results=[])
+    results = Results(latency, variants, parity["results"], run.reports)
+    servers = _servers(latency)
     return {
         "title": f"{record['data']['name']}, {record['preset']} preset",
         "verdict": verdict(variants, parity),
         "choices": choices(variants, parity),
         "run": record,
-        "variants": variants,
         "parity": parity,
+        "latency": latency,
         "matrix": matrix(parity["results"]),
         "cell_details": [cell_detail(row) for row in parity["results"]],
         "not_passed": not_passed(parity["results"]),
-        "figures": figures,
-        "sections": SECTIONS,
-        "latency": latency,
-        "rows": [row for row in results if "form" not in row],
-        "scaling": [row for row in results if "form" in row],
-        "servers": server_rows(results),
+        "charts": CHARTS,
+        "figures": {chart.name: chart.figure(results) for chart in CHARTS},
+        "hosts": [found for found in _hosts(parity, documents.latency) if found["host"]],
+        "all_rows": ALL_ROWS,
+        "rtt_ms": next((row.rtt_ms for row in servers if row.rtt_ms is not None), None),
         "palette": palette(),
     }
 
 
-def junit(parity: Mapping[str, Any], compared: Comparison | None = None) -> bytes:
-    """Parity results as a JUnit XML test suite; what was compared with a baseline follows as cases `regression.*`."""
-    rows = parity["results"]
-    worse, more = (len(compared.worse), len(compared.rows)) if compared else (0, 0)
-    count = lambda status: sum(row["status"] == status for row in rows)  # noqa: E731
-    suite = ElementTree.Element(
-        "testsuite",
-        name="pocketrec parity",
-        tests=str(len(rows) + more),
-        failures=str(count("fail") + worse),
-        errors=str(count("error")),
-        skipped=str(count("skipped")),
-    )
-    for row in rows:
-        place = (row["runtime"], row["target"], row.get("delegate") == "none" and "no-xnnpack")
-        case = _case(suite, ".".join(filter(None, place)), f"{row['graph']}-{row['recipe']}")
-        tag = {"fail": "failure", "error": "error", "skipped": "skipped"}.get(row["status"])
-        if tag:
-            said = ElementTree.SubElement(case, tag, message=row["reason"])
-            if row.get("first_difference"):
-                said.text = "\n".join(side_by_side(FirstDifference.from_json(row["first_difference"])))
-    for row in compared.rows if compared else ():
-        case = _case(suite, f"regression.{row.kind}", row.what)
-        if row.status == "worse":
-            ElementTree.SubElement(case, "failure", message=f"{row.before} before, {row.after} now; {row.why}")
-    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True) + b"\n"
+def _hosts(parity: Mapping[str, object], latency: LatencyReport | None) -> list[Context]:
+    """What was measured on what, and made from what."""
+    found: list[Context] = [
+        {"name": "parity.json", "host": parity.get("host"), "made_from_sha256": parity["made_from_sha256"]}
+    ]
+    if latency is not None:
+        found.append({"name": "latency.json", "host": latency.host, "made_from_sha256": latency.made_from_sha256})
+    return found
 
 
-def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:
-    return ElementTree.SubElement(suite, "testcase", classname=classname, name=name)
+def _servers(latency: LatencyReport) -> list[LatencyRow]:
+    """Rows of servers, by how much of an answer they cover: index only, encoder and index, the whole over HTTP."""
+    order = list(COVERS)
+    rows = [row for row in own_catalogue(latency.measured) if not row.is_tflite]
+    return sorted(rows, key=lambda row: order.index(row.covers) if row.covers in order else len(order))
 
 
-def _render(template: str, context: Mapping[str, Any]) -> str:
+def _tables(documents: Documents, compared: Comparison | None, surface: str) -> dict[str, object]:
+    """Every table of a surface, as grids by name."""
+    latency = documents.latency or LatencyReport(results=[])
+    own = [(number, row) for number, row in enumerate(latency.rows) if row.is_own_catalogue]
+    changes = [*compared.worse, *compared.better] if compared else []
+    grids: dict[str, Grid] = {
+        "variants": grid(VARIANT_COLUMNS, documents.variants["variants"], surface),
+        "parity": grid(PARITY_COLUMNS, documents.parity["results"], surface),
+        "latency": grid(
+            LATENCY_COLUMNS, [row for _, row in own], surface, sources=[f"latency.json results[{i}]" for i, _ in own]
+        ),
+        "catalogues": grid(CATALOGUE_COLUMNS, swept(latency), surface),
+        "servers": grid(SERVER_COLUMNS, _servers(latency), surface),
+        "changes": grid(CHANGE_COLUMNS, changes, surface, sources=[change.source for change in changes]),
+    }
+    return {"tables": grids}
+
+
+def _render(name: str, context: Mapping[str, object]) -> bytes:
     try:
         import jinja2
     except ImportError as error:
-        raise InputError(
-            "report", expected="jinja2 installed", given="no jinja2", do="run `pip install 'pocketrec[bench]'`"
-        ) from error
+        do = "run `pip install 'pocketrec[bench]'`"
+        raise InputError("report", expected="Jinja2", given="none", do=do, code="NOT_INSTALLED") from error
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -151,8 +158,7 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "num": number, "sig": significant, "kb": kilobytes, "us": duration, "percent": percent, "where": where,
-        "called": name_of, "worst": worst_measure,
-    }  # fmt: skip
-    return environment.get_template(template).render(context)
+    filters = (count, counted, four_digits, kilobytes, percent, significant)
+    environment.filters |= {function.__name__: function for function in filters}
+    environment.filters |= {"cost_sentence": cost_sentence}
+    return environment.get_template(f"{name}.j2").render(context).encode()

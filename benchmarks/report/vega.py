@@ -1,18 +1,18 @@
-"""Vega-Lite to SVG: one theme, drawn twice (wide, and for a telephone), static, so that a page needs no library to show it.
+"""Vega-Lite to SVG: one theme, two drawings (wide, and for a phone), static, so that a page needs no library to show them.
 
-Colours are written as the light theme's; the page's style sheet maps each of them to the dark theme's by attribute.
+Colours are those of the light theme; the page's style sheet maps each of them to the dark theme's by attribute.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...core.errors import InputError
 from ..latency.case_kinds import KINDS
 
-Spec = dict[str, Any]
+Spec: TypeAlias = dict[str, Any]
 
 # Ink, soft ink, grid, axis, what marks a limit, and bars: light, dark.
 THEME = {
@@ -70,9 +70,8 @@ def _svg(spec: Spec, prefix: str) -> str:
     try:
         import vl_convert
     except ImportError as error:
-        raise InputError(
-            "report", expected="vl-convert-python installed", given="none", do="run `pip install 'pocketrec[bench]'`"
-        ) from error
+        do = "run `pip install 'pocketrec[bench]'`"
+        raise InputError("report", expected="vl-convert-python", given="none", do=do, code="NOT_INSTALLED") from error
     svg = vl_convert.vegalite_to_svg({**spec, "config": _config()}, vl_version=_VEGA_LITE)
     svg = re.sub(r'(id="|url\(#)', rf"\g<1>{prefix}-", svg)
     svg = _PLACES.sub(lambda found: re.sub(r"(?<=\d\.\d)\d+", "", found[0]), svg)  # a tenth of a pixel is enough
@@ -111,8 +110,13 @@ def _config() -> Spec:
     }
 
 
+def values(data: Iterable[Spec]) -> Spec:
+    """Inline data of a layer."""
+    return {"values": list(data)}
+
+
 def kind_colour(kinds: Sequence[str], columns: int, *, legend: bool = True) -> Spec:
-    """Colour by kind of subject, with names in the legend."""
+    """Colour by kind of case, with names in the legend."""
     names = ", ".join(f"'{key}': '{KINDS[key].name}'" for key in kinds)
     shown = {"columns": columns, "labelExpr": f"({{{names}}})[datum.label]", "symbolType": "circle"}
     return {
@@ -123,30 +127,30 @@ def kind_colour(kinds: Sequence[str], columns: int, *, legend: bool = True) -> S
     }
 
 
-def microseconds(title: str | None, low: float, high: float, *, tight: bool = False, **more: Any) -> Spec:
+def microseconds(title: str | None, low: float, high: float, *, tight: bool = False) -> Spec:
     """A log axis of microseconds from `low` to `high`, labelled in µs, ms or s; grid at 1 and 3, or 1 alone where it is tight."""
     steps = (1,) if tight else (1, 3)
-    values = [step * 10**power for power in range(-1, 8) for step in steps if low <= step * 10**power <= high]
+    ticks = [step * 10**power for power in range(-1, 8) for step in steps if low <= step * 10**power <= high]
     label = (
         "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' s' : datum.value >= 1e3 ? "
         "format(datum.value / 1e3, '~g') + ' ms' : format(datum.value, '~g') + ' µs'"
     )
     return {
         "type": "quantitative",
-        "scale": {"type": "log", "domain": [low, high], "nice": False, **more},
-        "axis": {"title": title, "values": values, "labelExpr": label, "labelOverlap": True},
+        "scale": {"type": "log", "domain": [low, high], "nice": False},
+        "axis": {"title": title, "values": ticks, "labelExpr": label, "labelOverlap": True},
     }
 
 
-def present(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def present(rows: Sequence[Spec]) -> list[str]:
     """Kinds that occur, in the order of `KINDS`."""
     return [key for key in KINDS if any(row["kind"] == key for row in rows)]
 
 
-def apart(values: Sequence[float], least: float) -> list[float]:
-    """`values` moved as little as needed for each to be `least` and more from the next: places for labels beside line ends."""
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    placed = list(values)
+def apart(places: Sequence[float], least: float) -> list[float]:
+    """`places` moved as little as needed for each to be `least` and more from the next: places for labels beside line ends."""
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    placed = list(places)
     for _ in range(50):
         moved = False
         for below, above in pairwise(order):

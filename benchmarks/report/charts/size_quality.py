@@ -1,144 +1,155 @@
 """Size against quality: what each recipe saves, and what it costs on held-out truth next to its gate."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from ....core.records.agreement import QUALITY
 from ...parity.verdicts import where
-from ..presentation import kilobytes, significant
-from ..vega import BAR, INK, LIMIT, Size, Spec, draw
-from .figure import Figure
+from ..columns import Column, field_of
+from ..presentation import four_digits, kilobytes, significant
+from ..tables import metric_name
+from ..vega import BAR, INK, LIMIT, Size, Spec, values
+from .chart import Chart, Results
 
-Row = Mapping[str, Any]
-
-
-def size_quality(variants: Sequence[Row], results: Sequence[Row]) -> Figure | None:
-    """Bytes of each variant beside the quality it loses where it loses most, with the 95% interval and the gate."""
-    rows = [found for variant in variants if (found := _worst(variant, results))]
-    if not rows:
-        return None
-
-    def spec(size: Size) -> Spec:
-        graphs = list(dict.fromkeys(row["graph"] for row in rows))
-        panels = [_panel(graph, [r for r in rows if r["graph"] == graph], size) for graph in graphs]
-        return {"concat": panels, "columns": size.columns(2), "spacing": 34 if size.is_wide else 26}
-
-    table = [
-        [
-            row["graph"],
-            row["recipe"],
-            kilobytes(row["bytes"]),
-            row["metric"],
-            significant(row["reference"], 4),
-            significant(row["loss"]),
-            f"{significant(row['low'])} to {significant(row['high'])}" if row["low"] is not None else "–",
-            significant(row["gate"]),
-            row["where"],
-        ]
-        for row in rows
-    ]
-    return Figure(
-        "quality",
-        "Size against quality",
-        _said(rows),
-        "variants.json: size_bytes; parity.json: results[].metrics.quality_loss, quality_loss_ci95; tolerance.quality_loss",
-        ("graph", "recipe", "size", "measure", "SavedModel", "loss", "95% interval", "gate", "where it is worst"),
-        table,
-        draw("quality", spec),
-    )
+Row = Mapping[str, object]
 
 
-def _worst(variant: Row, results: Sequence[Row]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Loss:
+    """A variant, and the cell in which it loses most.
+
+    Attributes:
+        metric: of quality, as people write it.
+        reference: the SavedModel's value of it.
+        loss: how much worse the variant is, with its 95% interval `low` to `high` and the most that its gate allows.
+        where: runtime and processor of the cell.
+    """
+
+    graph: str
+    recipe: str
+    n_bytes: int
+    metric: str
+    reference: float
+    loss: float
+    low: float | None
+    high: float | None
+    gate: float | None
+    where: str
+
+    @property
+    def interval(self) -> str:
+        return "–" if self.low is None else f"{significant(self.low)} to {significant(self.high)}"
+
+    @property
+    def datum(self) -> Spec:
+        named = ("graph", "recipe", "metric", "reference", "loss", "low", "high", "gate", "where")
+        return {
+            **{name: getattr(self, name) for name in named},
+            "bytes": self.n_bytes,
+            "kb": self.n_bytes / 1e3,
+            "size": kilobytes(self.n_bytes),
+            "said": f"{self.graph} {self.recipe}: loses {significant(self.loss)} {self.metric}",
+        }
+
+
+def _select(results: Results) -> list[Loss]:
+    return [found for variant in results.variants if (found := _worst(variant, results.parity_rows))]
+
+
+def _worst(variant: Row, results: Sequence[Row]) -> Loss | None:
     """Of the cells of a variant, the one that loses most."""
-    ran = [
-        row
-        for row in results
-        if (row["graph"], row["recipe"]) == (variant["graph"], variant["recipe"])
-        and row["metrics"].get("quality_loss") is not None
-    ]
+    name = (variant["graph"], variant["recipe"])
+    cells = [row for row in results if (row["graph"], row["recipe"]) == name]
+    ran = [row for row in cells if field_of(row, "metrics.quality_loss") is not None]
     if not ran:
         return None
-    row = max(ran, key=lambda r: r["metrics"]["quality_loss"])
-    metrics = row["metrics"]
-    low, high = metrics.get("quality_loss_ci95") or (None, None)
-    metric = QUALITY[metrics["quality_metric"]].label
-    return {
-        "graph": variant["graph"],
-        "recipe": variant["recipe"],
-        "bytes": variant["size_bytes"],
-        "kb": variant["size_bytes"] / 1e3,
-        "metric": metric,
-        "reference": metrics["quality_reference"],
-        "loss": metrics["quality_loss"],
-        "low": low,
-        "high": high,
-        "gate": row["tolerance"].get("quality_loss"),
-        "where": where(row),
-        "size": kilobytes(variant["size_bytes"]),
-        "said": f"{variant['graph']} {variant['recipe']}: loses {significant(metrics['quality_loss'])} {metric}",
-    }
+    row = max(ran, key=lambda row: field_of(row, "metrics.quality_loss"))
+    low, high = field_of(row, "metrics.quality_loss_ci95") or (None, None)
+    return Loss(
+        graph=str(variant["graph"]), recipe=str(variant["recipe"]), n_bytes=field_of(variant, "size_bytes"),
+        metric=metric_name(field_of(row, "metrics.quality_metric")), reference=field_of(row, "metrics.quality_reference"),
+        loss=field_of(row, "metrics.quality_loss"), low=low, high=high, gate=field_of(row, "tolerance.quality_loss"),
+        where=where(row),
+    )  # fmt: skip
 
 
-def _panel(graph: str, rows: list[Any], size: Size) -> Spec:
-    rows = sorted(rows, key=lambda r: r["bytes"])
-    y = {"field": "recipe", "type": "nominal", "sort": [r["recipe"] for r in rows]}
-    named = {**y, "axis": {"title": None, "minExtent": 82, "domain": False, "ticks": False}}
-    plain = {**y, "axis": None}
-    bars, losses = (150, 220) if size.is_wide else (82, 140)
-    metric = rows[0]["metric"]
-    x = {
-        "type": "quantitative",
-        "axis": {
-            "title": f"{metric} lost, of {significant(rows[0]['reference'], 4)}",
-            "tickCount": 4 if size.is_wide else 2,
-        },
-    }
-    layers: list[Spec] = [
-        {"mark": {"type": "rule", "color": INK}, "encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}}},
-        {
-            "mark": {"type": "point", "filled": True, "color": INK, "size": 45, "opacity": 1},
-            "encoding": {"x": {"field": "loss", **x}, "description": {"field": "said"}},
-        },
-        {
-            "mark": {"type": "tick", "color": LIMIT, "thickness": 2, "height": 14, "opacity": 1},
-            "encoding": {"x": {"field": "gate", **x}},
-        },
-    ]
-    size_bars = {
-        "width": bars,
-        "height": {"step": 20},
-        "layer": [
-            {"mark": {"type": "bar", "height": 11, "color": BAR}, "encoding": {"description": {"field": "said"}}},
-            {"mark": {"type": "text", "align": "left", "dx": 3}, "encoding": {"text": {"field": "size"}}},
-        ],
-        "encoding": {
-            "y": named,
-            "x": {
-                "field": "kb",
-                "type": "quantitative",
-                "axis": {"title": "kB", "tickCount": 3 if size.is_wide else 2, "grid": False},
-                "scale": {"domainMax": max(r["kb"] for r in rows) * 1.45, "nice": False},
-            },
-        },
-    }
-    lost = {"width": losses, "height": {"step": 20}, "layer": layers, "encoding": {"y": plain}}
+def _spec(losses: Sequence[Loss], size: Size) -> Spec:
+    graphs = dict.fromkeys(loss.graph for loss in losses)
+    panels = [_panel(graph, [loss.datum for loss in losses if loss.graph == graph], size) for graph in graphs]
+    return {"concat": panels, "columns": size.columns(2), "spacing": 34 if size.is_wide else 26}
+
+
+def _panel(graph: str, data: Sequence[Spec], size: Size) -> Spec:
+    data = sorted(data, key=lambda datum: datum["bytes"])
+    y = {"field": "recipe", "type": "nominal", "sort": [datum["recipe"] for datum in data]}
     return {
         "title": graph,
-        "data": {"values": rows},
-        "hconcat": [size_bars, lost],
+        "data": values(data),
+        "hconcat": [_sizes(data, y, size), _losses(data, y, size)],
         "spacing": 12,
         "resolve": {"scale": {"y": "shared"}},
     }
 
 
-def _said(rows: Sequence[Mapping[str, Any]]) -> str:
+def _sizes(data: Sequence[Spec], y: Spec, size: Size) -> Spec:
+    named = {**y, "axis": {"title": None, "minExtent": 82, "domain": False, "ticks": False}}
+    x = {
+        "field": "kb",
+        "type": "quantitative",
+        "axis": {"title": "kB", "tickCount": 3 if size.is_wide else 2, "grid": False},
+        "scale": {"domainMax": max(datum["kb"] for datum in data) * 1.45, "nice": False},
+    }
+    bars = {"mark": {"type": "bar", "height": 11, "color": BAR}, "encoding": {"description": {"field": "said"}}}
+    labels = {"mark": {"type": "text", "align": "left", "dx": 3}, "encoding": {"text": {"field": "size"}}}
+    width = 150 if size.is_wide else 82
+    return {"width": width, "height": {"step": 20}, "layer": [bars, labels], "encoding": {"y": named, "x": x}}
+
+
+def _losses(data: Sequence[Spec], y: Spec, size: Size) -> Spec:
+    title = f"{data[0]['metric']} lost, of {four_digits(data[0]['reference'])}"
+    x = {"type": "quantitative", "axis": {"title": title, "tickCount": 4 if size.is_wide else 2}}
+    interval = {"x": {"field": "low", **x}, "x2": {"field": "high"}}
+    loss = {"x": {"field": "loss", **x}, "description": {"field": "said"}}
+    layers = [
+        {"mark": {"type": "rule", "color": INK}, "encoding": interval},
+        {"mark": {"type": "point", "filled": True, "color": INK, "size": 45, "opacity": 1}, "encoding": loss},
+        {
+            "mark": {"type": "tick", "color": LIMIT, "thickness": 2, "height": 14, "opacity": 1},
+            "encoding": {"x": {"field": "gate", **x}},
+        },
+    ]
+    width = 220 if size.is_wide else 140
+    return {"width": width, "height": {"step": 20}, "layer": layers, "encoding": {"y": {**y, "axis": None}}}
+
+
+def _caption(losses: Sequence[Loss]) -> str:
     parts = []
-    for graph in dict.fromkeys(row["graph"] for row in rows):
-        mine = [row for row in rows if row["graph"] == graph]
-        least, most = (f(mine, key=lambda r: r["bytes"]) for f in (min, max))
-        times = significant(most["bytes"] / least["bytes"], 2)
-        parts.append(
-            f"{graph} {least['recipe']} is {times} times smaller than {most['recipe']} and loses "
-            f"{significant(least['loss'])} {least['metric']}"
-        )
+    for graph in dict.fromkeys(loss.graph for loss in losses):
+        mine = [loss for loss in losses if loss.graph == graph]
+        least, most = (f(mine, key=lambda loss: loss.n_bytes) for f in (min, max))
+        times = significant(most.n_bytes / least.n_bytes, 2)
+        lost = f"loses {significant(least.loss)} {least.metric}"
+        parts.append(f"{graph} {least.recipe} is {times} times smaller than {most.recipe} and {lost}")
     return "; ".join(parts) + ". Dot and line: loss with its 95% interval, below zero a gain; red: the gate."
+
+
+SIZE_QUALITY = Chart(
+    name="quality",
+    title="Size against quality",
+    short_title="Size",
+    command="pocketrec parity RUN",
+    source="variants.json: size_bytes; parity.json: results[].metrics.quality_loss, quality_loss_ci95; tolerance.quality_loss",
+    select=_select,
+    columns=(
+        Column("graph", "graph", is_number=False),
+        Column("recipe", "recipe", is_number=False),
+        Column("size", "n_bytes", kilobytes),
+        Column("metric", "metric", is_number=False),
+        Column("SavedModel", "reference", four_digits),
+        Column("loss", "loss", significant),
+        Column("95% interval", "interval"),
+        Column("gate", "gate", significant),
+        Column("where it is worst", "where", is_number=False),
+    ),
+    spec=_spec,
+    caption=_caption,
+)

@@ -1,0 +1,91 @@
+"""Tables in a terminal of any width: long words are folded, and where that is not enough, the least important columns go."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from ...benchmarks.report.columns import TERMINAL, Cell, Column, Grid, grid
+from ...benchmarks.report.presentation import MARKS
+
+STYLES = {
+    "pass": "green",
+    "right": "green",
+    "better": "green",
+    "fail": "bold red",
+    "error": "bold red",
+    "wrong": "bold red",
+    "worse": "bold red",
+    "fails": "red",
+    "skipped": "yellow",
+}
+# The tone of a cell of marks, each of which has its own colour.
+MARKED = "marks"
+_STYLE_OF_MARK = {mark: STYLES[status] for status, mark in MARKS.items()}
+# Text columns may be folded down to this many characters before a column goes.
+_LEAST_TEXT = 14
+
+
+def table(
+    columns: Sequence[Column], rows: Sequence[object], title: str, *, caption: str = "", section: str = ""
+) -> "Fitted":
+    """Rows under the columns of the terminal."""
+    return Fitted(grid(columns, rows, TERMINAL, section=section), title, caption)
+
+
+class Fitted:
+    """A grid that leaves out columns where the console is too narrow for all, and says which."""
+
+    def __init__(self, content: Grid, title: str, caption: str = "") -> None:
+        self.content, self.title, self.caption = content, title, caption
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = list(range(len(self.content.columns)))
+        while (
+            self._width(console, options, kept) > options.max_width and (worst := self._first_to_go(kept)) is not None
+        ):
+            kept.remove(worst)
+        yield self._table(kept)
+        hidden = [column.heading for number, column in enumerate(self.content.columns) if number not in kept]
+        if hidden:
+            yield Text(f"Not shown in {options.max_width} columns: {', '.join(hidden)}.", style="dim")
+
+    def _first_to_go(self, kept: Sequence[int]) -> int | None:
+        columns = self.content.columns
+        worst = max(kept, key=lambda number: columns[number].drop, default=None)
+        return worst if worst is not None and columns[worst].drop else None
+
+    def _width(self, console: Console, options: ConsoleOptions, kept: Sequence[int]) -> int:
+        return Measurement.get(console, options.update(max_width=10_000), self._table(kept)).minimum
+
+    def _table(self, kept: Sequence[int]) -> Table:
+        made = Table(title=self.title, caption=self.caption or None, title_justify="left", caption_justify="left")
+        for number in kept:
+            column = self.content.columns[number]
+            if column.is_number:
+                made.add_column(column.heading, justify="right", no_wrap=False, min_width=self._widest(number))
+            else:
+                least = min(_LEAST_TEXT, self._widest(number))
+                made.add_column(column.heading, overflow="fold", min_width=least)
+        sections = self.content.sections
+        for place, row in enumerate(self.content.rows):
+            if place and sections and sections[place] != sections[place - 1]:
+                made.add_section()
+            made.add_row(*(_text(row[number]) for number in kept))
+        return made
+
+    def _widest(self, number: int) -> int:
+        return max((line_width(row[number].text) for row in self.content.rows), default=0)
+
+
+def line_width(text: str) -> int:
+    """Width of the widest line."""
+    return max(map(len, text.splitlines()), default=0)
+
+
+def _text(cell: Cell) -> Text:
+    if cell.tone == MARKED:
+        return Text.assemble(*((mark, _STYLE_OF_MARK.get(mark, "")) for mark in cell.text))
+    return Text(cell.text, style=STYLES.get(cell.tone, ""))
