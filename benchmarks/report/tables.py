@@ -134,7 +134,7 @@ COST_COLUMNS = (
     Column("fixed", "fixed_us", duration),
     Column("GB/s", "bandwidth_gb_s", significant),
     Column("top k, ns per score", "top_k_ns_per_element", significant),
-    Column("residuals by size: full scan, two-stage", "", residuals),
+    Column("residuals by size: full scan, two-stage", "", residuals, is_number=False),
 )
 
 

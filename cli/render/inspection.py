@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ...benchmarks.report.columns import Column, field_of
-from ...benchmarks.report.presentation import count
+from ...benchmarks.report.presentation import count, counted
 from .tables import Fitted, table
 
 Found = Mapping[str, object]
@@ -57,5 +57,5 @@ def _ports(found: Found) -> list[dict[str, object]]:
 def _delegation(plan: Found) -> str:
     if plan["n_delegated"] is None:
         return f"Operators; {plan['reason']}"
-    taken = f"{plan['n_delegated']} of {plan['n_ops']} in {plan['partitions']} parts"
+    taken = f"{plan['n_delegated']} of {plan['n_ops']} in {counted(field_of(plan, 'partitions'), 'part')}"
     return f"Operators; XNNPACK of {plan['runtime']} takes {taken}"

@@ -8,7 +8,7 @@ from .tables import Fitted, table
 
 def latency_table(report: LatencyReport) -> Fitted:
     """One row per case as it is usually run; a percentile that the sample cannot support is a dash."""
-    measured = report.measured
+    measured = [row for row in report.measured if row.is_own_catalogue]
     usual = [row for row in measured if is_usual(row)] or measured
     more = len(measured) - len(usual)
     caption = (

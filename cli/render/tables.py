@@ -26,6 +26,7 @@ MARKED = "marks"
 _STYLE_OF_MARK = {mark: STYLES[status] for status, mark in MARKS.items()}
 # Text columns may be folded down to this many characters before a column goes.
 _LEAST_TEXT = 14
+_UNBOUNDED = 10_000
 
 
 def table(
@@ -42,33 +43,37 @@ class Fitted:
         self.content, self.title, self.caption = content, title, caption
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        kept = list(range(len(self.content.columns)))
+        kept, room = list(range(len(self.content.columns))), options.max_width
+        is_tight = self._width(console, options, self._table(kept)).maximum > room
         while (
-            self._width(console, options, kept) > options.max_width and (worst := self._first_to_go(kept)) is not None
+            self._width(console, options, self._table(kept)).minimum > room
+            and (worst := self._first_to_go(kept)) is not None
         ):
             kept.remove(worst)
-        yield self._table(kept)
+        yield self._table(kept, is_tight=is_tight)
         hidden = [column.heading for number, column in enumerate(self.content.columns) if number not in kept]
         if hidden:
-            yield Text(f"Not shown in {options.max_width} columns: {', '.join(hidden)}.", style="dim")
+            yield Text(f"Not shown in {room} columns: {', '.join(hidden)}.".replace("\n", " "), style="dim")
 
     def _first_to_go(self, kept: Sequence[int]) -> int | None:
         columns = self.content.columns
         worst = max(kept, key=lambda number: columns[number].drop, default=None)
         return worst if worst is not None and columns[worst].drop else None
 
-    def _width(self, console: Console, options: ConsoleOptions, kept: Sequence[int]) -> int:
-        return Measurement.get(console, options.update(max_width=10_000), self._table(kept)).minimum
+    def _width(self, console: Console, options: ConsoleOptions, table: Table) -> Measurement:
+        return Measurement.get(console, options.update(max_width=_UNBOUNDED), table)
 
-    def _table(self, kept: Sequence[int]) -> Table:
+    def _table(self, kept: Sequence[int], *, is_tight: bool = False) -> Table:
+        """Where it is tight, headings of numbers are broken into words first."""
         made = Table(title=self.title, caption=self.caption or None, title_justify="left", caption_justify="left")
         for number in kept:
-            column = self.content.columns[number]
+            column, widest = self.content.columns[number], self._widest(number)
             if column.is_number:
-                made.add_column(column.heading, justify="right", no_wrap=False, min_width=self._widest(number))
+                word = max(map(len, column.heading.split()), default=0)
+                most = max(widest, word) if is_tight else None
+                made.add_column(column.heading, justify="right", min_width=widest, max_width=most)
             else:
-                least = min(_LEAST_TEXT, self._widest(number))
-                made.add_column(column.heading, overflow="fold", min_width=least)
+                made.add_column(column.heading, overflow="fold", min_width=min(_LEAST_TEXT, widest))
         sections = self.content.sections
         for place, row in enumerate(self.content.rows):
             if place and sections and sections[place] != sections[place - 1]:
