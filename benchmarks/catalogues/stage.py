@@ -18,12 +18,13 @@ from ...core.host import describe_host
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import rows_of
 from ...core.records.latency import GrowthRow, LatencyReport, LatencyRow
-from ...core.run_dir import Run, results_a_call
+from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_worker
+from ...runtimes.runtimes import runtime_packages
 from ..latency.cases import BenchmarkCase
 from ..latency.latency_queries import latency_queries
 from ..latency.machine_noise import load_average
-from ..latency.stage import PROCESSES, SAMPLES, Checked, LatencyOptions, make_report
+from ..latency.stage import PROCESSES, SAMPLES, Checked, LatencyOptions, make_report, results_per_call
 from ..latency.timing import measured_row, time_once, unmeasured_row
 from ..parity.reference import load_reference
 from .cases import SearchSetup, device_cases, scann_cases
@@ -118,7 +119,7 @@ def measure_scaling(
 def _prepare(run: Run, items: Iterable[int], dimension: int | None, seed: int) -> Sweep:
     """Check sizes and width, and bring catalogue and queries into the space of the sweep."""
     data, trained = HeldOut(run), np.load(run.trained / "candidates.npy")
-    k = next((k for k in map(results_a_call, run.variants_json["variants"]) if k), min(100, len(data.items)))
+    k = results_per_call(run.variants, len(data.items))
     width = trained.shape[1] if dimension is None else dimension
     to_space = projection(trained, width)
     sizes = check_sizes(items, len(trained), k, width)
@@ -252,7 +253,7 @@ def _write(run: Run, rows: list[LatencyRow], growth: list[GrowthRow], load_befor
         rows,
         variants,
         load_before,
-        kept=own_rows(run.reports / "latency.json", sha256_file(variants), describe_host()),
+        kept=own_rows(run.reports / "latency.json", sha256_file(variants), describe_host(runtime_packages())),
         growth=growth,
         cost_model=cost_models(rows, {row.n_items: row.read_gb_s for row in growth}),
     )

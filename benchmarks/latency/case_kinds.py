@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...core.records.latency import LatencyRow
-from ...runtimes.runtimes import RUNTIMES
+from ...runtimes.runtimes import runtime_of
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,13 @@ class Kind:
 KINDS = {
     "litert": Kind("phone, LiteRT", "#1f5fbf", "#6fa8ff"),
     "tflite": Kind("phone, tflite-runtime", "#12877d", "#45c9bb"),
+    "web": Kind("web page, LiteRT.js", "#7a5c00", "#e3c04d"),
     "other": Kind("other runtime", "#5f7a0c", "#b4d455"),
     "bruteforce": Kind("server, BruteForce", "#b35309", "#f5a55c"),
     "scann": Kind("server, ScaNN", "#8b36a3", "#d394e6"),
     "native": Kind("server, index only", "#5b6572", "#a3aebb"),
     "served": Kind("served over HTTP", "#a81e56", "#ff86b3"),
 }
-
-
-_KIND_OF_PACKAGE = {"ai-edge-litert": "litert", "tflite-runtime": "tflite"}
 
 
 def kind_of(row: LatencyRow) -> str:
@@ -42,9 +40,8 @@ def kind_of(row: LatencyRow) -> str:
 
 
 def kind_of_runtime(name: str) -> str:
-    """Key of `KINDS` of what a runtime executes; `other` for one that phones do not have, and for one that is not in the table."""
-    found = RUNTIMES.get(name)
-    return _KIND_OF_PACKAGE.get(found.package, "other") if found else "other"
+    """Key of `KINDS` of what a runtime executes."""
+    return runtime_of(name).kind
 
 
 def name_of(row: LatencyRow) -> str:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ...convert.quantize.recipes import RECIPES
 from ...core.queries.model_inputs import feeds_for
 from ...core.queries.packing import part
 from ...core.records.latency import CaseFields
 from ...core.records.variants import Variant
 from ...core.run_dir import Run
 from ...runtimes.launch import Job, variant_job
-from ...runtimes.runtimes import RUNTIMES
+from ...runtimes.runtimes import RUNTIMES, SAVED_MODEL_RUNTIME
 from .case_kinds import batch_sizes
 from .latency_queries import LatencyQueries, server_inputs
 
@@ -77,7 +78,7 @@ def _variant_case(
     fields = CaseFields(
         subject="tflite", graph=variant.graph, recipe=variant.recipe, runtime=runtime, threads=threads,
         delegate="xnnpack" if delegate else "none", batch_size=batch, n_items=queries.n_items, k=k,
-        is_exact=variant.recipe == "float32" if k else None, size_bytes=variant.size_bytes,
+        is_exact=RECIPES[variant.recipe].is_exact if k else None, size_bytes=variant.size_bytes,
     )  # fmt: skip
     other = f"-b{batch}" if batch != batch_sizes(variant.graph)[0] else ""
     label = f"{variant.graph}-{variant.recipe}@{runtime}-t{threads}{other}{'' if delegate else '-none'}"
@@ -126,7 +127,7 @@ def server_cases(run: Run, queries: LatencyQueries, k: int, vectors: np.ndarray)
         _ServerModel("server/scann/savedmodel", "retrieval_scann", recommended == "brute_force", recommended),
         _ServerModel("server/scann/savedmodel", "retrieval_scann_tfrs_default", False, "tfrs_default"),
     ]
-    inputs, runtime = server_inputs(queries), "tf-2.18.1"
+    inputs, runtime = server_inputs(queries), SAVED_MODEL_RUNTIME
     cases = []
     for model in models:
         if not run.saved_model(model.folder).is_dir():

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ...core.atomic import require_empty
-from ...core.documents import LATENCY_SCHEMA, kit_version, write_json
+from ...core.documents import LATENCY_SCHEMA, document_head, write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
-from ...core.host import describe_host
 from ...core.metrics import top_k
 from ...core.queries.held_out import HeldOut
 from ...core.records.latency import CostModel, GrowthRow, LatencyReport, LatencyRow
@@ -22,7 +21,7 @@ from ...runtimes.launch import Outcome
 from ...runtimes.model_file.reader import TfliteFile, read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.probing import zeros_for
-from ...runtimes.runtimes import PHONE_RUNTIMES, RUNTIMES, chosen_runtimes
+from ...runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, chosen_runtimes, runtime_packages
 from ..parity.reference import load_reference
 from .cases import BenchmarkCase, file_cases, server_cases, variant_cases
 from .latency_queries import latency_queries, recall_of
@@ -75,7 +74,7 @@ class LatencyOptions:
         if not names:
             raise InputError(
                 "--runtime", expected=f"one of {', '.join(PHONE_RUNTIMES)} installed", given="none",
-                do=RUNTIMES[PHONE_RUNTIMES[-1]].missing(), code="NOT_INSTALLED",
+                do=RUNTIMES[CURRENT_RUNTIME].missing(), code="NOT_INSTALLED",
             )  # fmt: skip
         return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
 
@@ -130,12 +129,11 @@ def measure_run(
     load = Load(rtt_ms=rtt_ms)
     if served:
         load.check()
-    data, documents = HeldOut(run), run.variants_json["variants"]
-    for document in documents:
-        check_unchanged(run, document)
-    variants = [Variant.from_json(document, "variants.json") for document in documents]
+    data, variants = HeldOut(run), run.variants
+    for variant in variants:
+        check_unchanged(run, variant.to_json())
     reference, queries = load_reference(run, data), latency_queries(data)
-    k = next((variant.results_per_call for variant in variants if variant.results_per_call), min(100, len(data.items)))
+    k = results_per_call(variants, len(data.items))
     cases = variant_cases(run, variants, options.runtimes, options.threads, queries)
     cases += server_cases(run, queries, k, reference["query"][queries.rows])
     load_before, exact = load_average(), top_k(reference["scores"][queries.rows], k)
@@ -151,6 +149,11 @@ def measure_run(
     report = make_report(rows, run.converted / "variants.json", load_before)
     write_json(run.reports / "latency.json", report.to_json())
     return report
+
+
+def results_per_call(variants: Sequence[Variant], n_items: int) -> int:
+    """How many results the retriever of a run returns; up to 100 for a run without one."""
+    return next((variant.results_per_call for variant in variants if variant.results_per_call), min(100, n_items))
 
 
 def measure_file(
@@ -248,10 +251,7 @@ def make_report(
         kept: rows of an earlier measurement that stay, before `rows`.
     """
     return LatencyReport(
-        schema=LATENCY_SCHEMA,
-        kit_version=kit_version(),
-        made_from_sha256=sha256_file(made_from),
-        host=describe_host(),
+        **document_head(LATENCY_SCHEMA, sha256_file(made_from), runtime_packages()),
         conditions=describe_conditions(load_before, rows),
         results=[*kept, *rows],
         growth=None if growth is None else list(growth),

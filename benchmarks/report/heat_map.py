@@ -1,65 +1,120 @@
 """parity.json as a heat map: rows by graph and recipe, columns by runtime, target and delegate, and what did not pass."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from ...core.records.agreement import METRICS
-from ...core.records.parity import FirstDifference
+from ...core.records.parity import FirstDifference, ListedItem
 from ...runtimes.runtimes import runtime_of
 from ...runtimes.targets import short_label
 from ..parity.first_difference import side_by_side
 from ..parity.verdicts import allowance_used, where, worst_measure
-from .presentation import percent, significant
+from .presentation import MARKS, four_digits, percent, significant, two_digits
 
-MARKS = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–"}
-Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
+_NO_DELEGATE = ", no XNNPACK"
+_FAILURES_FIRST = {"fail": 0, "error": 1, "skipped": 2}
 
 
-def matrix(results: Sequence[Row]) -> dict[str, Any]:
-    """Columns (with the runtimes as groups over them), and rows with a cell or None for each column."""
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell.
+
+    Attributes:
+        index: of its row in parity.json.
+        mark: the status as one character.
+        heat: percentage of its gate that the worst metric used, at most 100.
+        share: the same for people; '' where nothing was compared.
+        label: all of it in one line.
+    """
+
+    index: int
+    status: str
+    mark: str
+    heat: int
+    share: str
+    label: str
+
+    @property
+    def source(self) -> str:
+        return f"parity.json results[{self.index}]"
+
+
+@dataclass(frozen=True)
+class HeatColumn:
+    """A processor, with or without a delegate: its full name and a short one."""
+
+    title: str
+    short: str
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    """A variant, with a cell or None for each column."""
+
+    graph: str
+    recipe: str
+    cells: Sequence[HeatCell | None]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """The matrix of parity.
+
+    Attributes:
+        groups: runtimes over the columns, each with its number of columns.
+    """
+
+    groups: Sequence[tuple[str, int]]
+    columns: Sequence[HeatColumn]
+    rows: Sequence[HeatRow]
+
+
+def matrix(results: Sequence[Row]) -> HeatMap:
+    """Lay the rows of parity.json out."""
     places = list(dict.fromkeys(_place(row) for row in results))
     cells = {(row["graph"], row["recipe"], _place(row)): _cell(index, row) for index, row in enumerate(results)}
     groups: dict[str, int] = {}
     for runtime, _, _ in places:
         groups[runtime] = groups.get(runtime, 0) + 1
-    return {
-        "groups": [(runtime_of(runtime).label, n) for runtime, n in groups.items()],
-        "columns": [
-            {"target": target, "delegate": delegate, "short": short_label(target)} for _, target, delegate in places
-        ],
-        "rows": [
-            {"graph": graph, "recipe": recipe, "cells": [cells.get((graph, recipe, place)) for place in places]}
-            for graph, recipe in dict.fromkeys((row["graph"], row["recipe"]) for row in results)
-        ],
-    }
+    columns = []
+    for _, target, delegate in places:
+        without = _NO_DELEGATE if delegate == "none" else ""
+        columns.append(HeatColumn(f"{target}{without}", f"{short_label(target)}{without}"))
+    rows = [
+        HeatRow(graph, recipe, [cells.get((graph, recipe, place)) for place in places])
+        for graph, recipe in dict.fromkeys((row["graph"], row["recipe"]) for row in results)
+    ]
+    return HeatMap([(runtime_of(runtime).label, n) for runtime, n in groups.items()], columns, rows)
 
 
 def _place(row: Row) -> tuple[str, str, str]:
     return row["runtime"], row["target"], row.get("delegate") or "xnnpack"
 
 
-def _cell(index: int, row: Row) -> dict[str, Any]:
+def _cell(index: int, row: Row) -> HeatCell:
     worst = worst_measure(row)
     share = worst[1] if worst else None
-    said = f"{percent(share)} of its gate ({worst[0]})" if worst else row["reason"]
-    return {
-        "source": f"parity.json results[{index}]",
-        "status": row["status"],
-        "mark": MARKS[row["status"]],
-        "heat": round(min(1.0, share) * 100) if share is not None else 0,
-        "share": _short_share(row["status"], share),
-        "label": f"{row['graph']} {row['recipe']} on {where(row)}: {row['status']}, {said}",
-    }
+    detail = f"{percent(share)} of its gate ({worst[0]})" if worst else row["reason"]
+    return HeatCell(
+        index=index,
+        status=row["status"],
+        mark=MARKS[row["status"]],
+        heat=round(min(1.0, share) * 100) if share is not None else 0,
+        share=_short_share(row["status"], share),
+        label=f"{row['graph']} {row['recipe']} on {where(row)}: {row['status']}, {detail}",
+    )
 
 
 def _short_share(status: str, share: float | None) -> str:
     if share is None or status not in ("pass", "fail"):
         return ""
-    return percent(share) if share < 2 else (f"{significant(share, 2)}×" if share < 100 else "≫")
+    return percent(share) if share < 2 else (f"{two_digits(share)}×" if share < 100 else "≫")
 
 
-def cell_detail(row: Row) -> dict[str, Any]:
-    """What hovering a cell shows: measures as [name, value, bound, share used], edges as [name, difference, reason]."""
+def cell_detail(row: Row) -> dict[str, object]:
+    """What the page shows beside a cell: metrics as [name, value, bound, share used], edge cases as [name, difference, reason]."""
     used, bounds = allowance_used(row), row["tolerance"]
     measures = []
     for name, metric in METRICS.items():
@@ -67,53 +122,64 @@ def cell_detail(row: Row) -> dict[str, Any]:
         if value is None or not (metric.in_cell or name in bounds):
             continue
         bound = f"{metric.sign} {bounds[name]:g}" if name in bounds else ""
-        measures.append([name, significant(value, 4), bound, percent(used[name]) if name in used else ""])
-    edges = [
-        [name, significant(edge["max_abs_diff"], 3), edge["reason"]] for name, edge in (row.get("edges") or {}).items()
-    ]
+        measures.append([name, four_digits(value), bound, percent(used[name]) if name in used else ""])
+    edges = (row.get("edges") or {}).items()
     return {
         "status": row["status"],
         "measures": measures,
-        "edges": edges,
+        "edges": [[name, significant(edge["max_abs_diff"]), edge["reason"]] for name, edge in edges],
         "reason": row["reason"],
-        "why": row["tolerance"]["reason"],
+        "why": bounds["reason"],
         "n": row["n_queries"],
         "quality": row["metrics"].get("quality_metric") or "",
     }
 
 
-def not_passed(results: Sequence[Row]) -> list[dict[str, Any]]:
-    """Cells that did not pass, equal reasons once: status, what, where, reason, and the first user who would see something else
-    as `lists` ({user, rows of rank, reference, variant, is_same}) and as `lines` of text; failures first."""
+@dataclass(frozen=True)
+class NotPassed:
+    """Cells that did not pass, for one reason.
+
+    Attributes:
+        what: the variant; of skipped cells the graph.
+        n: how many cells.
+        where: their runtimes and processors.
+        difference: the first user whose list differs; None where there is none.
+    """
+
+    status: str
+    what: str
+    reason: str
+    n: int
+    where: Sequence[str]
+    difference: FirstDifference | None
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.status]
+
+    @property
+    def pairs(self) -> list[tuple[ListedItem, ListedItem, bool]]:
+        """Both lists by rank, and whether the items are the same."""
+        if self.difference is None:
+            return []
+        pairs = zip(self.difference.reference, self.difference.variant, strict=False)
+        return [(left, right, left.title == right.title) for left, right in pairs]
+
+    @property
+    def lines(self) -> list[str]:
+        """Both lists as text."""
+        return side_by_side(self.difference) if self.difference else []
+
+
+def not_passed(results: Sequence[Row]) -> list[NotPassed]:
+    """Cells that did not pass, equal reasons once, failures first."""
     found: dict[tuple[str, str, str], list[Row]] = {}
     for row in (row for row in results if row["status"] != "pass"):
         what = f"{row['graph']} {row['recipe']}" if row["status"] != "skipped" else row["graph"]
         found.setdefault((row["status"], what, row["reason"]), []).append(row)
-    order = {"fail": 0, "error": 1, "skipped": 2}
-    return [
-        {
-            "status": status,
-            "mark": MARKS[status],
-            "what": what,
-            "n": len(rows),
-            "reason": reason,
-            "where": list(dict.fromkeys(map(where, rows))),
-            "lists": _lists(rows[0].get("first_difference")),
-            "lines": side_by_side(FirstDifference.from_json(rows[0]["first_difference"]))
-            if rows[0].get("first_difference")
-            else [],
-        }
-        for (status, what, reason), rows in sorted(found.items(), key=lambda item: order[item[0][0]])
-    ]
-
-
-def _lines(differing: Row | None) -> list[str]:
-    return side_by_side(FirstDifference.from_json(differing)) if differing else []
-
-
-def _lists(differing: Row | None) -> dict[str, Any] | None:
-    if not differing:
-        return None
-    pairs = list(zip(differing["reference"], differing["variant"], strict=False))
-    who = FirstDifference.from_json(differing).subject
-    return {"who": who, "rows": [(left, right, left["title"] == right["title"]) for left, right in pairs]}
+    groups = []
+    for (status, what, reason), rows in sorted(found.items(), key=lambda item: _FAILURES_FIRST[item[0][0]]):
+        differing = rows[0].get("first_difference")
+        difference = FirstDifference.from_json(differing) if differing else None
+        groups.append(NotPassed(status, what, reason, len(rows), list(dict.fromkeys(map(where, rows))), difference))
+    return groups

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
+from ...core.records.parity import FirstDifference
 from ..parity.first_difference import side_by_side
 from .baseline import Comparison
 from .changes import Change
@@ -42,7 +43,7 @@ def _add_cell(suite: ElementTree.Element, row: Row) -> None:
     if row["status"] in _ELEMENTS:
         element = ElementTree.SubElement(case, _ELEMENTS[row["status"]], message=row["reason"])
         if row.get("first_difference"):
-            element.text = "\n".join(side_by_side(row["first_difference"]))
+            element.text = "\n".join(side_by_side(FirstDifference.from_json(row["first_difference"])))
 
 
 def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:

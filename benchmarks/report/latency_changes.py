@@ -9,7 +9,7 @@ from .changes import Change, Warn, matched
 from .presentation import duration, percent, significant
 
 REFERENCE = "server/bruteforce/savedmodel"
-# Two runs of the same code on one machine differ by up to this share though the processes within each agree.
+# Two runs of the same code on one machine differ by up to this share though the processes within each agree; see decision 41.
 LEAST_CHANGE = 0.10
 _HOST_FIELDS = ("machine", "cpu", "cpu_flags", "cpus", "python")
 

@@ -4,7 +4,6 @@ import math
 
 NONE = "–"
 MARKS = {"pass": "✓", "fail": "✗", "error": "!", "skipped": "–"}
-METRIC_NAMES = {"rmse": "RMSE", "recall_at_100": "recall@100", "ndcg_at_10": "NDCG@10"}
 
 
 def significant(value: float | None, digits: int = 3) -> str:
@@ -79,8 +78,3 @@ def plain(value: object) -> str:
 def counted(n: int, noun: str) -> str:
     """`1 cell`, `2 cells`."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def short_target(target: str) -> str:
-    """A processor's name without its family: `a76` for `arm64/cortex-a76`."""
-    return target.rpartition("/")[2].removeprefix("cortex-")

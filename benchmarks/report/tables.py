@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ...core.records.agreement import QUALITY
 from ...core.records.latency import CostModel, LatencyReport, LatencyRow
-from ...runtimes.runtimes import PHONE_RUNTIMES
+from ...runtimes.runtimes import CURRENT_RUNTIME
 from ..latency.case_kinds import name_of
 from ..parity.verdicts import where, worst_measure
 from .columns import HTML, MARKDOWN, TERMINAL, Column
 from .presentation import (
-    METRIC_NAMES,
     NONE,
     count,
     counted,
@@ -76,14 +76,12 @@ class SweptRow:
 
 
 def swept(report: LatencyReport) -> list[SweptRow]:
-    """Rows of a sweep; what ran on no phone is compared with one thread of the newest phone runtime that was measured."""
+    """Rows of a sweep; what ran on no phone is compared with one thread of the current phone runtime."""
     rows = report.swept_rows
     full = {_place(row, row.runtime, row.threads): row.p50_us for row in rows if row.form == "full_scan"}
-    measured = {row.runtime for row in rows}
-    newest = next((name for name in reversed(PHONE_RUNTIMES) if name in measured), None)
     found = []
     for row in rows:
-        whole = full.get(_place(row, row.runtime, row.threads)) or full.get(_place(row, newest, 1))
+        whole = full.get(_place(row, row.runtime, row.threads)) or full.get(_place(row, CURRENT_RUNTIME, 1))
         found.append(SweptRow(row, row.p50_us / whole if whole and row.p50_us else None))
     return found
 
@@ -214,7 +212,7 @@ def of_its_gate(row: Mapping[str, object]) -> str:
 
 def metric_name(name: str | None) -> str:
     """A metric of quality as people write it."""
-    return NONE if name is None else METRIC_NAMES.get(name, name)
+    return NONE if name is None else QUALITY[name].label if name in QUALITY else name
 
 
 PARITY_COLUMNS = (

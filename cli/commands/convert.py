@@ -77,14 +77,14 @@ def convert(
 
 def show_variants(converted: "Conversion") -> None:
     """The files that were written."""
-    from ...benchmarks.report.terminal import variants_table
+    from ..render.conversion import variants_table
 
     show(variants_table(converted.to_json()))
 
 
 def show_comparison(compared: "Comparison") -> None:
     """The files next to those of other converters."""
-    from ...benchmarks.report.terminal import comparison_reasons, comparison_table
+    from ..render.conversion import comparison_reasons, comparison_table
 
     document = compared.to_json()
     show(comparison_table(document), *comparison_reasons(document))

@@ -26,8 +26,8 @@ def inspect(
       pocketrec inspect run/converted/ranker-dynamic_int8.tflite
     """
     from ...api.conversion import inspect as inspect_model
-    from ...benchmarks.report.terminal import inspection_tables
     from ...core.errors import pick
+    from ..render.inspection import inspection_tables
 
     if fail_on is not None:
         pick("--fail-on", fail_on, ("trap",))

@@ -9,7 +9,7 @@ from ..console import show, show_json, working
 from ..options import Inputs, Json, OptionalRun, Tflite, Verbose, named
 
 if TYPE_CHECKING:
-    from ...api.measurement import LatencyReport
+    from ...core.records.latency import LatencyReport
 from ...api.rules import checked
 
 
@@ -75,13 +75,13 @@ def latency(
         show_json(report.to_json())
     else:
         show_latency(report, by_items=bool(items))
+    if report.failures:
+        raise typer.Exit(1)
 
 
 def show_latency(report: "LatencyReport", *, by_items: bool = False) -> None:
     """Percentiles of every case, or retrieval by the size of the catalogue; and how quiet the machine was."""
-    from ...benchmarks.latency.machine_noise import noise
-    from ...benchmarks.report.terminal import latency_table
-    from ...benchmarks.report.terminal_catalogues import scaling_tables
+    from ..render.catalogues import catalogue_tables
+    from ..render.latency import latency_reasons, latency_table
 
-    document = report.to_json()
-    show(*(scaling_tables(document) if by_items else [latency_table(document)]), *noise(document))
+    show(*(catalogue_tables(report) if by_items else [latency_table(report)]), *latency_reasons(report))

@@ -80,7 +80,6 @@ def parity(
 
 def show_parity(report: "ParityReport") -> None:
     """The matrix, and why cells of it did not pass."""
-    from ...benchmarks.report.terminal import parity_reasons, parity_table
+    from ..render.parity import parity_reasons, parity_table
 
-    document = report.to_json()
-    show(parity_table(document), *parity_reasons(document))
+    show(parity_table(report), *parity_reasons(report))

@@ -4,107 +4,103 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from ...benchmarks.parity.first_difference import side_by_side
-from ...benchmarks.parity.verdicts import where
-from ...benchmarks.report.columns import Cell, Column, Grid, field_of
-from ...benchmarks.report.presentation import MARKS, NONE, counted, four_digits, short_target, two_digits
-from ...benchmarks.report.tables import metric_name
+from ...benchmarks.report.columns import Cell, Column, Grid
+from ...benchmarks.report.presentation import MARKS, NONE, counted, four_digits, two_digits
+from ...core.records.agreement import METRICS, QUALITY, Agreement
+from ...core.records.parity import ParityReport, ParityRow
+from ...runtimes.runtimes import runtime_of
+from ...runtimes.targets import short_label
 from .tables import MARKED, Fitted
 
-Document = Mapping[str, object]
-Row = Mapping[str, object]
-Places: TypeAlias = dict[str, list[str]]
+Places: TypeAlias = Mapping[str, Sequence[str]]
 _WORST_FIRST = ("error", "fail", "skipped", "pass")
+_SHOWN = {name: metric for name, metric in METRICS.items() if metric.column}
 
 
-def parity_table(document: Document) -> Fitted:
+def parity_table(report: ParityReport) -> Fitted:
     """Parity results: one row per variant, one column per runtime with a mark for each processor, the worst values beside.
 
     A mark stands for both with XNNPACK and without: ✓ passed, ✗ missed a gate, ! could not be compared, – skipped.
     """
-    results: Sequence[Row] = field_of(document, "results")
-    by_variant: dict[tuple[str, str], list[Row]] = {}
-    places: Places = {}
-    for row in results:
-        by_variant.setdefault((str(row["graph"]), str(row["recipe"])), []).append(row)
-        targets = places.setdefault(str(row["runtime"]), [])
-        if row["target"] not in targets:
-            targets.append(str(row["target"]))
+    variants: dict[tuple[str, str], list[ParityRow]] = {}
+    places: dict[str, list[str]] = {}
+    for row in report.rows:
+        variants.setdefault((row.graph or "", row.recipe or ""), []).append(row)
+        targets = places.setdefault(row.runtime, [])
+        if row.target not in targets:
+            targets.append(row.target)
     columns = [
         Column("graph", "", is_number=False),
         Column("recipe", "", is_number=False),
-        *(Column(_runtime_heading(runtime, targets), "", is_number=False) for runtime, targets in places.items()),
-        Column("max\ndiff", ""),
-        Column("top k\nkept", "", drop=1),
-        Column("quality\nlost", "", drop=2),
-        Column("reference", "", is_number=False, drop=3),
+        *(Column(_heading(runtime, targets), "", is_number=False) for runtime, targets in places.items()),
+        *(Column(metric.column, "", drop=place) for place, metric in enumerate(_SHOWN.values())),
+        Column("of", "", is_number=False, drop=len(_SHOWN)),
     ]
-    rows = [_cells(*variant, rows, places) for variant, rows in by_variant.items()]
+    rows = [_cells(*variant, rows, places) for variant, rows in variants.items()]
     title = "Parity with the SavedModel (✓ passed, ✗ missed a gate, ! could not be compared, – skipped)"
-    return Fitted(Grid(columns, rows, sections=[graph for graph, _ in by_variant]), title)
+    return Fitted(Grid(columns, rows, sections=[graph for graph, _ in variants]), title)
 
 
-def _runtime_heading(runtime: str, targets: Sequence[str]) -> str:
-    name, _, version = runtime.rpartition("-")
-    return f"{name.removesuffix('-runtime')}\n{version}\n{' '.join(map(short_target, targets))}"
+def _heading(runtime: str, targets: Sequence[str]) -> str:
+    found = runtime_of(runtime)
+    return f"{found.short_label}\n{found.version}\n{' '.join(map(short_label, targets))}"
 
 
-def _cells(graph: str, recipe: str, rows: Sequence[Row], places: Places) -> list[Cell]:
-    ran = [row["metrics"] for row in rows if field_of(row, "metrics.max_abs_diff") is not None]
-    values = {name: [v for v in (field_of(m, name) for m in ran) if v is not None] for name in _WORST_OF}
-    return [
-        Cell(graph),
-        Cell(recipe),
-        *(_marks(rows, runtime, targets) for runtime, targets in places.items()),
-        Cell(two_digits(max(values["max_abs_diff"], default=None))),
-        Cell(four_digits(min(values["top_k_overlap"], default=None))),
-        Cell(two_digits(max(values["quality_loss"], default=None))),
-        Cell(_reference(ran)),
-    ]
+def _cells(graph: str, recipe: str, rows: Sequence[ParityRow], places: Places) -> list[Cell]:
+    ran = [row.metrics for row in rows if row.metrics.max_abs_diff is not None]
+    worst = []
+    for name, metric in _SHOWN.items():
+        values = [value for metrics in ran if (value := metrics.value(name)) is not None]
+        worst.append((two_digits if metric.better == "lower" else four_digits)(metric.worst(values)))
+    marks = [_marks(rows, runtime, targets) for runtime, targets in places.items()]
+    return [Cell(graph), Cell(recipe), *marks, *map(Cell, worst), Cell(_reference(ran))]
 
 
-_WORST_OF = ("max_abs_diff", "top_k_overlap", "quality_loss")
-
-
-def _marks(rows: Sequence[Row], runtime: str, targets: Sequence[str]) -> Cell:
+def _marks(rows: Sequence[ParityRow], runtime: str, targets: Sequence[str]) -> Cell:
     """A mark for each processor under its name, the worst of with XNNPACK and without."""
     marks = []
     for target in targets:
-        found = [row["status"] for row in rows if (row["runtime"], row["target"]) == (runtime, target)]
+        found = [row.status for row in rows if (row.runtime, row.target) == (runtime, target)]
         status = next((status for status in _WORST_FIRST if status in found), "")
-        marks.append(MARKS.get(status, " ").center(len(short_target(target))))
+        marks.append(MARKS.get(status, " ").center(len(short_label(target))))
     return Cell(" ".join(marks), MARKED)
 
 
-def _reference(ran: Sequence[object]) -> str:
-    if not ran or field_of(ran[0], "quality_metric") is None:
+def _reference(ran: Sequence[Agreement]) -> str:
+    """The SavedModel's own quality."""
+    if not ran or ran[0].quality_metric is None:
         return NONE
-    return f"{metric_name(field_of(ran[0], 'quality_metric'))} {four_digits(field_of(ran[0], 'quality_reference'))}"
+    return f"{QUALITY[ran[0].quality_metric].short} {four_digits(ran[0].quality_reference)}"
 
 
-def parity_reasons(document: Document) -> list[str]:
+def parity_reasons(report: ParityReport) -> list[str]:
     """How many cells passed, and one paragraph for every reason why others did not: where, why, and the first user whose list
     differs."""
-    results: Sequence[Row] = field_of(document, "results")
-    lines = [f"{sum(row['status'] == 'pass' for row in results)} of {len(results)} passed: {_extent(results)}"]
-    found: dict[tuple[object, ...], list[Row]] = {}
-    for row in (row for row in results if row["status"] != "pass"):
-        variant = (row["graph"], row["recipe"]) if row["status"] != "skipped" else ("", "")
-        found.setdefault((row["status"], *variant, row["reason"]), []).append(row)
-    for (status, graph, recipe, reason), rows in found.items():
-        what = f"{graph} {recipe}".strip() or counted(len(rows), "cell")
-        lines.append(f"{status}: {what} on {'; '.join(dict.fromkeys(map(where, rows)))}: {reason}")
-        if differing := field_of(rows[0], "first_difference"):
+    rows = report.rows
+    lines = [f"{sum(row.status == 'pass' for row in rows)} of {len(rows)} passed: {_extent(rows)}"]
+    found: dict[tuple[str, str, str], list[ParityRow]] = {}
+    for row in (row for row in rows if row.status != "pass"):
+        what = f"{row.graph or ''} {row.recipe or ''}".strip() if row.status != "skipped" else ""
+        found.setdefault((row.status, what, row.reason), []).append(row)
+    for (status, what, reason), cells in found.items():
+        places = "; ".join(dict.fromkeys(map(_where, cells)))
+        lines.append(f"{status}: {what or counted(len(cells), 'cell')} on {places}: {reason}")
+        if differing := cells[0].first_difference:
             lines += [f"  {line}" for line in side_by_side(differing)]
     return lines
 
 
-def _extent(results: Sequence[Row]) -> str:
-    variants = {(row["graph"], row["recipe"]) for row in results}
-    queries = max((field_of(row, "n_queries") for row in results), default=0)
-    edges = max((len(field_of(row, "edges") or {}) for row in results), default=0)
-    kinds = [
-        counted(len({row[key] for row in results}), noun)
-        for key, noun in (("runtime", "runtime"), ("target", "processor"))
-    ]
+def _where(row: ParityRow) -> str:
+    return f"{row.runtime} ({row.target}{', no XNNPACK' if row.delegate == 'none' else ''})"
+
+
+def _extent(rows: Sequence[ParityRow]) -> str:
+    queries = max((row.n_queries for row in rows), default=0)
+    edges = max((len(row.edges) for row in rows), default=0)
+    sizes = (
+        (len({(row.graph, row.recipe) for row in rows}), "variant"),
+        (len({row.runtime for row in rows}), "runtime"),
+        (len({row.target for row in rows}), "processor"),
+    )
     each = f"{queries} queries" + (f" and {edges} edge cases each" if edges else " each")
-    return ", ".join([counted(len(variants), "variant"), *kinds, each])
+    return ", ".join([*(counted(n, noun) for n, noun in sizes), each])

@@ -1,12 +1,12 @@
 """Parity, latency, and the report on both."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..core.records import parity as records
-from ..core.records.record import Json
+from ..core.records.latency import LatencyReport as LatencyReport
 from ..core.run_dir import Run
 from .arguments import StrPath, as_run, path_or_none
 from .rules import checked
@@ -22,26 +22,6 @@ class ParityReport(records.ParityReport):
         from .heat_map import heat_map
 
         return heat_map(self.to_json())
-
-
-@dataclass(frozen=True)
-class LatencyReport:
-    """How long recommendations take.
-
-    Attributes:
-        document: latency.json.
-    """
-
-    document: Mapping[str, Any]
-
-    @property
-    def rows(self) -> list[Json]:
-        """One object per case: what was measured, its percentiles in microseconds, recall, memory."""
-        return list(self.document["results"])
-
-    def to_json(self) -> Json:
-        """The document written to latency.json."""
-        return dict(self.document)
 
 
 @dataclass(frozen=True)
@@ -162,7 +142,7 @@ def latency(
 
     Args:
         run: A converted run, or its directory.
-        threads: Numbers of threads; 1 and 2 when empty.
+        threads: Numbers of threads; 1 and 2 when empty, with `items` 1.
         items: For a run: sizes to grow the catalogue to; measures retrieval only.
         dimension: With `items`: width to project the grown vectors to; the run's own when None.
         runtimes: Where to run the files (`pr.names("runtimes")`); those that apps ship when empty.
@@ -179,14 +159,14 @@ def latency(
 
     Raises:
         InputError: Arguments that are wrong or do not go together.
-        CheckFailed: A worker or a server does not do its work.
+        CheckFailed: Nothing could be measured, or a server failed. A single case that fails is in `failures`.
     """
     from ..benchmarks.latency import stage
 
     processes = stage.PROCESSES if processes is None else processes
     samples = stage.SAMPLES if samples is None else samples
     if tflite is not None:
-        document = stage.measure_file(
+        return stage.measure_file(
             Path(tflite),
             inputs=path_or_none(inputs),
             out=path_or_none(out),
@@ -195,12 +175,11 @@ def latency(
             processes=processes,
             samples=samples,
         )
-        return LatencyReport(document)
     assert run is not None  # the rules of `latency` say so
     if sizes := list(items):
         from ..benchmarks.catalogues.stage import measure_scaling
 
-        document = measure_scaling(
+        return measure_scaling(
             as_run(run),
             items=sizes,
             dimension=dimension,
@@ -209,8 +188,7 @@ def latency(
             processes=processes,
             samples=samples,
         )
-        return LatencyReport(document)
-    document = stage.measure_run(
+    return stage.measure_run(
         as_run(run),
         threads=threads,
         runtimes=runtimes,
@@ -219,7 +197,6 @@ def latency(
         served=served,
         rtt_ms=rtt_ms,
     )
-    return LatencyReport(document)
 
 
 @checked
