@@ -36,8 +36,25 @@ def test_percentile_is_the_nearest_rank():
 
 def test_summary_is_in_microseconds_and_counts_processes():
     summary = summarize(np.array([[1000] * 500, [3000] * 500]))
-    assert (summary["n_samples"], summary["n_processes"], summary["p90_us"]) == (1000, 2, 3.0)
-    assert summary["p50_us_by_process"] == [1.0, 3.0]
+    assert (summary.n_samples, summary.n_processes, summary.p90_us) == (1000, 2, 3.0)
+    assert summary.p50_us_by_process == [1.0, 3.0] and summary.spread == 1.0
+
+
+def test_summary_agrees_with_numpy_and_scipy():
+    """Against NumPy's own nearest-rank quantile and SciPy's exact interval of a quantile."""
+    from scipy.stats import quantile_test
+
+    samples = np.random.default_rng(0).integers(1_000, 90_000, (3, 500))
+    summary, pooled = summarize(samples), samples.ravel() / 1e3
+    for q, value, bounds in (
+        (0.5, summary.p50_us, summary.ci95_p50_us),
+        (0.9, summary.p90_us, summary.ci95_p90_us),
+        (0.99, summary.p99_us, summary.ci95_p99_us),
+    ):
+        assert value == np.quantile(pooled, q, method="inverted_cdf")
+        exact = quantile_test(pooled, p=q).confidence_interval(0.95)
+        rank = lambda found: np.searchsorted(np.sort(pooled), found)  # noqa: E731
+        assert abs(rank(bounds[0]) - rank(exact.low)) <= 1 and abs(rank(bounds[1]) - rank(exact.high)) <= 1
 
 
 def test_early_stopping_is_mlperfs_rank():

@@ -9,12 +9,13 @@ from pocketrec.runtimes.litert_js import browser, missing_browser
 from tests.benchmarks.report.reported import break_cell, change, only_reports
 from tests.conftest import call
 
+pytestmark = pytest.mark.full
 VIEWS = {"light": (1280, "light"), "dark": (1280, "dark"), "telephone": (390, "light")}
 
 
 @pytest.fixture(scope="module")
-def folder(run, tmp_path_factory):
-    folder = only_reports(run, tmp_path_factory.mktemp("page") / "run")
+def folder(tiny, tmp_path_factory):
+    folder = only_reports(tiny, tmp_path_factory.mktemp("page") / "run")
     change(folder, "reports/parity.json", break_cell)
     done = call("report", folder)
     assert done.code == 0, done.err

@@ -8,10 +8,13 @@ import pytest
 from pocketrec.benchmarks.parity.verdicts import allowance_used, choices, verdict, worst_measure
 from pocketrec.benchmarks.report.charts.distributions import letter_values
 from pocketrec.benchmarks.report.presentation import duration, percent, significant
-from pocketrec.benchmarks.report.stage import SECTIONS, junit
+from pocketrec.benchmarks.report.charts.table import CHARTS
+from pocketrec.benchmarks.report.junit import junit
+from pocketrec.benchmarks.report.stage import write_report
+from pocketrec.core.run_dir import Run
 
 from tests.benchmarks.report.reported import break_cell, change, only_reports
-from tests.conftest import call, refused
+from tests.conftest import call, raises
 
 
 class Page(HTMLParser):
@@ -28,9 +31,9 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def reported(run, tmp_path_factory):
-    """The demo's run, reported by this code."""
-    folder = only_reports(run, tmp_path_factory.mktemp("reported") / "run")
+def reported(tiny, tmp_path_factory):
+    """The tiny run, reported by this code."""
+    folder = only_reports(tiny, tmp_path_factory.mktemp("reported") / "run")
     done = call("report", folder)
     assert done.code == 0, done.err
     return folder
@@ -54,13 +57,13 @@ def test_every_chart_is_drawn_for_both_widths_with_its_data_beside(reported):
     assert text.count("<figure") == text.count("Data of this chart") == text.count("<figcaption") == 4
 
 
-def test_what_was_not_measured_is_named_with_its_command(run, tmp_path):
-    folder = only_reports(run, tmp_path / "run")
+def test_what_was_not_measured_is_named_with_its_command(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
     (folder / "reports" / "latency.json").unlink()
-    assert call("report", folder).code == 0
+    write_report(Run(folder))
     for file in ("report.html", "report.md"):
         text = (folder / "reports" / file).read_text()
-        assert all(command in text for _, command in SECTIONS.values() if "latency" in command)
+        assert all(chart.command in text for chart in CHARTS if "latency" in chart.command)
 
 
 def test_markdown_has_a_row_for_every_result(reported):
@@ -68,13 +71,13 @@ def test_markdown_has_a_row_for_every_result(reported):
     results = json.loads((reported / "reports" / "parity.json").read_text())["results"]
     assert text.count("| pass |") == sum(row["status"] == "pass" for row in results)
     latency = json.loads((reported / "reports" / "latency.json").read_text())["results"]
-    assert all(f"| {significant(row['p50_us'])} |" in text for row in latency)
+    assert all(f"| {duration(row['p50_us'])} |" in text for row in latency)
 
 
-def test_failing_cell_shows_both_lists_and_no_markup_of_theirs(run, tmp_path):
-    folder = only_reports(run, tmp_path / "run")
+def test_failing_cell_shows_both_lists_and_no_markup_of_theirs(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
     change(folder, "reports/parity.json", break_cell)
-    assert call("report", folder).code == 0
+    write_report(Run(folder))
     text = (folder / "reports" / "report.html").read_text()
     assert "First to differ: user 42" in text and "&lt;b&gt;Speed&lt;/b&gt; &amp; co (1994)" in text
     assert "<b>Speed" not in text
@@ -84,8 +87,44 @@ def test_failing_cell_shows_both_lists_and_no_markup_of_theirs(run, tmp_path):
     assert "top_k_overlap 0.4 is below 0.9" in (folder / "reports" / "report.md").read_text()
 
 
-def test_fields_to_come_are_used_and_their_absence_is_borne(run, tmp_path):
-    folder = only_reports(run, tmp_path / "run")
+def test_a_latency_json_of_an_earlier_version_is_shown(tiny, tmp_path):
+    """It lacks what was added since: all but what has been there from the start."""
+    folder = only_reports(tiny, tmp_path / "run")
+    kept = {"subject", "graph", "recipe", "runtime", "target", "threads", "batch_size", "n_items", "k", "is_exact", "recall_at_k",
+            "n_samples", "n_processes", "p50_us", "p90_us", "p99_us", "ci95_p50_us", "load_ms", "first_call_ms", "peak_rss_bytes",
+            "size_bytes", "samples_file"}  # fmt: skip
+
+    def strip(document):
+        document["results"] = [{name: row[name] for name in kept} for row in document["results"]]
+        for name in ("conditions", "growth", "cost_model"):
+            del document[name]
+
+    change(folder, "reports/latency.json", strip)
+    write_report(Run(folder))
+    text = (folder / "reports" / "report.html").read_text()
+    assert "no separate figure" in text and ">allocate<" not in text
+
+
+def test_what_could_not_be_measured_is_a_row_with_its_reason(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
+
+    def fail(document):
+        row = document["results"][0]
+        row |= {
+            name: None
+            for name in row
+            if name.startswith(("p50", "p90", "p99", "ci95", "load", "first", "peak", "samples_file"))
+        }
+        row |= {"p50_us_by_process": [], "n_samples": 0, "n_processes": 0, "status": "error", "reason": "it <crashed>"}
+
+    change(folder, "reports/latency.json", fail)
+    write_report(Run(folder))
+    text = (folder / "reports" / "report.html").read_text()
+    assert '<td class="error">error</td>' in text and "it &lt;crashed&gt;" in text
+
+
+def test_conditions_and_delegates_are_shown(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
 
     def add(document):
         document["conditions"] = {
@@ -96,40 +135,46 @@ def test_fields_to_come_are_used_and_their_absence_is_borne(run, tmp_path):
         document["results"][0]["delegate"] = "none"
 
     change(folder, "reports/latency.json", add)
-    assert call("report", folder).code == 0
+    write_report(Run(folder))
     text = (folder / "reports" / "report.html").read_text()
     assert "busy machine" in text and ">allocate<" in text and "no XNNPACK" in text
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other"])
-def test_samples_that_cannot_be_read_are_refused_and_nothing_is_written(run, tmp_path, damage):
-    folder = only_reports(run, tmp_path / "run")
+def test_samples_that_cannot_be_read_are_refused_and_nothing_is_written(tiny, tmp_path, damage):
+    folder = only_reports(tiny, tmp_path / "run")
     path = next((folder / "reports" / "samples").glob("*.npz"))
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-200])
     else:
         np.savez(path, something=np.zeros(3))
-    assert "pocketrec latency RUN" in refused(call("report", folder))
+    with raises("INPUT_UNREADABLE") as caught:
+        write_report(Run(folder))
+    assert path.name in str(caught.value)
     assert not list((folder / "reports").glob("report.*")) and not (folder / "reports" / "junit.xml").exists()
 
 
-def test_samples_that_were_not_copied_along_are_said_to_be_missing(run, tmp_path):
-    folder = only_reports(run, tmp_path / "run")
+def test_samples_that_were_not_copied_along_are_said_to_be_missing(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
     next((folder / "reports" / "samples").glob("retriever-float32@*-t1.npz")).unlink()
-    assert call("report", folder).code == 0
-    assert "1 subjects left out" in (folder / "reports" / "report.html").read_text()
+    write_report(Run(folder))
+    assert "1 cases left out" in (folder / "reports" / "report.html").read_text()
 
 
-def test_json_of_another_schema_is_refused(run, tmp_path):
-    folder = only_reports(run, tmp_path / "run")
+def test_json_of_another_schema_is_refused(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
     change(folder, "reports/latency.json", lambda document: document.update(schema="pocketrec.latency/9"))
-    assert "pocketrec.latency/9" in refused(call("report", folder))
+    with raises("SCHEMA_UNKNOWN") as caught:
+        write_report(Run(folder))
+    assert "pocketrec.latency/9" in str(caught.value)
 
 
-def test_report_without_parity_says_which_command_makes_it(run, tmp_path):
-    folder = only_reports(run, tmp_path / "run")
+def test_report_without_parity_says_which_command_makes_it(tiny, tmp_path):
+    folder = only_reports(tiny, tmp_path / "run")
     (folder / "reports" / "parity.json").unlink()
-    assert "pocketrec parity RUN" in refused(call("report", folder))
+    with raises("INPUT_MISSING") as caught:
+        write_report(Run(folder))
+    assert "pocketrec parity RUN" in str(caught.value)
 
 
 def test_junit_counts_failures_errors_and_skips():
