@@ -15,6 +15,7 @@ from ...core.documents import LATENCY_SCHEMA, write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
 from ...core.host import describe_host
+from ...core.metrics import recall_with_ties
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import rows_of
 from ...core.records.latency import GrowthRow, LatencyReport, LatencyRow
@@ -43,7 +44,7 @@ _MOST_BYTES = 2**31 - 2**20
 _BANDWIDTH_WORKER = Path(__file__).with_name("bandwidth_worker.py")
 _BANDWIDTH_REPEATS = 15
 # Scores this close (of the k-th, as a share) are the same in another order of summation.
-_TIE = 1e-5
+TIE = 1e-5
 # The run's own catalogue is the first size of a sweep, unless it is too small for partitions to mean anything.
 LEAST_OWN = 1_000
 
@@ -212,7 +213,8 @@ def _row(
     failed = next((outcome.reason for outcome in (first, *timed) if not outcome), "")
     if failed:
         return unmeasured_row(case, "error", failed)
-    return measured_row(case, timed, recall_at_k(rows_of(first.arrays, "ids"), exact, setup), folder)
+    recall = recall_with_ties(rows_of(first.arrays, "ids"), exact, setup.items, setup.queries, tie=TIE)
+    return measured_row(case, timed, recall, folder)
 
 
 def _samples(first: Outcome, most: int) -> tuple[int, int]:
@@ -229,22 +231,6 @@ def _read_gb_s(n_bytes: int) -> float:
     if not outcome:
         raise CheckFailed(f"reading speed could not be measured: {outcome.reason}", code="WORKER_FAILED")
     return outcome.meta["bytes"] / float(np.median(outcome.arrays["samples_ns"]))
-
-
-def recall_at_k(found: Sequence[np.ndarray], exact: np.ndarray, setup: SearchSetup) -> float:
-    """Share of the exact best k that came back, mean over queries; an item that ties with the k-th counts as it.
-
-    Args:
-        found: int ids per query; negative ones are empty places.
-        exact: int64[q, k], the exact best, best first.
-    """
-    hits = 0
-    for ids, wanted, query in zip(found, exact, setup.queries, strict=True):
-        ids = np.unique(ids[ids >= 0].astype(np.int64))
-        least = float(setup.items[wanted[-1]] @ query)
-        scores = np.asarray(setup.items[ids]) @ query
-        hits += min(len(wanted), int((np.isin(ids, wanted) | (scores >= least - _TIE * abs(least))).sum()))
-    return hits / exact.size
 
 
 def _write(run: Run, rows: list[LatencyRow], growth: list[GrowthRow], load_before: list[float]) -> LatencyReport:

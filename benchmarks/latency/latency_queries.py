@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...core.metrics import recall_of_lists
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feed
 from ...core.queries.packing import rows_of
@@ -56,8 +57,7 @@ def recall_of(outcome: Outcome, exact: np.ndarray, items: Sequence[str]) -> floa
     if rows[0].dtype.kind == "S":
         index = {item.encode(): number for number, item in enumerate(items)}
         rows = [np.array([index.get(title, -1) for title in row.tolist()]) for row in rows]
-    shares = [len(np.intersect1d(found, best)) / len(best) for found, best in zip(rows, exact, strict=True)]
-    return float(np.mean(shares))
+    return recall_of_lists(rows, exact)
 
 
 def server_inputs(queries: LatencyQueries) -> dict[str, np.ndarray]:

@@ -88,7 +88,7 @@ def _url(stdout: IO[bytes], said: IO[bytes]) -> str:
         said.seek(0)
         lines = said.read().decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1] if lines else f"not ready within {_READY_S:g} s"
-        raise CheckFailed(f"served: the server did not start: {reason}")
+        raise CheckFailed(f"served: the server did not start: {reason}", code="SERVER_FAILED")
     return found[0]
 
 

@@ -1,9 +1,8 @@
 """Tables in a terminal of any width: long words are folded, and where that is not enough, the least important columns go."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -24,9 +23,8 @@ STYLES = {
 # The tone of a cell of marks, each of which has its own colour.
 MARKED = "marks"
 _STYLE_OF_MARK = {mark: STYLES[status] for status, mark in MARKS.items()}
-# Text columns may be folded down to this many characters before a column goes.
-_LEAST_TEXT = 14
-_UNBOUNDED = 10_000
+# Words up to this length stay whole: a column goes before one of them is folded.
+_LONGEST_WORD = 24
 
 
 def table(
@@ -44,11 +42,8 @@ class Fitted:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         kept, room = list(range(len(self.content.columns))), options.max_width
-        is_tight = self._width(console, options, self._table(kept)).maximum > room
-        while (
-            self._width(console, options, self._table(kept)).minimum > room
-            and (worst := self._first_to_go(kept)) is not None
-        ):
+        is_tight = self._width(kept, self._natural) > room
+        while self._width(kept, self._least) > room and (worst := self._first_to_go(kept)) is not None:
             kept.remove(worst)
         yield self._table(kept, is_tight=is_tight)
         hidden = [column.heading for number, column in enumerate(self.content.columns) if number not in kept]
@@ -60,20 +55,31 @@ class Fitted:
         worst = max(kept, key=lambda number: columns[number].drop, default=None)
         return worst if worst is not None and columns[worst].drop else None
 
-    def _width(self, console: Console, options: ConsoleOptions, table: Table) -> Measurement:
-        return Measurement.get(console, options.update(max_width=_UNBOUNDED), table)
+    def _width(self, kept: Sequence[int], of_column: Callable[[int], int]) -> int:
+        """Of the table, with the frame: three characters per column and one more."""
+        return sum(of_column(number) + 3 for number in kept) + 1
 
-    def _table(self, kept: Sequence[int], *, is_tight: bool = False) -> Table:
-        """Where it is tight, headings of numbers are broken into words first."""
+    def _natural(self, number: int) -> int:
+        """Of a column, with no line broken."""
+        return max(self._widest(number), _widest_line(self.content.columns[number].heading))
+
+    def _least(self, number: int) -> int:
+        """Of a column whose heading is broken into words, and its text too: words up to a limit stay whole, numbers always."""
+        column = self.content.columns[number]
+        word = max(map(len, column.heading.split()), default=0)
+        if column.is_number:
+            return max(word, self._widest(number))
+        words = (len(part) for row in self.content.rows for part in row[number].text.split())
+        return max(word, min(_LONGEST_WORD, max(words, default=0)))
+
+    def _table(self, kept: Sequence[int], *, is_tight: bool) -> Table:
         made = Table(title=self.title, caption=self.caption or None, title_justify="left", caption_justify="left")
         for number in kept:
-            column, widest = self.content.columns[number], self._widest(number)
+            column, least = self.content.columns[number], self._least(number)
             if column.is_number:
-                word = max(map(len, column.heading.split()), default=0)
-                most = max(widest, word) if is_tight else None
-                made.add_column(column.heading, justify="right", min_width=widest, max_width=most)
+                made.add_column(column.heading, justify="right", min_width=least, max_width=least if is_tight else None)
             else:
-                made.add_column(column.heading, overflow="fold", min_width=min(_LEAST_TEXT, widest))
+                made.add_column(column.heading, overflow="fold", min_width=min(least, self._natural(number)))
         sections = self.content.sections
         for place, row in enumerate(self.content.rows):
             if place and sections and sections[place] != sections[place - 1]:
@@ -82,11 +88,10 @@ class Fitted:
         return made
 
     def _widest(self, number: int) -> int:
-        return max((line_width(row[number].text) for row in self.content.rows), default=0)
+        return max((_widest_line(row[number].text) for row in self.content.rows), default=0)
 
 
-def line_width(text: str) -> int:
-    """Width of the widest line."""
+def _widest_line(text: str) -> int:
     return max(map(len, text.splitlines()), default=0)
 
 

@@ -240,7 +240,7 @@ class GrowthRow(Record):
 class CostResidual(Record):
     """A measurement that the cost model was fitted to."""
 
-    form: str
+    form: Annotated[str, Doc("how it searches: `full_scan` or `two_stage`")]
     n_items: Annotated[int, Doc("size of the catalogue", "items")]
     bytes_moved: Annotated[int, Doc("codes, what XNNPACK packs beside them, and scores", "bytes")]
     through_heap: Annotated[int, Doc("scores that TOPK_V2 looks at")]
@@ -256,7 +256,7 @@ class CostModel(Record):
     """time = fixed + bytes moved / bandwidth + top k per element × scores through a heap; see catalogues/cost_model.py."""
 
     runtime: Annotated[str, Doc("a key of the runtimes")]
-    threads: int
+    threads: Annotated[int, Doc("of the runtime")]
     fixed_us: Annotated[float, Doc("independent of the catalogue", "µs")]
     bandwidth_gb_s: Annotated[float | None, Doc("null where bytes explain nothing", "GB/s")]
     top_k_ns_per_element: Annotated[float, Doc("per score through a heap", "ns")]

@@ -9,13 +9,13 @@ from tests.conftest import raises
 def trained():
     """Embeddings with clusters, lengths and a spectrum, as trained ones have."""
     rng = np.random.default_rng(3)
-    centres, scales = rng.normal(size=(12, 40)), 1 / np.arange(1, 41) ** 0.5
-    rows = centres[rng.integers(0, 12, 1200)] + 0.5 * rng.normal(size=(1200, 40))
+    centres, scales = rng.normal(size=(20, 16)), 1 / np.arange(1, 17) ** 0.5
+    rows = centres[rng.integers(0, 20, 1200)] + 0.5 * rng.normal(size=(1200, 16))
     return (rows * scales).astype(np.float32)
 
 
 def test_grown_catalogue_resembles_the_trained_one(trained, tmp_path):
-    for dimension in (trained.shape[1], 20):
+    for dimension in (trained.shape[1], 8):
         known = trained @ projection(trained, dimension)
         grown = grow(fit_mixture(known), 5_000, tmp_path / "items.npy")
         gaps = likeness(grown, known)
@@ -63,15 +63,15 @@ def test_blocks_do_not_change_what_is_drawn(trained, tmp_path, monkeypatch):
 
 
 def test_projection_keeps_the_leading_directions(trained):
-    by = projection(trained, 20)
-    np.testing.assert_allclose(by.T @ by, np.eye(20), atol=1e-5)
+    by = projection(trained, 8)
+    np.testing.assert_allclose(by.T @ by, np.eye(8), atol=1e-5)
     kept = np.linalg.norm(trained @ by) ** 2 / np.linalg.norm(trained) ** 2
     assert kept == pytest.approx(
-        (np.linalg.svd(trained, compute_uv=False)[:20] ** 2).sum() / (trained**2).sum(), abs=1e-4
+        (np.linalg.svd(trained, compute_uv=False)[:8] ** 2).sum() / (trained**2).sum(), abs=1e-4
     )
 
 
-@pytest.mark.parametrize("dimension", [0, 41])
+@pytest.mark.parametrize("dimension", [0, 17])
 def test_a_width_that_the_vectors_do_not_have_is_refused(trained, dimension):
     with raises("VALUE_OUT_OF_RANGE"):
         projection(trained, dimension)

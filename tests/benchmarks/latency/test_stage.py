@@ -88,7 +88,7 @@ def test_conditions_and_host_are_recorded(report):
 
 def test_the_document_is_read_back_as_it_was_written(report, tiny):
     document = json.loads((tiny / "reports" / "latency.json").read_text())
-    assert report.to_json() == document and list(document)[0] == "schema"
+    assert report.to_json() == document and next(iter(document)) == "schema"
     assert report.rows[0].form is None, "what does not apply is null"
 
 

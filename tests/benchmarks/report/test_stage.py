@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.parity.verdicts import allowance_used, choices, verdict, worst_measure
 from pocketrec.benchmarks.report.charts.distributions import letter_values
-from pocketrec.benchmarks.report.presentation import duration, percent, significant
 from pocketrec.benchmarks.report.charts.table import CHARTS
 from pocketrec.benchmarks.report.junit import junit
+from pocketrec.benchmarks.report.presentation import duration, percent, significant
 from pocketrec.benchmarks.report.stage import write_report
 from pocketrec.core.run_dir import Run
 
