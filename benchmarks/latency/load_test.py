@@ -29,7 +29,7 @@ from .statistics import percentile, summarize
 
 log = logging.getLogger(__name__)
 
-_WORKER = Path(__file__).with_name("http_load_worker.py")
+HTTP_LOAD_WORKER = Path(__file__).with_name("http_load_worker.py")
 # 2 s at the lowest rate are 400 requests, enough for a 99th percentile (368). Rates end after two in a row that were not answered.
 RATES, SECONDS_PER_RATE = (200, 400, 600, 800, 1000, 1300, 1700, 2200, 3000, 4000), 2.0
 P99_LIMIT_MS = 50.0
@@ -185,7 +185,7 @@ class _Client:
             "warmup": CLOSED_WARMUP,
         }
         with on_processor(self.cpu):
-            outcome = run_worker([str(_WORKER)], {**common, **spec}, bodies, timeout_s=_CLIENT_TIMEOUT_S)
+            outcome = run_worker([str(HTTP_LOAD_WORKER)], {**common, **spec}, bodies, timeout_s=_CLIENT_TIMEOUT_S)
         if not outcome:
             raise CheckFailed(f"served: the client failed: {outcome.reason}", code="WORKER_FAILED")
         return outcome

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from ...benchmarks.parity.first_difference import side_by_side
 from ...benchmarks.report.columns import Cell, Column, Grid
 from ...benchmarks.report.presentation import MARKS, NONE, counted, four_digits, two_digits
-from ...core.records.agreement import METRICS, QUALITY, Agreement
+from ...core.records.agreement import METRICS, QUALITY, Agreement, Metric
 from ...core.records.parity import ParityReport, ParityRow
 from ...runtimes.runtimes import runtime_of
 from ...runtimes.targets import short_label
@@ -14,7 +14,6 @@ from .tables import MARKED, Fitted
 
 Places: TypeAlias = Mapping[str, Sequence[str]]
 _WORST_FIRST = ("error", "fail", "skipped", "pass")
-_SHOWN = {name: metric for name, metric in METRICS.items() if metric.column}
 
 
 def parity_table(report: ParityReport) -> Fitted:
@@ -29,14 +28,15 @@ def parity_table(report: ParityReport) -> Fitted:
         targets = places.setdefault(row.runtime, [])
         if row.target not in targets:
             targets.append(row.target)
+    metrics = {name: metric for name, metric in METRICS.items() if metric.column}
     columns = [
         Column("graph", "", is_number=False),
         Column("recipe", "", is_number=False),
         *(Column(_heading(runtime, targets), "", is_number=False) for runtime, targets in places.items()),
-        *(Column(metric.column, "", drop=place) for place, metric in enumerate(_SHOWN.values())),
-        Column("of", "", is_number=False, drop=len(_SHOWN)),
+        *(Column(metric.column, "", drop=place) for place, metric in enumerate(metrics.values())),
+        Column("of", "", is_number=False, drop=len(metrics)),
     ]
-    rows = [_cells(*variant, rows, places) for variant, rows in variants.items()]
+    rows = [_cells(*variant, rows, places, metrics) for variant, rows in variants.items()]
     title = "Parity with the SavedModel (✓ passed, ✗ missed a gate, ! could not be compared, – skipped)"
     return Fitted(Grid(columns, rows, sections=[graph for graph, _ in variants]), title)
 
@@ -46,11 +46,13 @@ def _heading(runtime: str, targets: Sequence[str]) -> str:
     return f"{found.short_label}\n{found.version}\n{' '.join(map(short_label, targets))}"
 
 
-def _cells(graph: str, recipe: str, rows: Sequence[ParityRow], places: Places) -> list[Cell]:
+def _cells(
+    graph: str, recipe: str, rows: Sequence[ParityRow], places: Places, metrics: Mapping[str, Metric]
+) -> list[Cell]:
     ran = [row.metrics for row in rows if row.metrics.max_abs_diff is not None]
     worst = []
-    for name, metric in _SHOWN.items():
-        values = [value for metrics in ran if (value := metrics.value(name)) is not None]
+    for name, metric in metrics.items():
+        values = [value for found in ran if (value := found.value(name)) is not None]
         worst.append((two_digits if metric.better == "lower" else four_digits)(metric.worst(values)))
     marks = [_marks(rows, runtime, targets) for runtime, targets in places.items()]
     return [Cell(graph), Cell(recipe), *marks, *map(Cell, worst), Cell(_reference(ran))]

@@ -5,7 +5,7 @@ import json
 import pytest
 from pocketrec.benchmarks.parity.gates import read_gates
 from pocketrec.benchmarks.parity.rejudge import rejudge
-from pocketrec.benchmarks.report.terminal import parity_table
+from pocketrec.cli.render.parity import parity_table
 from pocketrec.convert.quantize.recipes import RECIPES
 
 
@@ -28,8 +28,8 @@ def test_a_ranker_without_ratings_has_gates_and_metrics_of_its_own(implicit):
 
 
 def test_no_quality_is_shown_where_there_is_none(implicit):
-    table = parity_table(rejudge(implicit).to_json())
-    assert "RMSE" not in " ".join(str(cell) for column in table.columns for cell in column.cells)
+    table = parity_table(rejudge(implicit)).content
+    assert not any("RMSE" in cell.text for row in table.rows for cell in row)
 
 
 def test_no_implicit_gate_is_in_the_unit_of_ratings():

@@ -11,8 +11,9 @@ from pocketrec.benchmarks.parity.graph_comparisons import COMPARISONS
 from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.benchmarks.report.heat_map import cell_detail
 from pocketrec.benchmarks.report.stage import write_report
-from pocketrec.benchmarks.report.terminal import parity_reasons, parity_table
+from pocketrec.cli.render.parity import parity_reasons, parity_table
 from pocketrec.core.records.agreement import METRICS, Agreement, Metric, metrics_of
+from pocketrec.core.records.parity import ParityReport
 from pocketrec.core.records.record import describe
 
 
@@ -46,7 +47,7 @@ def test_a_gate_on_any_metric_is_a_line_of_toml(stored, tmp_path):
     document = judged(run, tmp_path, "rank_biased_overlap = 0.9999999")
     row = document["results"][0]
     assert row["status"] == "fail" and row["tolerance"]["rank_biased_overlap"] == 0.9999999
-    assert any("rank_biased_overlap" in line and "below 1" in line for line in parity_reasons(document))
+    assert any("rank_biased_overlap" in line and "below 1" in line for line in parity_reasons(ParityReport.read(run)))
     (shown,) = [cells for cells in cell_detail(row)["measures"] if cells[0] == "rank_biased_overlap"]
     assert shown[2] == "≥ 1" and shown[3].endswith("%")
     write_report(run)
@@ -59,7 +60,7 @@ def test_a_metric_is_one_field(stored, tmp_path, toy_metric):
     document = judged(run, tmp_path, "toy = 2.0")
     row = document["results"][0]
     assert row["metrics"]["toy"] == 3.0 and row["reason"] == "toy 3 is above 2"
-    assert "toy\ncolumn" in [column.header for column in parity_table(document).columns]
+    assert "toy\ncolumn" in [column.heading for column in parity_table(ParityReport.read(run)).content.columns]
     assert ["toy", "3.000", "≤ 2", "150%"] in cell_detail(row)["measures"]
     assert _kept(row)["toy"] == 3.0
     assert "a toy" in [spec.meaning for spec in describe(ToyAgreement)]

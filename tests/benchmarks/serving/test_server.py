@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.latency.cases import latency_queries
-from pocketrec.benchmarks.latency.load_test import _WORKER, body_of
+from pocketrec.benchmarks.latency.latency_queries import latency_queries
+from pocketrec.benchmarks.latency.load_test import HTTP_LOAD_WORKER, body_of
 from pocketrec.benchmarks.latency.server_process import serving_process
 from pocketrec.benchmarks.serving.http_app import MAX_BODY_BYTES, make_app
 from pocketrec.benchmarks.serving.requests import Entry, Questions
@@ -195,7 +195,7 @@ def test_64_clients_at_once_lose_no_request(server, run):
         "url": f"{server.url}/retrieve", "method": "POST", "mode": "closed", "connections": 64, "clients": 64, "warmup": 0,
         "samples": 10_000,
     }  # fmt: skip
-    outcome = run_worker([str(_WORKER)], spec, bodies, timeout_s=300)
+    outcome = run_worker([str(HTTP_LOAD_WORKER)], spec, bodies, timeout_s=300)
     assert outcome, outcome.reason
     assert (
         np.bincount(outcome.arrays["status"]).nonzero()[0].tolist() == [200] and len(outcome.arrays["status"]) == 10_000
