@@ -9,7 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from .errors import CheckFailed
+
 T = TypeVar("T")
+# How often something is read that is replaced each time.
+MOST_ATTEMPTS = 10
 # linux/fcntl.h and linux/fs.h.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 # What was moved aside, within the directory it was moved to.
@@ -88,22 +92,31 @@ def sync(path: Path) -> None:
 
 
 def while_unchanged(path: Path, work: Callable[[], T]) -> T:
-    """What `work` finds in a directory or file that another process may replace whole meanwhile; then it is done again, so that it
-    never saw parts of both."""
-    while True:
-        before = _identity(path)
+    """The result of `work`, which reads a directory or file that another process may replace meanwhile.
+
+    It is then done again, so that a result never mixes two versions.
+
+    Raises:
+        CheckFailed: replaced in each of `MOST_ATTEMPTS` attempts (INPUT_CHANGED).
+    """
+    for _ in range(MOST_ATTEMPTS):
+        before = identity(path)
         try:
             found = work()
         except Exception:
-            if _identity(path) == before:
+            if identity(path) == before:
                 raise
             continue
-        if _identity(path) == before:
+        if identity(path) == before:
             return found
+    raise CheckFailed(
+        f"{path}: replaced during each of {MOST_ATTEMPTS} attempts to read it; stop whatever replaces it, and try again",
+        code="INPUT_CHANGED",
+    )
 
 
-def _identity(path: Path) -> tuple[int, ...] | None:
-    """What differs once another directory or file has the name: a rename changes ctime, even where an inode is used again."""
+def identity(path: Path) -> tuple[int, ...] | None:
+    """What differs once another directory or file has the name: a rename changes ctime, even where an inode is reused."""
     try:
         found = path.stat()
     except OSError:

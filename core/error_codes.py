@@ -71,6 +71,8 @@ KIT_CODES = {
     "CONVERSION_FAILED": "a converted file is not what its recipe promises",
     "WORKER_FAILED": "a worker process crashed or hung",
     "SERVER_FAILED": "a server could not be started or does not answer",
+    "ZIP_INVALID": "a zip is malformed, ambiguous, or not laid out as the kit writes it",
+    "GOLDEN_MISMATCH": "a bundle answers a golden vector or query otherwise than when it was made",
     "CATALOGUE_INVALID": "items cannot be added to the catalogue",
     "CHECK_FAILED": "a check failed in a way that no other code names",
     "INTERRUPTED": "the command was interrupted",

@@ -1,7 +1,7 @@
 """The two ways a command ends that are not success: wrong input (2) and a failed check (1)."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .error_codes import ERROR_CODES
 
@@ -44,6 +44,12 @@ def nearest(name: str, names: Iterable[str], n: int = 3) -> list[str]:
     close = difflib.get_close_matches(name.casefold(), by_folded, n=n, cutoff=0.4)
     inside = [folded for folded in by_folded if len(name) > 3 and name.casefold() in folded and folded not in close]
     return [by_folded[folded] for folded in (close + sorted(inside, key=len))[:n]]
+
+
+def suggest(name: str, names: Sequence[str]) -> str:
+    """What to do about an unknown name: the nearest ones, if any resemble it."""
+    close = nearest(name, names)
+    return f"did you mean {' or '.join(repr(n) for n in close)}?" if close else "nothing resembles it"
 
 
 def pick(what: str, name: str, table: Iterable[str]) -> str:

@@ -3,35 +3,46 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from ..core.metrics import top_k
 from ..core.queries.held_out import HeldOut
-from ..core.queries.recommendation import Answer, Question, check_top, make_answer
+from ..core.queries.query_parsing import QueryParser
+from ..core.queries.recommendation import Answer, Request, make_answer
+from ..core.records.item import Item
 from ..core.run_dir import Run
 from ..core.scoring import DEFAULT_K, STARS_WEIGHT
 from .export.served_queries import ask
 
 
-def recommend_from_run(run: Run, question: Question) -> Answer:
-    """Retrieve and rank with the SavedModels, as the graphs do."""
-    items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
-    check_top(question.top, len(items), "the size of the catalogue")
-    data = HeldOut(run)
-    record = run.record
-    asked = question.asked(data.catalogue, items, record.data.rating_range, data.query)
+def recommend_from_run(run: Run, request: Request) -> Answer:
+    """Retrieve and rank with the SavedModels, as the graphs do; items of the history are left out.
+
+    Args:
+        request: of a known user, whose training history is the query, or of a history; `top` is at most the size of the catalogue.
+
+    Raises:
+        InputError: a request that cannot be parsed, `top` out of range, or TensorFlow is not installed.
+    """
+    items = msgspec.convert(json.loads((run.trained / "items.json").read_text(encoding="utf-8")), list[Item])
+    request.check_top(len(items), "the size of the catalogue")
+    record, data = run.record, HeldOut(run)
+    parser = QueryParser(data.catalogue, [item.title for item in items], record.data.rating_range)
+    parsed = request.parse(parser, data.query)
     from .export.savedmodels import load_signature
 
-    asking = replace(asked.query, items=np.zeros(1, np.int32))  # a user-keyed query is asked once for each candidate
-    query = ask(load_signature(run.saved_model("query"), "serving_default"), asking, data.catalogue)["query"]
+    asked = parsed.query
+    single = replace(asked, items=np.zeros(1, np.int32))  # a user-keyed query is asked once per candidate
+    query = ask(load_signature(run.saved_model("query"), "serving_default"), single, data.catalogue)["query"]
     scores = query[:1] @ np.load(run.trained / "candidates.npy").T
-    scores[0, asked.query.seen] = -np.inf
-    if wanted := set(asked.query.genres):
-        scores[0, [not wanted.intersection(item["genres"]) for item in items]] = -np.inf
-    ids = top_k(scores, max(question.top, DEFAULT_K))[0]
+    scores[0, asked.seen] = scores[0, asked.excluded] = -np.inf
+    if wanted := set(asked.genres):
+        scores[0, [not wanted.intersection(item.genres) for item in items]] = -np.inf
+    ids = top_k(scores, max(request.top, DEFAULT_K))[0]
     ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
     ranking = load_signature(run.saved_model("ranking"), "serving_default")
-    stars = ask(ranking, replace(asked.query, items=ids), data.catalogue)["rating"].reshape(-1)
-    final = scores[0, ids] + (STARS_WEIGHT * stars if "recommender" in record.graphs else 0)
-    order = np.argsort(-final, kind="stable")[: question.top]
-    return make_answer(items, ids[order], final[order], stars[order], asked.notes)
+    ratings = ask(ranking, replace(asked, items=ids), data.catalogue)["rating"].reshape(-1)
+    final = scores[0, ids] + (STARS_WEIGHT * ratings if "recommender" in record.graphs else 0)
+    order = np.argsort(-final, kind="stable")[: request.top]
+    return make_answer(items, ids[order], final[order], ratings[order], parsed.notes)

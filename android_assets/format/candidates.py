@@ -1,16 +1,15 @@
 """The catalogue's vectors as a file of their own."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
 
 import numpy as np
 
 from ...core.errors import CheckFailed
 from ...core.metrics import top_k
+from .manifest import CandidatesFile
 
 # Rows that are scored at once, as float32.
 _PART_BYTES = 4 << 20
@@ -24,10 +23,10 @@ def write_rows(path: Path, rows: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class StoredRows:
-    """Rows of a file, read when they are asked for and not kept: a mapped file would count as memory in use.
+    """Rows of a file, read when they are needed and not kept: a mapped file would count as memory in use.
 
     Attributes:
-        start: where the first row begins.
+        start: offset of the first row in bytes.
         shape: n, d.
     """
 
@@ -48,11 +47,22 @@ class StoredRows:
             return np.fromfile(stream, self.dtype, n * self.shape[1]).reshape(n, self.shape[1])
 
 
-def read_rows(path: Path, declared: Mapping[str, Any]) -> StoredRows:
-    """The rows of a bundle's candidates; only the header is read until they are used.
+# What NumPy's header parser raises on hostile bytes.
+_PARSE_ERRORS = (
+    ValueError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+    TokenError,
+)
 
-    Args:
-        declared: `dtype` and `shape` of the manifest.
+
+def read_rows(path: Path, declared: CandidatesFile) -> StoredRows:
+    """The rows of a bundle's candidates; only the header is read until they are used.
 
     Raises:
         CheckFailed: another format, dtype, shape or length than declared.
@@ -64,27 +74,19 @@ def read_rows(path: Path, declared: Mapping[str, Any]) -> StoredRows:
                 raise ValueError(f"format {version[0]}.{version[1]}")
             shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
             start = stream.tell()
-    except (
-        ValueError,
-        OSError,
-        SyntaxError,
-        TypeError,
-        KeyError,
-        OverflowError,
-        RecursionError,
-        MemoryError,
-        TokenError,
-    ) as error:
-        raise CheckFailed(f"{path.name}: not a NumPy array of plain numbers ({error})") from error
-    expected, wanted = np.dtype(declared["dtype"]).newbyteorder("<"), tuple(declared["shape"])
-    if dtype != expected or shape != wanted or is_fortran:
-        raise CheckFailed(
-            f"{path.name}: {dtype.name}{list(shape)}, the manifest says {declared['dtype']}{declared['shape']}"
-        )
-    size = start + math.prod(wanted) * expected.itemsize
+    except _PARSE_ERRORS as error:
+        raise _fail(f"{path.name}: not a NumPy array of numbers ({error})") from error
+    expected, (n, d) = np.dtype(declared.dtype).newbyteorder("<"), declared.shape
+    if dtype != expected or shape != (n, d) or is_fortran:
+        raise _fail(f"{path.name}: {dtype.name}{list(shape)}, the manifest says {declared.dtype}{declared.shape}")
+    size = start + math.prod((n, d)) * expected.itemsize
     if path.stat().st_size != size:
-        raise CheckFailed(f"{path.name}: {path.stat().st_size} bytes, its rows end at {size}")
-    return StoredRows(path, expected, wanted, start)
+        raise _fail(f"{path.name}: {path.stat().st_size} bytes, its rows end at {size}")
+    return StoredRows(path, expected, (n, d), start)
+
+
+def _fail(reason: str) -> CheckFailed:
+    return CheckFailed(reason, code="CANDIDATES_INVALID")
 
 
 def search(

@@ -1,18 +1,17 @@
-"""Whether a bundle's files fit each other: vocabularies, items, ports, tables, candidates. Their bytes are checked before."""
+"""Whether a bundle's files fit together: vocabularies, items, ports, embedding rows, candidates. Their bytes are checked before."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...core.errors import CheckFailed
 from .candidates import read_rows
-from .contract import read_items
+from .contract import check_models, read_items
 from .layouts import LAYOUTS
+from .manifest import BundledModel, BundlePort, Manifest, VocabularyFile
 
-_WHO = frozenset({"history", "preferences", "user"})
-# A free dimension: as many as are asked about.
-_ANY = -1
+_USER_INPUTS = frozenset({"history", "preferences", "user"})
+# A dimension of any size, and one that no port has: of what this bundle lacks.
+_FREE, _NEVER = -1, -2
 
 
 @dataclass(frozen=True)
@@ -32,91 +31,84 @@ _GRAPHS = {
 }
 
 
-def check_fit(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Check what can be told without running a model.
+def check_consistency(folder: Path, manifest: Manifest) -> None:
+    """Check everything that can be checked without running a model; in the client's order, so that both refuse with the same code.
 
     Raises:
-        CheckFailed: anything does not fit, with the reason.
+        CheckFailed: something does not fit (VOCABULARY_INVALID, ITEMS_INVALID, MODEL_INVALID, MODEL_MISMATCH, CANDIDATES_INVALID).
     """
-    for vocabulary in manifest["vocabularies"]:
-        tokens = _tokens(folder, vocabulary)
-        if vocabulary["name"] == "items":
-            _check_items(folder / manifest["items"], manifest["items"], tokens)
-    sizes = {row["name"]: row["size"] for row in manifest["vocabularies"]}
-    if manifest["k"] > sizes["items"]:
-        raise CheckFailed(f"manifest.json: k is {manifest['k']}, there are {sizes['items']} items")
-    for model in manifest["models"]:
-        try:
-            _check_ports(model, manifest, sizes)
-        except CheckFailed as error:
-            raise CheckFailed(f"{model['file']}: {error}") from None
-    if (manifest["window"] is None) != (not any(_names(model, "inputs") & {"history"} for model in manifest["models"])):
-        raise CheckFailed(f"manifest.json: window is {manifest['window']}, which its models' inputs contradict")
-    if (candidates := manifest["candidates"]) is not None:
-        if candidates["shape"][0] != sizes["items"]:
-            raise CheckFailed(f"{candidates['file']}: {candidates['shape'][0]} rows for {sizes['items']} items")
-        read_rows(folder / candidates["file"], candidates)
+    tokens = {row.name: _tokens(folder, row) for row in manifest.vocabularies}
+    if [item.id for item in read_items(folder / manifest.items)] != tokens["items"]:
+        raise CheckFailed(f"{manifest.items}: its order is not that of the item vocabulary", code="ITEMS_INVALID")
+    check_models(folder, manifest)
+    for model in manifest.models:
+        _check_ports(model, manifest)
+    if (candidates := manifest.candidates) is not None:
+        read_rows(folder / candidates.file, candidates)
+        if candidates.shape[0] != len(tokens["items"]):
+            reason = f"{candidates.file}: {candidates.shape[0]} rows for {len(tokens['items'])} items"
+            raise CheckFailed(reason, code="CANDIDATES_INVALID")
 
 
-def _tokens(folder: Path, vocabulary: Mapping[str, Any]) -> list[str]:
-    name = vocabulary["file"]
+def _tokens(folder: Path, vocabulary: VocabularyFile) -> list[str]:
+    name = vocabulary.file
     try:
         tokens = (folder / name).read_bytes().decode().split("\n")
     except UnicodeDecodeError as error:
-        raise CheckFailed(f"{name}: not UTF-8 ({error.reason})") from None
+        raise _invalid(f"{name}: not UTF-8 ({error.reason})") from None
     if tokens.pop() != "":
-        raise CheckFailed(f"{name}: its last line has no end")
-    if len(tokens) != vocabulary["size"]:
-        raise CheckFailed(f"{name}: {len(tokens)} tokens, the manifest says {vocabulary['size']}")
+        raise _invalid(f"{name}: missing trailing newline")
+    if len(tokens) != vocabulary.size:
+        raise _invalid(f"{name}: {len(tokens)} tokens, the manifest says {vocabulary.size}")
     if len(set(tokens)) != len(tokens):
-        raise CheckFailed(f"{name}: a token stands there twice")
+        raise _invalid(f"{name}: duplicate token")
     return tokens
 
 
-def _check_items(path: Path, name: str, tokens: list[str]) -> None:
-    if [item["id"] for item in read_items(path)] != tokens:
-        raise CheckFailed(f"{name}: its order is not that of the item vocabulary")
+def _invalid(reason: str) -> CheckFailed:
+    return CheckFailed(reason, code="VOCABULARY_INVALID")
 
 
-def _names(model: Mapping[str, Any], kind: str) -> set[str]:
-    return {port["name"] for port in model[kind]}
-
-
-def _check_ports(model: Mapping[str, Any], manifest: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
-    wanted, inputs, outputs = _GRAPHS[model["graph"]], _names(model, "inputs"), _names(model, "outputs")
-    if not wanted.needed <= inputs <= wanted.needed | wanted.allowed | _WHO or not inputs & _WHO:
-        raise CheckFailed(f"inputs {', '.join(sorted(inputs))} are not a {model['graph']}'s")
+def _check_ports(model: BundledModel, manifest: Manifest) -> None:
+    """Refuse a model whose ports are not its graph's, or not of the bundle's window, k and vocabularies."""
+    wanted, sizes = _GRAPHS[model.graph], manifest.sizes
+    inputs, outputs = ({port.name for port in ports} for ports in (model.inputs, model.outputs))
+    if not wanted.needed <= inputs <= wanted.needed | wanted.allowed | _USER_INPUTS or not inputs & _USER_INPUTS:
+        raise _mismatch(model, f"inputs {', '.join(sorted(inputs))} are not those of a {model.graph}")
     if outputs != wanted.outputs:
-        raise CheckFailed(f"outputs {', '.join(sorted(outputs))} are not a {model['graph']}'s")
-    may_lack = LAYOUTS[manifest["layout"]].has_candidates
-    for name, rows in model["rows"].items():
+        raise _mismatch(model, f"outputs {', '.join(sorted(outputs))} are not those of a {model.graph}")
+    may_lack_items = LAYOUTS[manifest.layout].updatable
+    for name, rows in model.rows.items():
         size = sizes.get(name, 0)
-        if rows != size + 1 and not (may_lack and name == "items" and 2 <= rows <= size):
-            raise CheckFailed(
-                f"its tables have {rows} rows for {name}, {size} tokens and the unknown one make {size + 1}"
-            )
-    known = _known_ports(model, manifest, sizes)
-    for port in (*model["inputs"], *model["outputs"]):
-        if (port["dtype"], port["shape"]) != known[port["name"]]:
-            dtype, shape = known[port["name"]]
-            raise CheckFailed(f"{port['name']} is {port['dtype']}{port['shape']}, this bundle needs {dtype}{shape}")
+        if rows != size + 1 and not (may_lack_items and name == "items" and 2 <= rows <= size):
+            what = f"its tables have {rows} rows for {name}, expected {size + 1}: {size} tokens and the unknown one"
+            raise _mismatch(model, what)
+    known = _known_ports(model, manifest)
+    for port in (*model.inputs, *model.outputs):
+        if port != (expected := known[port.name]):
+            what = f"{port.name} is {port.dtype}{port.shape}, this bundle needs {expected.dtype}{expected.shape}"
+            raise _mismatch(model, what)
 
 
-def _known_ports(
-    model: Mapping[str, Any], manifest: Mapping[str, Any], sizes: Mapping[str, int]
-) -> dict[str, tuple[str, list[int | None]]]:
-    """dtype and shape of each port a bundle's models may have."""
-    candidates, k = manifest["candidates"] or {"shape": [None, None]}, manifest["k"]
+def _mismatch(model: BundledModel, reason: str) -> CheckFailed:
+    return CheckFailed(f"{model.file}: {reason}", code="MODEL_MISMATCH")
+
+
+def _known_ports(model: BundledModel, manifest: Manifest) -> dict[str, BundlePort]:
+    """Each port a bundle's models may have."""
+    sizes, k = manifest.sizes, [manifest.k]
+    window = [_NEVER if manifest.window is None else manifest.window]
+    dimension = _NEVER if manifest.candidates is None else manifest.candidates.shape[1]
     return {
-        "history": ("int32", [manifest["window"]]),
-        "stars": ("float32", [manifest["window"]]),
-        "seen": ("bool", [sizes["items"]]),
-        "preferences": ("float32", [sizes.get("preferences")]),
-        "genres": ("float32", [sizes.get("genres")]),
-        "user": ("int32", [1]),
-        "items": ("int32", [_ANY]),
-        "ids": ("int32", [k]),
-        "scores": ("float32", [k]),
-        "rating": ("float32", [_ANY if model["graph"] == "ranker" else k]),
-        "query": ("float32", [1, candidates["shape"][1]]),
+        "history": BundlePort("history", window, "int32"),
+        "stars": BundlePort("stars", window, "float32"),
+        "seen": BundlePort("seen", [sizes["items"]], "bool"),
+        "preferences": BundlePort("preferences", [sizes.get("preferences", _NEVER)], "float32"),
+        "genres": BundlePort("genres", [sizes.get("genres", _NEVER)], "float32"),
+        "user": BundlePort("user", [1], "int32"),
+        "items": BundlePort("items", [_FREE], "int32"),
+        "ids": BundlePort("ids", k, "int32"),
+        "scores": BundlePort("scores", k, "float32"),
+        "rating": BundlePort("rating", [_FREE] if model.graph == "ranker" else k, "float32"),
+        "query": BundlePort("query", [1, dimension], "float32"),
     }

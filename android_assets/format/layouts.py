@@ -1,9 +1,13 @@
-"""The layouts: which graphs a bundle holds, and so how an app gets from a history to a list."""
+"""The layouts: which graphs a bundle holds, and how an app gets from a query to a list."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ...core.errors import InputError, pick
+from .answers import AnswerFunction, by_encoder_and_search, by_recommender, by_retriever_and_ranker
+
+# The graph whose vectors are searched for among stored candidates.
+ENCODER = "query_encoder"
 
 
 @dataclass(frozen=True)
@@ -12,20 +16,37 @@ class Layout:
 
     Attributes:
         summary: one line for people.
-        graphs: keys of `GRAPHS` whose models it holds.
-        has_candidates: whether the catalogue's vectors are a file of their own, which updates can replace without a model.
+        graphs: the graphs whose models a bundle holds; with `ENCODER` among them where candidates are stored.
+        answer: answers queries with those models.
+        stores_candidates: the catalogue's vectors are a file of their own, which the client searches, masks and filters.
+        gives_ratings: answers hold predicted ratings.
+        updatable: updates may replace the catalogue alone, so that models may know fewer items than it holds.
     """
 
     summary: str
     graphs: tuple[str, ...]
-    has_candidates: bool = False
+    answer: AnswerFunction
+    stores_candidates: bool = False
+    gives_ratings: bool = False
+    updatable: bool = False
 
 
 # The first that a run's graphs allow is the default.
 LAYOUTS = {
-    "cascade": Layout("one model retrieves and ranks", ("recommender",)),
-    "pair": Layout("a retriever, and a ranker for any films an app asks about", ("retriever", "ranker")),
-    "split": Layout("a query encoder, and the catalogue as a file of its own", ("query_encoder",), has_candidates=True),
+    "cascade": Layout("one model retrieves and ranks", ("recommender",), by_recommender, gives_ratings=True),
+    "pair": Layout(
+        "a retriever, and a ranker for any items an app asks about",
+        ("retriever", "ranker"),
+        by_retriever_and_ranker,
+        gives_ratings=True,
+    ),
+    "split": Layout(
+        "a query encoder, and the catalogue as a file of its own",
+        (ENCODER,),
+        by_encoder_and_search,
+        stores_candidates=True,
+        updatable=True,
+    ),
 }
 
 
@@ -40,10 +61,11 @@ def chosen_layout(name: str | None, converted: Collection[str]) -> str:
     for layout in [name] if name else LAYOUTS:
         if set(LAYOUTS[layout].graphs) <= set(converted):
             return layout
-    wanted = LAYOUTS[name or "cascade"].graphs
+    wanted = LAYOUTS[name or next(iter(LAYOUTS))].graphs
     raise InputError(
         "bundle",
         expected=f"converted {' and '.join(wanted)}" + ("" if name else ", or the graphs of another --layout"),
         given=", ".join(sorted(converted)) or "nothing",
         do="run `pocketrec convert RUN`",
+        code="RUN_MISSING",
     )

@@ -1,14 +1,18 @@
 """Ed25519 signatures over a manifest's bytes (RFC 8032), with keys as PEM files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from ...core.atomic import write_bytes
 from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_bytes
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+T = TypeVar("T")
 _MAKE_KEY = "`pocketrec keygen --out key.pem`"
 _ID_DIGITS = 16
 
@@ -28,7 +32,9 @@ def make_keys(private_key: Path) -> tuple[Path, str]:
     public_key = private_key.with_name(f"{private_key.stem}.pub.pem")
     for path in (private_key, public_key):
         if path.exists() or path.is_symlink():
-            raise InputError("--out", expected="a new file", given=f"{path}, which exists", do="name another")
+            raise InputError(
+                "--out", expected="a new file", given=f"{path}, which exists", do="name another", code="OUTPUT_EXISTS"
+            )
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
     public = key.public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
@@ -42,17 +48,18 @@ def make_keys(private_key: Path) -> tuple[Path, str]:
             expected="a place that can be written",
             given=f"{private_key} ({error.strerror})",
             do="name another place",
+            code="OUTPUT_UNWRITABLE",
         ) from error
     write_bytes(public_key, public)
     return public_key, key_id(key.public_key())
 
 
-def key_id(public_key: Any) -> str:
+def key_id(public_key: "Ed25519PublicKey") -> str:
     """First 16 hex digits of the SHA-256 of the 32 bytes of an Ed25519 public key."""
     return sha256_bytes(public_key.public_bytes_raw())[:_ID_DIGITS]
 
 
-def read_private_key(path: Path) -> Any:
+def read_private_key(path: Path) -> "Ed25519PrivateKey":
     """An Ed25519 private key from PEM (PKCS#8, not encrypted).
 
     Raises:
@@ -64,12 +71,16 @@ def read_private_key(path: Path) -> Any:
     key = _load("--sign", path, lambda data: load_pem_private_key(data, password=None), _MAKE_KEY)
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(
-            "--sign", expected="an Ed25519 private key", given=type(key).__name__, do=f"make one with {_MAKE_KEY}"
+            "--sign",
+            expected="an Ed25519 private key",
+            given=type(key).__name__,
+            do=f"make one with {_MAKE_KEY}",
+            code="KEY_INVALID",
         )
     return key
 
 
-def read_public_key(path: Path) -> Any:
+def read_public_key(path: Path) -> "Ed25519PublicKey":
     """An Ed25519 public key from PEM.
 
     Raises:
@@ -81,7 +92,13 @@ def read_public_key(path: Path) -> Any:
     how = "`openssl pkey -in key.pem -pubout -out public.pem`"
     key = _load("--key", path, load_pem_public_key, how)
     if not isinstance(key, Ed25519PublicKey):
-        raise InputError("--key", expected="an Ed25519 public key", given=type(key).__name__, do=f"make one with {how}")
+        raise InputError(
+            "--key",
+            expected="an Ed25519 public key",
+            given=type(key).__name__,
+            do=f"make one with {how}",
+            code="KEY_INVALID",
+        )
     return key
 
 
@@ -89,7 +106,7 @@ def check_signature(message: bytes, signature: bytes, signer: str | None, public
     """Check `signature` over `message` by one of several trusted keys.
 
     Args:
-        signer: id of the key that is said to have signed.
+        signer: id of the key that the manifest names.
         public_keys: Ed25519 public keys in PEM.
 
     Raises:
@@ -101,21 +118,22 @@ def check_signature(message: bytes, signature: bytes, signer: str | None, public
     keys = {key_id(key): (key, path) for key, path in ((read_public_key(path), path) for path in public_keys)}
     if signer not in keys:
         trusted = ", ".join(f"{path.name} ({name})" for name, (_, path) in keys.items())
-        raise CheckFailed(f"signature: signed by key {signer}, trusted are {trusted}")
+        raise CheckFailed(f"signature: signed by key {signer}, trusted are {trusted}", code="SIGNATURE_UNTRUSTED")
     key, path = keys[signer]
     try:
         key.verify(signature, message)
     except InvalidSignature:
         raise CheckFailed(
-            f"signature: manifest.json was not signed by {path.name}, or was changed afterwards"
+            f"signature: manifest.json was not signed by {path.name}, or was changed afterwards",
+            code="SIGNATURE_INVALID",
         ) from None
 
 
-def _load(what: str, path: Path, parse: Any, how: str) -> Any:
+def _load(what: str, path: Path, parse: Callable[[bytes], T], how: str) -> T:
     try:
         return parse(path.read_bytes())
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            what, expected="a PEM key file", given=f"{path} ({reason})", do=f"make one with {how}"
+            what, expected="a PEM key file", given=f"{path} ({reason})", do=f"make one with {how}", code="KEY_INVALID"
         ) from error

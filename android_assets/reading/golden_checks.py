@@ -1,164 +1,151 @@
-"""What golden.json may say, checked before anything is asked: types, shapes, finite numbers, tolerances that can be missed."""
+"""What golden.json may hold, checked before any model runs: types, shapes, finite numbers, tolerances that can be missed."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
+import msgspec
 import numpy as np
 
 from ...core.errors import CheckFailed
+from ...core.records.record import Json
 from ...core.scoring import MASKED_BELOW
-from ..answering.bundle_inference import Loaded
-from ..format.golden import GOLDEN_SCHEMA, decode
-from ..format.layouts import LAYOUTS
-from ..format.manifest import is_number
+from ..answering.bundle import Bundle
+from ..format.golden import GOLDEN_SCHEMA, Golden, GoldenQuery, GoldenVector, decode
+from ..format.manifest import BundledModel, BundlePort, Manifest
 from ..format.strict_json import parse_json
 
-_MOST_ROWS = 1000
 # float32 rounding is always allowed.
 _LEAST_TOLERANCE = 1e-5
-# Beyond the spread of what it is about, a tolerance would let any answer pass. The kit's own reach 0.46 of it (int4_rows, a pair's
-# queries); half the largest magnitude stands in where all answers are nearly one, as in a tiny catalogue.
+# Beyond the spread of the values it is about, a tolerance would accept any answer. The kit's own reach 0.46 of it (int4_rows, the
+# queries of a pair); half the largest magnitude applies where all answers are nearly equal, as in a tiny catalogue.
 _MOST_OF_MAGNITUDE = 0.5
 
 
-def read_golden(loaded: Loaded) -> dict[str, Any]:
+def read_golden(bundle: Bundle) -> Golden:
     """A bundle's golden vectors and queries, fit to be replayed.
 
     Raises:
         CheckFailed: malformed, of another schema, about other models, tokens or shapes, or a tolerance that anything would meet.
     """
-    name = loaded.manifest["golden"]
-    document = parse_json((loaded.folder / name).read_bytes(), name)
+    name = bundle.manifest.golden
+    document = parse_json((bundle.folder / name).read_bytes(), name, "GOLDEN_INVALID")
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != GOLDEN_SCHEMA:
-        raise CheckFailed(f"{name}: schema {schema!r}, this kit reads {GOLDEN_SCHEMA}")
+        raise _fail(f"{name}: schema {schema!r}, this kit reads {GOLDEN_SCHEMA}")
     try:
-        _check_vectors(loaded, document.get("vectors"))
-        _check_queries(loaded, document.get("queries"))
+        golden = msgspec.convert(document, Golden)
+        _check_vectors(bundle.manifest, golden.vectors)
+        _check_queries(bundle, golden.queries)
+    except msgspec.ValidationError as error:
+        raise _fail(f"{name}: malformed: {error}") from None
     except CheckFailed as error:
-        raise CheckFailed(f"{name}: {error}") from None
-    return document
+        raise CheckFailed(f"{name}: {error}", code=error.code) from None
+    return golden
 
 
-def _records(rows: Any, what: str, keys: Collection[str]) -> Sequence[Mapping[str, Any]]:
-    if not isinstance(rows, list) or not 1 <= len(rows) <= _MOST_ROWS:
-        raise CheckFailed(f"malformed: expected 1 to {_MOST_ROWS} {what}")
-    for row in rows:
-        if not isinstance(row, dict) or not row.keys() >= set(keys):
-            raise CheckFailed(f"malformed: one of the {what} lacks {', '.join(keys)}")
-    return rows
+def _fail(reason: str) -> CheckFailed:
+    return CheckFailed(reason, code="GOLDEN_INVALID")
 
 
-def _check_vectors(loaded: Loaded, rows: Any) -> None:
-    models = {model["file"]: model for model in loaded.manifest["models"]}
-    spread: dict[str, dict[str, list[np.ndarray]]] = {file: {} for file in models}
-    vectors = _records(rows, "vectors", ("model", "inputs", "outputs", "tolerance"))
-    if uncovered := set(models) ^ {str(vector["model"]) for vector in vectors}:
-        raise CheckFailed(f"models and golden vectors differ on {', '.join(sorted(uncovered))}")
+def _check_vectors(manifest: Manifest, vectors: list[GoldenVector]) -> None:
+    models = {model.file: model for model in manifest.models}
+    if uncovered := set(models) ^ {vector.model for vector in vectors}:
+        raise _fail(f"models and golden vectors differ on {', '.join(sorted(uncovered))}")
+    outputs: dict[str, dict[str, list[np.ndarray]]] = {file: {} for file in models}
     for vector in vectors:
-        for side in ("inputs", "outputs"):
-            arrays = _tensors(vector[side], models[vector["model"]], side)
-            for name in arrays if side == "outputs" else ():
-                spread[vector["model"]].setdefault(name, []).append(arrays[name].reshape(-1))
+        model = models[vector.model]
+        _tensors(vector.inputs, model, model.inputs, "input")
+        for name, array in _tensors(vector.outputs, model, model.outputs, "output").items():
+            outputs[vector.model].setdefault(name, []).append(array.reshape(-1))
     for vector in vectors:
-        pooled = (np.concatenate(values) for values in spread[vector["model"]].values())
-        _check_tolerance(vector["tolerance"], (values for values in pooled if values.dtype.kind == "f"))
+        pooled = (np.concatenate(values) for values in outputs[vector.model].values())
+        _check_tolerance(vector.tolerance, (values for values in pooled if values.dtype.kind == "f"))
 
 
-def _tensors(tensors: Any, model: Mapping[str, Any], side: str) -> dict[str, np.ndarray]:
-    """One side of a vector: every port of the model, and no other, as the model has it."""
-    ports, of = {port["name"]: port for port in model[side]}, f"golden vectors of {model['file']}: {side[:-1]}"
-    if not isinstance(tensors, dict) or tensors.keys() != ports.keys():
-        raise CheckFailed(f"{of}s are not the model's")
-    arrays = {name: decode(tensor if isinstance(tensor, dict) else {}) for name, tensor in tensors.items()}
+def _tensors(
+    tensors: Mapping[str, Json], model: BundledModel, ports: list[BundlePort], kind: str
+) -> dict[str, np.ndarray]:
+    """One side of a vector: every port of the model, and no other, with the model's dtype and shape."""
+    known, of = {port.name: port for port in ports}, f"golden vectors of {model.file}: {kind}"
+    if tensors.keys() != known.keys():
+        raise _fail(f"{of}s are not those of the model")
+    arrays = {name: decode(tensor) for name, tensor in tensors.items()}
     for name, array in arrays.items():
-        shape = ports[name]["shape"]
-        fits = len(shape) == array.ndim and all(want in (-1, n) for want, n in zip(shape, array.shape, strict=True))
-        if array.dtype.name != ports[name]["dtype"] or not fits:
-            raise CheckFailed(
-                f"{of} {name} is {array.dtype.name}{list(array.shape)}, the model's {ports[name]['dtype']}{shape}"
-            )
+        port = known[name]
+        fits = len(port.shape) == array.ndim and all(
+            want in (-1, n) for want, n in zip(port.shape, array.shape, strict=True)
+        )
+        if array.dtype.name != port.dtype or not fits:
+            given = f"{array.dtype.name}{list(array.shape)}"
+            raise _fail(f"{of} {name} is {given}, the model's is {port.dtype}{port.shape}")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise CheckFailed(f"{of} {name} is not finite")
-    free = {
-        n
-        for name, array in arrays.items()
-        for want, n in zip(ports[name]["shape"], array.shape, strict=True)
-        if want == -1
-    }
+            raise _fail(f"{of} {name} is not finite")
+    sizes = chain.from_iterable(zip(known[name].shape, array.shape, strict=True) for name, array in arrays.items())
+    free = {n for want, n in sizes if want == -1}
     if len(free) > 1 or 0 in free:
-        raise CheckFailed(f"{of}s disagree on how many items they are about")
+        raise _fail(f"{of}s disagree on the number of items")
     return arrays
 
 
-def _check_tolerance(tolerance: Any, answers: Iterable[np.ndarray]) -> None:
-    """Raises:
-    CheckFailed: no positive number, or wider than the answers spread, so that it could not fail.
-    """
+def _check_tolerance(tolerance: float, answers: Iterable[np.ndarray]) -> None:
+    """Refuse a tolerance that is not positive, or wider than the spread of the answers, so that it could not be missed."""
     most = _LEAST_TOLERANCE
     for values in answers:
         known = values[values > MASKED_BELOW]
         if known.size:
             most = max(most, float(np.ptp(known)), _MOST_OF_MAGNITUDE * float(np.abs(known).max()))
-    if not is_number(tolerance) or not 0 < tolerance <= most:
-        raise CheckFailed(
-            f"tolerance {tolerance!r}, expected more than 0 and at most {most:.3g}: a wider one could not fail"
-        )
+    if not 0 < tolerance <= most:
+        raise _fail(f"tolerance {tolerance!r}, expected more than 0 and at most {most:.3g}: a wider one could not fail")
 
 
-def _check_queries(loaded: Loaded, rows: Any) -> None:
-    keys = ("history", "preferences", "genres", "user", "top", "items", "scores", "stars", "tolerance")
-    queries, names = _records(rows, "queries", keys), loaded.catalogue
-    known = {name: set(getattr(names, name)) for name in ("items", "users", "preferences", "genres")}
-    for number, row in enumerate(queries):
+def _check_queries(bundle: Bundle, queries: list[GoldenQuery]) -> None:
+    names, manifest = bundle.catalogue, bundle.manifest
+    known = {
+        "items": set(names.items),
+        "users": set(names.users),
+        "preferences": set(names.preferences),
+        "genres": set(names.genres),
+    }
+    for number, query in enumerate(queries):
         try:
-            _check_question(row, known, loaded.manifest)
-            _check_answer(row, known["items"], loaded.manifest)
+            _check_question(query, known, manifest)
+            _check_answer(query, known["items"], gives_ratings=bundle.layout.gives_ratings)
         except CheckFailed as error:
-            raise CheckFailed(f"query {number}: {error}") from None
-    scores = np.array([value for row in queries for value in row["scores"]], np.float64)
+            raise CheckFailed(f"query {number}: {error}", code=error.code) from None
+    scores = np.array([value for query in queries for value in query.scores], np.float64)
     if not scores.size:
-        raise CheckFailed("its queries have no answers")
-    for row in queries:
-        _check_tolerance(row["tolerance"], [scores])
+        raise _fail("its queries have no answers")
+    for query in queries:
+        _check_tolerance(query.tolerance, [scores])
 
 
-def _distinct(tokens: Any, known: set[str], what: str) -> list[str]:
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise CheckFailed(f"malformed: {what} are no list of tokens")
+def _require_known(tokens: list[str], known: set[str], what: str) -> None:
     if len(set(tokens)) != len(tokens):
-        raise CheckFailed(f"{what} name one twice")
+        raise _fail(f"{what}: one is named twice")
     if unknown := [token for token in tokens if token not in known]:
-        raise CheckFailed(f"{what}: {unknown[0]!r} is in no vocabulary")
-    return tokens
+        raise _fail(f"{what}: {unknown[0]!r} is in no vocabulary")
 
 
-def _check_question(row: Mapping[str, Any], known: Mapping[str, set[str]], manifest: Mapping[str, Any]) -> None:
-    history, (low, high) = row["history"], manifest["rating_range"]
-    if not isinstance(history, list) or not all(isinstance(entry, list) and len(entry) == 2 for entry in history):
-        raise CheckFailed("malformed: history is no list of pairs")
-    for token, _ in history:  # one item may stand there more than once: it then counts once
-        _distinct([token], known["items"], "history")
-    for _, stars in history:
-        if stars is not None and not (is_number(stars) and low <= stars <= high):
-            raise CheckFailed(f"history: {stars!r} stars, expected null or {low:g} to {high:g}")
-    _distinct(row["preferences"], known["preferences"], "preferences")
-    _distinct(row["genres"], known["genres"], "genres")
-    if row["user"] is not None:
-        _distinct([row["user"]], known["users"], "user")
-    if type(row["top"]) is not int or not 1 <= row["top"] <= manifest["k"]:
-        raise CheckFailed(f"top {row['top']!r}, expected 1 to {manifest['k']}")
+def _check_question(query: GoldenQuery, known: Mapping[str, set[str]], manifest: Manifest) -> None:
+    low, high = manifest.rating_range
+    for token, rating in query.history:  # an item may occur more than once: it then counts once
+        _require_known([token], known["items"], "history")
+        if rating is not None and not low <= rating <= high:
+            raise _fail(f"history: rating {rating!r}, expected null or {low:g} to {high:g}")
+    _require_known(query.preferences, known["preferences"], "preferences")
+    _require_known(query.genres, known["genres"], "genres")
+    if query.user is not None:
+        _require_known([query.user], known["users"], "user")
+    if query.top > manifest.k:
+        raise _fail(f"top {query.top}, expected 1 to {manifest.k}")
 
 
-def _check_answer(row: Mapping[str, Any], items: set[str], manifest: Mapping[str, Any]) -> None:
-    found = _distinct(row["items"], items, "items")
-    if len(found) > row["top"]:
-        raise CheckFailed(f"{len(found)} items for top {row['top']}")
-    if LAYOUTS[manifest["layout"]].has_candidates != (row["stars"] is None):
-        raise CheckFailed(f"stars are {'missing' if row['stars'] is None else 'not expected'}")
-    for name in ("scores", "stars"):
-        values = row[name]
-        if name == "stars" and values is None:
-            continue
-        if not isinstance(values, list) or not all(map(is_number, values)) or len(values) != len(found):
-            raise CheckFailed(f"malformed: {name} are no list of a number for each of {len(found)} items")
+def _check_answer(query: GoldenQuery, items: set[str], *, gives_ratings: bool) -> None:
+    _require_known(query.items, items, "items")
+    if len(query.items) > query.top:
+        raise _fail(f"{len(query.items)} items for top {query.top}")
+    if gives_ratings == (query.stars is None):
+        raise _fail(f"stars are {'missing' if query.stars is None else 'not expected'}")
+    for name, values in (("scores", query.scores), ("stars", query.stars)):
+        if values is not None and len(values) != len(query.items):
+            raise _fail(f"{len(values)} {name} for {len(query.items)} items")

@@ -1,170 +1,152 @@
-"""Verifying a bundle without TensorFlow: names, sizes, hashes, signature, vocabularies, ports, golden vectors."""
+"""Opening and verifying bundles without TensorFlow: names, sizes, hashes, signature, vocabularies, ports, golden vectors."""
 
-import contextlib
-import hashlib
 import os
-import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...core.directory_swap import while_unchanged
-from ...core.errors import CheckFailed
-from ..answering.bundle_inference import Loaded
-from ..format.consistency import check_fit
-from ..format.contract import check_models, contract_sha256
-from ..format.manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, SIGNATURE_BYTES, read_manifest
+from ...core.errors import CheckFailed, InputError
+from ..answering.bundle import Bundle
+from ..format.consistency import check_consistency
+from ..format.contract import contract_sha256
+from ..format.manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, SIGNATURE_BYTES, Manifest
+from ..format.manifest_rules import read_manifest
 from ..format.signing import check_signature
+from .file_checks import check_files, read_plain
 from .golden_checks import read_golden
 from .golden_replay import replay
-from .unpack import read_plain, unpacked
-from .update_compatibility import require_whole
+from .unpack import unpack_bundle
+
+StrPath = str | os.PathLike[str]
 
 
-def verify_bundle(
-    where: Path, *, keys: Sequence[Path] = (), say: Callable[[str], None] = lambda text: None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Verification:
+    """What was verified.
+
+    Attributes:
+        manifest: of the bundle, or of the update.
+        checks: one line for each group of checks that passed.
+    """
+
+    manifest: Manifest
+    checks: list[str]
+
+
+def verify_bundle(path: StrPath, *, keys: Sequence[StrPath] = ()) -> Verification:
     """Check everything a bundle promises, then replay its golden vectors on an installed runtime.
 
     Args:
-        where: a bundle's directory or zip.
-        keys: Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
-        say: called with a line on each check that held.
-
-    Returns:
-        The manifest.
+        path: a bundle's directory or zip.
+        keys: trusted Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
 
     Raises:
         InputError: no such bundle, or an unreadable key.
         CheckFailed: anything that is not as promised, with the reason.
     """
-    return while_unchanged(where, lambda: _verified(where, keys, say))
+
+    def verified() -> Verification:
+        with open_bundle(path, keys=keys) as bundle:
+            return replayed(bundle, keys)
+
+    return while_unchanged(Path(path), verified)
 
 
-def _verified(where: Path, keys: Sequence[Path], say: Callable[[str], None]) -> dict[str, Any]:
-    with opened_bundle(where, keys=keys) as loaded:
-        return proven(loaded, keys, say)
-
-
-def proven(loaded: Loaded, keys: Sequence[Path], say: Callable[[str], None]) -> dict[str, Any]:
-    """The manifest of a bundle that `open_bundle` passed with these keys, after its golden vectors were replayed.
+def replayed(bundle: Bundle, keys: Sequence[StrPath]) -> Verification:
+    """The verification of a bundle that was opened with these keys, after its golden vectors and queries were replayed.
 
     Raises:
-        CheckFailed: a model does not run, or answers otherwise.
+        CheckFailed: a model does not run (RUNTIME_FAILED), or answers otherwise (GOLDEN_MISMATCH).
     """
-    manifest = loaded.manifest
-    signed = f", signed by key {manifest['key_id']}" if keys else ""
-    say(f"{len(manifest['files'])} files, sizes and sha256 as the manifest says{signed}")
-    say(f"vocabularies, item order, tables and signatures of {len(manifest['models'])} models fit: contract held")
-    vectors, queries = replay(loaded, read_golden(loaded))
-    say(f"{vectors} golden vectors and {queries} golden queries replayed")
-    return dict(manifest)
+    manifest = bundle.manifest
+    signed = f", signed by key {manifest.key_id}" if keys else ""
+    vectors, queries = replay(bundle, read_golden(bundle))
+    return Verification(
+        manifest,
+        [
+            f"{len(manifest.files)} files: sizes and sha256 as the manifest says{signed}",
+            f"vocabularies, item order, tables and signatures of {len(manifest.models)} models fit: contract held",
+            f"{vectors} golden vectors and {queries} golden queries replayed",
+        ],
+    )
 
 
-@contextlib.contextmanager
-def opened_bundle(where: Path, *, keys: Sequence[Path] = ()) -> Iterator[Loaded]:
-    """A bundle that is what its manifest says, ready to answer while the block lasts; nothing has been executed.
+def open_bundle(path: StrPath, *, keys: Sequence[StrPath] = ()) -> Bundle:
+    """Open a bundle: check signature, file list, sizes, hashes, vocabularies and contract. No model is executed.
+
+    Args:
+        path: a bundle's directory or zip.
+        keys: trusted Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
+
+    Returns:
+        A bundle that is what its manifest says; close it, or use it in a `with`, where it was opened from a zip.
 
     Raises:
         InputError: no such bundle, or an unreadable key.
         CheckFailed: anything that is not as promised.
     """
-    with unpacked(where, lambda message, signature: trusted(message, signature, keys)) as folder:
-        yield Loaded(folder, open_bundle(folder, keys=keys))
+    return while_unchanged(Path(path), lambda: _opened(Path(path), keys))
 
 
-def open_bundle(folder: Path, *, keys: Sequence[Path] = ()) -> dict[str, Any]:
-    """Read the manifest and check signature, file list, sizes, hashes, vocabularies and contract; nothing is executed.
+def _opened(path: Path, keys: Sequence[StrPath]) -> Bundle:
+    if path.is_dir():
+        return Bundle(path, open_folder(path, keys))
+    unpacked = unpack_bundle(path, lambda message, signature: trusted(message, signature, keys))
+    try:
+        folder = Path(unpacked.name)
+        return Bundle(folder, open_folder(folder, keys), path=path, unpacked=unpacked)
+    except BaseException:
+        unpacked.cleanup()
+        raise
 
-    Raises:
-        InputError: an unreadable key.
-        CheckFailed: anything that is not as promised.
-    """
-    return while_unchanged(folder, lambda: _opened(folder, keys))
 
-
-def _opened(folder: Path, keys: Sequence[Path]) -> dict[str, Any]:
+def open_folder(folder: Path, keys: Sequence[StrPath]) -> Manifest:
+    """The manifest of a folder that was checked as `open_bundle` checks it."""
     message = read_plain(folder / MANIFEST, MANIFEST_LIMIT)
     if message is None:
-        raise CheckFailed(f"{MANIFEST}: missing from {folder}")
+        raise CheckFailed(f"{MANIFEST}: missing from {folder}", code="MANIFEST_MISSING")
     manifest = trusted(message, read_plain(folder / SIGNATURE, SIGNATURE_BYTES), keys)
-    require_whole(folder, manifest)
+    _require_whole(folder, manifest)
     check_files(folder, manifest)
-    check_models(folder, manifest)
-    check_fit(folder, manifest)
-    hashed = {row["path"]: row["sha256"] for row in manifest["files"]}
-    if contract_sha256(folder, manifest, hashed) != manifest["contract"]:
-        raise CheckFailed("contract: vocabularies, items, tables and models are not those that were bundled together")
+    check_consistency(folder, manifest)
+    if contract_sha256(folder, manifest, manifest.digests) != manifest.contract:
+        raise CheckFailed(
+            "contract: vocabularies, items, tables and models are not those that were bundled together",
+            code="CONTRACT_MISMATCH",
+        )
     return manifest
 
 
-def trusted(message: bytes, signature: bytes | None, keys: Sequence[Path]) -> dict[str, Any]:
-    """The manifest of these bytes, if one of the keys signed it; with no keys, any well-formed one.
+def _require_whole(folder: Path, manifest: Manifest) -> None:
+    """Refuse an update where a bundle is needed: what it leaves to its base is not in `folder`."""
+    if manifest.update is not None and any(not (folder / path).is_file() for path in manifest.from_base):
+        raise InputError(
+            "bundle",
+            expected="a whole bundle",
+            given=f"an update to version {manifest.version}, made for version {manifest.update.base_version}",
+            do="pass --base BUNDLE to verify it, or apply it with `pocketrec update BUNDLE UPDATE`",
+            code="UPDATE_INCOMPATIBLE",
+        )
+
+
+def trusted(message: bytes, signature: bytes | None, keys: Sequence[StrPath]) -> Manifest:
+    """The manifest of these bytes, if one of the keys signed it; without keys, any well-formed one.
 
     Raises:
         InputError: an unreadable key.
         CheckFailed: malformed, not signed though keys are given, signed by none of them, or changed afterwards.
     """
     manifest = read_manifest(message)
-    if manifest["signature"] is not None:
+    if manifest.signature is not None:
         if signature is None:
-            raise CheckFailed(f"signature: {SIGNATURE} is missing")
+            raise CheckFailed(f"signature: {SIGNATURE} is missing", code="SIGNATURE_MISSING")
         if len(signature) != SIGNATURE_BYTES:
-            raise CheckFailed(f"signature: {SIGNATURE} does not have {SIGNATURE_BYTES} bytes")
+            code = "FILE_SIZE" if len(signature) > SIGNATURE_BYTES else "SIGNATURE_INVALID"
+            raise CheckFailed(f"signature: {SIGNATURE} does not have {SIGNATURE_BYTES} bytes", code=code)
     if not keys:
         return manifest
-    if manifest["signature"] is None or signature is None:
-        raise CheckFailed("signature: a key was given but the bundle is not signed")
-    check_signature(message, signature, manifest["key_id"], keys)
+    if manifest.signature is None or signature is None:
+        raise CheckFailed("signature: a key was given but the bundle is not signed", code="SIGNATURE_MISSING")
+    check_signature(message, signature, manifest.key_id, [Path(key) for key in keys])
     return manifest
-
-
-def check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Check that a folder holds the files of a manifest, byte for byte, and nothing else.
-
-    Raises:
-        CheckFailed: it does not, with the file's name.
-    """
-    paths = [row["path"] for row in manifest["files"]]
-    parents = {path[:at] for path in paths for at, sign in enumerate(path) if sign == "/"}
-    outside = {MANIFEST} if manifest["signature"] is None else {MANIFEST, SIGNATURE}
-    _check_tree(folder, "", {*paths, *outside}, parents)
-    for row in manifest["files"]:
-        try:
-            _check_file(folder, row)
-        except FileNotFoundError:
-            raise CheckFailed(f"{row['path']}: missing") from None
-        except OSError as error:
-            raise CheckFailed(f"{row['path']}: cannot be read ({error.strerror})") from None
-
-
-def _check_tree(folder: Path, prefix: str, files: set[str], parents: set[str]) -> None:
-    with os.scandir(folder / prefix) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        name = prefix + entry.name
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise CheckFailed(f"{_printable(name)}: a link or device, not a file")
-        if name not in (parents if stat.S_ISDIR(mode) else files):
-            raise CheckFailed(f"{_printable(name)}: not declared in the manifest")
-        if stat.S_ISDIR(mode):
-            _check_tree(folder, f"{name}/", files, parents)
-
-
-def _printable(name: str) -> str:
-    return name if name.isascii() and name.isprintable() else ascii(name)
-
-
-def _check_file(folder: Path, row: Mapping[str, Any]) -> None:
-    """Hash a file that was looked at already: still a regular one, and no more of it read than declared."""
-    handle = os.open(folder / row["path"], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise CheckFailed(f"{row['path']}: a link or device, not a file")
-    with os.fdopen(handle, "rb") as stream:
-        if status.st_size != row["bytes"]:
-            raise CheckFailed(f"{row['path']}: {status.st_size} bytes, the manifest says {row['bytes']}")
-        if hashlib.file_digest(stream, "sha256").hexdigest() != row["sha256"]:
-            raise CheckFailed(f"{row['path']}: sha256 differs from the manifest's")

@@ -27,7 +27,11 @@ def source_date(text: str | None) -> int:
         seconds = int(text)
     except ValueError:
         raise InputError(
-            "SOURCE_DATE_EPOCH", expected="seconds since 1970", given=repr(text), do="unset it, or set a whole number"
+            "SOURCE_DATE_EPOCH",
+            expected="seconds since 1970",
+            given=repr(text),
+            do="unset it, or set a whole number",
+            code="INPUT_INVALID",
         ) from None
     return min(max(seconds, _EARLIEST), _LATEST)
 
@@ -40,13 +44,19 @@ def set_times(folder: Path, text: str) -> None:
 
 
 def require_no_file(path: Path) -> None:
-    """Refuse to write over something.
+    """Refuse to overwrite a file or directory.
 
     Raises:
-        InputError: there is a file or directory.
+        InputError: it exists.
     """
     if path.exists() or path.is_symlink():
-        raise InputError("--zip", expected="a new file", given=f"{path}, which exists", do="remove it or name another")
+        raise InputError(
+            "--zip",
+            expected="a new file",
+            given=f"{path}, which exists",
+            do="remove it or name another",
+            code="OUTPUT_EXISTS",
+        )
 
 
 def write_zip(folder: Path, out: Path) -> None:

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...core.documents import kit_version
 from ...core.errors import InputError
-from .requests import Entry
+from ...core.queries.history_parsing import HistoryEntry
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -79,6 +79,12 @@ class Answer(BaseModel):
     notes: list[str]
 
 
+def _entry(film: Film) -> HistoryEntry:
+    if film.id is not None:
+        return HistoryEntry(film.id, film.stars, "id")
+    return HistoryEntry(film.title or "", film.stars, "title")
+
+
 def make_app(retriever: Any, *, threads: int = 1) -> FastAPI:
     """The application over a `serving.Retriever`; TensorFlow is asked in `threads` threads, so that the event loop stays free."""
     app = FastAPI(title="pocketrec", version=kit_version(), docs_url=None, redoc_url=None)
@@ -93,12 +99,12 @@ def make_app(retriever: Any, *, threads: int = 1) -> FastAPI:
         return Answer(**found, notes=notes)
 
     async def by_history(question: HistoryQuestion) -> Answer:
-        history = [Entry(film.id, film.title, film.stars) for film in question.history]
-        asked = retriever.questions.of_history(history, question.preferences, skip_unknown=question.skip_unknown)
+        history = [_entry(film) for film in question.history]
+        asked = retriever.requests.of_history(history, question.preferences, skip_unknown=question.skip_unknown)
         return await answer(asked[0], question.k, asked[1])
 
     async def by_user(question: UserQuestion) -> Answer:
-        return await answer(retriever.questions.of_user(question.user), question.k, [])
+        return await answer(retriever.requests.of_user(question.user), question.k, [])
 
     async def healthz() -> dict[str, Any]:
         return {"status": "ok", "preset": retriever.preset, "index": retriever.index, "k": retriever.most}

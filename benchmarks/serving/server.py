@@ -13,7 +13,7 @@ import numpy as np
 from ...core.errors import InputError, pick
 from ...core.queries.held_out import HeldOut
 from ...core.run_dir import Run
-from .requests import Questions
+from .requests import RequestParser
 
 # Served index to SavedModel.
 INDEXES = {"scann": "retrieval_scann", "bruteforce": "retrieval_bruteforce"}
@@ -24,7 +24,7 @@ class Retriever:
     """A run's served index: questions in, the best items out. Items that were watched are not left out, as in any index.
 
     Attributes:
-        questions: what clients may ask.
+        requests: parses what clients send.
         by_history: whether they ask with a history, or with a user id.
         most: how many items an answer can hold.
     """
@@ -45,15 +45,15 @@ class Retriever:
         self.preset, self.index, self.by_history = run.run_json["preset"], index, bool(names.window)
         self._ids = [item["id"].encode() for item in items]
         self._titles = {item["id"].encode(): item["title"] for item in items}
-        self.questions = Questions(names, [item["title"] for item in items], run.run_json["data"]["rating_range"])
+        self.requests = RequestParser(names, [item["title"] for item in items], run.run_json["data"]["rating_range"])
         self._signature = _load(folder)
         self.most = self._warm_up()
 
     def _warm_up(self) -> int:
         if not self.by_history:
-            asked = [{"user_id": [self.questions.names.users[0].encode()]}] * 8
+            asked = [{"user_id": [self.requests.names.users[0].encode()]}] * 8
         else:
-            widths = [2**n for n in range(16) if 2**n <= self.questions.names.window]
+            widths = [2**n for n in range(16) if 2**n <= self.requests.names.window]
             asked = [{"watched": [(self._ids * width)[:width]], "declared": [[b""]]} for width in widths]
         return max(len(self(inputs, len(self._ids))["ids"]) for inputs in asked)
 

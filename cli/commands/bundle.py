@@ -93,10 +93,10 @@ def bundle(
 def show_bundle(bundle: "Bundle") -> None:
     """What is in the bundle, or in the update."""
     manifest = bundle.manifest
-    signed = f", signed by key {manifest['key_id']}" if manifest["key_id"] else ""
+    signed = f", signed by key {manifest.key_id}" if manifest.key_id else ""
     show(*(f"note: {note}" for note in bundle.notes))
-    if manifest["update"] is None:
-        content = "bundled " + ", ".join(f"{model['graph']} {model['recipe']}" for model in manifest["models"])
+    if manifest.update is None:
+        content = "bundled " + ", ".join(f"{model.graph} {model.recipe}" for model in manifest.models)
     else:
-        content = f"wrote an update from version {manifest['update']['base_version']} to {manifest['version']}"
+        content = f"wrote an update from version {manifest.update.base_version} to {manifest.version}"
     show(f"{content}: {bundle.n_files} files, {bundle.size_bytes:,} bytes in {bundle.path}{signed}")

@@ -28,6 +28,7 @@ def _titles(items: Iterable[int], names: Catalogue) -> np.ndarray:
 def _seen_mask(query: Query, names: Catalogue) -> np.ndarray:
     mask = np.zeros(len(names.items), bool)
     mask[query.seen[query.seen < len(names.items)]] = True
+    mask[query.excluded[query.excluded < len(names.items)]] = True
     return mask
 
 

@@ -1,7 +1,7 @@
 """Queries, and the catalogue their ids belong to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class Query:
         stars: float32[m], what the user gave those; 0 where they gave nothing.
         preferences: declared tokens.
         genres: genres the answer is narrowed to; all items when empty.
+        excluded: int32[n], items left out of the answer besides those of the history.
     """
 
     user: int
@@ -27,6 +28,7 @@ class Query:
     stars: np.ndarray
     preferences: Sequence[str] = ()
     genres: Sequence[str] = ()
+    excluded: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
 
 
 @dataclass(frozen=True)

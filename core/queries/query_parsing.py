@@ -1,160 +1,175 @@
-"""Turning what a person says (films with stars, likes) into a query, and saying plainly what cannot be understood."""
+"""From names (items with ratings, preferences, genres, a user) to a query. The command, the server and bundles share these rules.
 
-import math
-from collections.abc import Sequence
+Of an item that is named more than once the last place and the last rating count, as training keeps a user's last rating of an item.
+Where several items share the title that was named, the first of them enters the history and none of them is recommended.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import InputError, nearest
+from ..errors import InputError, nearest, suggest
+from .history_parsing import FoundItem, History, HistoryParser, Labels
+from .item_names import ItemNames
 from .query import Catalogue, Query
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A query, and what was noticed on the way to it."""
+class ParsedQuery:
+    """A query, and notes on what was left out or counted once."""
 
     query: Query
     notes: list[str] = field(default_factory=list)
 
 
-def ask_history(
-    history: Sequence[str], prefer: Sequence[str], names: Catalogue, titles: Sequence[str], rating_range: Sequence[float], *,
-    skip_unknown: bool = False,
-) -> Asked:  # fmt: skip
-    """A query from `TITLE[=STARS]` entries, oldest first, and preferences such as `Sci-Fi` or `gender:F`.
+class QueryParser:
+    """Parses queries against one catalogue. Indexes are built once; one parser serves many queries and threads.
 
-    A film named twice counts once, with its last stars; a history longer than the window keeps its newest films. Both are noted.
-
-    Raises:
-        InputError: neither given, models without history, an unknown title or preference (the nearest are named; titles are left
-            out instead with `skip_unknown`), stars that are no number or outside `rating_range`.
+    Args:
+        names: vocabularies and window.
+        titles: titles of the items, in id order.
+        rating_range: lowest and highest rating.
+        labels: what errors call the parts of a query.
+        suggest_nearest: whether an unknown name is refused with the nearest ones, which takes milliseconds.
     """
-    if not history and not prefer:
-        raise InputError("query", expected="--user, --history or --prefer", given="none of them", do="pass one")
-    parsed, notes = parse_history(history, titles, rating_range, skip_unknown=skip_unknown)
-    if not names.window:
-        raise InputError(
-            "--history",
-            expected="models whose query is a history",
-            given="models keyed by user id",
-            do="pass --user ID",
-        )
-    declared = [_preference(text, names.preferences) for text in prefer]
-    last = dict(parsed)
-    if len(last) < len(parsed):
-        notes.append(f"{len(parsed) - len(last)} films were named more than once; the last stars count")
-    if len(last) > names.window:
-        notes.append(f"{len(last)} films given; the newest {names.window} count")
-    if not last and not declared:
-        raise InputError(
-            "query",
-            expected="at least one known film or preference",
-            given="none",
-            do="name another film, or pass --prefer",
-        )
-    seen = np.array(list(last), np.int32)
-    stars = np.array([0.0 if value is None else value for value in last.values()], np.float32)
-    return Asked(Query(-1, np.empty(0, np.int32), np.empty(0, np.float32), seen, stars, declared), notes)
 
+    def __init__(
+        self,
+        names: Catalogue,
+        titles: Sequence[str],
+        rating_range: Sequence[float],
+        *,
+        labels: Labels | None = None,
+        suggest_nearest: bool = True,
+    ) -> None:
+        self.names, self.items = names, ItemNames(names.items, titles)
+        self._labels, self._suggests = labels or Labels(), suggest_nearest
+        self._histories = HistoryParser(self.items, rating_range, self._labels, suggest_nearest=suggest_nearest)
+        self._users = {token: index for index, token in enumerate(names.users)}
+        short = {token.partition(":")[2].casefold(): token for token in names.preferences}
+        self._preferences = {token.casefold(): token for token in names.preferences} | short
+        self._genres = {genre.casefold(): genre for genre in names.genres}
 
-def parse_history(
-    entries: Sequence[str], titles: Sequence[str], rating_range: Sequence[float], *, skip_unknown: bool = False
-) -> tuple[list[tuple[int, float | None]], list[str]]:
-    """Turn `TITLE[=STARS]` into (item id, stars) and notes; a title may hold '=' itself.
+    def user(self, user: str) -> int:
+        """Index of a known user.
 
-    Raises:
-        InputError: an unknown title, or stars that are no number or out of range.
-    """
-    index = {title: number for number, title in reversed(list(enumerate(titles)))}
-    parsed: list[tuple[int, float | None]] = []
-    notes = []
-    for entry in entries:
-        title, equals, stars = entry.rpartition("=")
-        if entry in index:
-            parsed.append((index[entry], None))
-        elif equals and title in index:
-            parsed.append((index[title], _stars(entry, stars, rating_range)))
-        elif skip_unknown:
-            notes.append(f"left out {entry!r}: not in the catalogue")
-        else:
-            unknown = title if title and _number(stars) is not None else entry
+        Raises:
+            InputError: unknown (USER_UNKNOWN), or the models know no users (QUERY_UNSUPPORTED).
+        """
+        what, users = self._labels.user, self.names.users
+        if not users:
             raise InputError(
-                "--history", expected="a title of the catalogue", given=repr(unknown), do=suggest(unknown, titles)
+                what,
+                expected="models keyed by user id",
+                given="models whose query is a history",
+                do='pass --history "TITLE=RATING"',
+                code="QUERY_UNSUPPORTED",
             )
-    return parsed, notes
+        if user not in self._users:
+            close = nearest(user, users) if self._suggests else []
+            others = f"users look like {', '.join(users[:3])}" if self._suggests else "name another"
+            do = f"did you mean {' or '.join(close)}?" if close else others
+            raise InputError(
+                what, expected=f"one of {len(users)} known users", given=repr(user), do=do, code="USER_UNKNOWN"
+            )
+        return self._users[user]
 
+    def history(
+        self, history: History, prefer: Sequence[str] = (), genres: Sequence[str] = (), *, skip_unknown: bool = False
+    ) -> ParsedQuery:
+        """A query from a history, oldest first, declared preferences such as `Sci-Fi` or `gender:F`, and genres to narrow lists to.
 
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+        A history longer than the window keeps its newest items.
 
+        Args:
+            skip_unknown: leave unknown items out, with a note, instead of refusing them.
 
-def _stars(entry: str, text: str, rating_range: Sequence[float]) -> float:
-    value = _number(text)
-    low, high = rating_range
-    if value is None:
-        raise InputError(
-            "--history", expected="TITLE=STARS with a number", given=repr(entry), do="write 5 for five stars"
-        )
-    if not low <= value <= high:
-        raise InputError(
-            "--history", expected=f"{low:g} to {high:g} stars", given=repr(entry), do="choose stars in that range"
-        )
-    return value
+        Raises:
+            InputError: nothing given (OPTION_MISSING) or known (ITEM_UNKNOWN), models without a history (QUERY_UNSUPPORTED), an
+                unknown name (ITEM_UNKNOWN, PREFERENCE_UNKNOWN, GENRE_UNKNOWN), a rating that cannot be (STARS_INVALID).
+        """
+        entries = list(history.items()) if isinstance(history, Mapping) else list(history)
+        if not entries and not prefer and not genres:
+            raise InputError(
+                self._labels.query,
+                expected=self._labels.parts,
+                given="none of them",
+                do="pass one",
+                code="OPTION_MISSING",
+            )
+        found, notes = self._histories.parse(entries, skip_unknown=skip_unknown)
+        self._require_window()
+        declared = [self._preference(place, text) for place, text in enumerate(prefer)]
+        wanted = self.genres(genres)
+        ratings, excluded = self._once(found, notes)
+        if not ratings and not declared and not wanted:
+            raise InputError(
+                self._labels.query,
+                expected="at least one known item or preference",
+                given="none",
+                do="name another",
+                code="ITEM_UNKNOWN",
+            )
+        seen = np.array(list(ratings), np.int32)
+        values = np.array([0.0 if value is None else value for value in ratings.values()], np.float32)
+        nothing = np.empty(0, np.int32)
+        query = Query(-1, nothing, nothing.astype(np.float32), seen, values, declared, wanted, excluded)
+        return ParsedQuery(query, notes)
 
+    def genres(self, genres: Sequence[str]) -> list[str]:
+        """Genres as the catalogue writes them.
 
-def _preference(text: str, vocabulary: Sequence[str]) -> str:
-    by_name = {token.casefold(): token for token in vocabulary} | {
-        token.partition(":")[2].casefold(): token for token in vocabulary
-    }
-    token = by_name.get(text.casefold())
-    if token is None:
-        names = [token.partition(":")[2] for token in vocabulary]
-        raise InputError(
-            "--prefer", expected="a genre or another declared preference", given=repr(text), do=suggest(text, names)
-        )
-    return token
+        Raises:
+            InputError: the models know no such genre.
+        """
+        for place, name in enumerate(genres):
+            if name.casefold() not in self._genres:
+                expected = "one of the catalogue's genres" if self._genres else "models whose items have genres"
+                do = self._do(name, self.names.genres, "leave it out")
+                what = self._labels.genre.format(place=place)
+                raise InputError(what, expected=expected, given=repr(name), do=do, code="GENRE_UNKNOWN")
+        return [self._genres[name.casefold()] for name in genres]
 
+    def _require_window(self) -> None:
+        if not self.names.window:
+            raise InputError(
+                self._labels.history.format(place=0),
+                expected="models whose query is a history",
+                given="models keyed by user id",
+                do="pass --user ID",
+                code="QUERY_UNSUPPORTED",
+            )
 
-def known_genres(asked: Sequence[str], genres: Sequence[str]) -> list[str]:
-    """The genres a list is narrowed to, as the catalogue writes them.
+    def _once(self, found: Sequence[FoundItem], notes: list[str]) -> tuple[dict[int, float | None], np.ndarray]:
+        """Each item once, at its last place with its last rating; and int32[n], items that share a title that was named."""
+        ratings: dict[int, float | None] = {}
+        repeated, excluded = set(), set()
+        for one in found:
+            if one.item in ratings:
+                repeated.add(one.item)
+                del ratings[one.item]
+            ratings[one.item] = one.rating
+            if one.by_title:
+                excluded.update(self.items.same_title(one.item))
+        if repeated:
+            notes.append(f"items named more than once: {len(repeated)}; the last place and rating count")
+        if len(ratings) > self.names.window:
+            notes.append(f"{len(ratings)} items given; the newest {self.names.window} count")
+        return ratings, np.array(sorted(excluded - ratings.keys()), np.int32)
 
-    Raises:
-        InputError: the models know no such genre (the nearest are named).
-    """
-    by_name = {genre.casefold(): genre for genre in genres}
-    for name in asked:
-        if name.casefold() not in by_name:
-            expected = "one of the catalogue's genres" if genres else "models whose items have genres"
-            raise InputError("--genre", expected=expected, given=repr(name), do=suggest(name, genres))
-    return [by_name[name.casefold()] for name in asked]
+    def _preference(self, place: int, text: str) -> str:
+        token = self._preferences.get(text.casefold())
+        if token is None:
+            names = [token.partition(":")[2] for token in self.names.preferences]
+            raise InputError(
+                self._labels.prefer.format(place=place),
+                expected="a genre or another declared preference",
+                given=repr(text),
+                do=self._do(text, names, "leave it out"),
+                code="PREFERENCE_UNKNOWN",
+            )
+        return token
 
-
-def suggest(name: str, names: Sequence[str]) -> str:
-    """What to do about an unknown name: the nearest ones, if any resemble it."""
-    close = nearest(name, names)
-    return f"did you mean {' or '.join(repr(n) for n in close)}?" if close else "nothing resembles it"
-
-
-def user_index(user: str, users: Sequence[str]) -> int:
-    """Index of a known user.
-
-    Raises:
-        InputError: unknown (the nearest are named), or the models know no users.
-    """
-    if not users:
-        raise InputError(
-            "--user",
-            expected="models keyed by user id",
-            given="models whose query is a history",
-            do='pass --history "TITLE=STARS"',
-        )
-    if user not in users:
-        close = nearest(user, users)
-        do = f"did you mean {' or '.join(close)}?" if close else f"users look like {', '.join(list(users)[:3])}"
-        raise InputError("--user", expected=f"one of {len(users)} known users", given=repr(user), do=do)
-    return list(users).index(user)
+    def _do(self, name: str, names: Sequence[str], otherwise: str) -> str:
+        return suggest(name, names) if self._suggests else otherwise

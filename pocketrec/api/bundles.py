@@ -1,19 +1,18 @@
 """Bundles: writing, verifying, updating, and recommending from them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
+from ..core.queries.history_parsing import History
 from ..core.run_dir import Run
 from .arguments import StrPath, as_run, path_or_none, paths
 from .rules import checked
 
 if TYPE_CHECKING:
+    from ..android_assets.format.manifest import Manifest
     from ..core.queries.recommendation import Answer
-
-# Titles to ratings, None where there is none, oldest first; or entries `TITLE` and `TITLE=RATING`.
-History: TypeAlias = Mapping[str, float | None] | Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -28,25 +27,25 @@ class Bundle:
     """
 
     path: Path
-    manifest: Mapping[str, Any]
+    manifest: "Manifest"
     keys: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The manifest's name."""
-        return self.manifest["name"]
+        return self.manifest.name
 
     @property
     def version(self) -> int:
         """The manifest's version; rises with every release."""
-        return self.manifest["version"]
+        return self.manifest.version
 
     @property
     def n_files(self) -> int:
         """Files that the manifest declares and that are there: an update leaves some to its base."""
         names = {path.relative_to(self.path).as_posix() for path in self._files()} if self.path.is_dir() else None
-        return sum(names is None or entry["path"] in names for entry in self.manifest["files"])
+        return sum(names is None or file.path in names for file in self.manifest.files)
 
     @property
     def size_bytes(self) -> int:
@@ -92,18 +91,18 @@ class Verification:
         checks: What was checked, one line each.
     """
 
-    manifest: Mapping[str, Any]
+    manifest: "Manifest"
     checks: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """The manifest's name."""
-        return self.manifest["name"]
+        return self.manifest.name
 
     @property
     def version(self) -> int:
         """The manifest's version."""
-        return self.manifest["version"]
+        return self.manifest.version
 
 
 @checked
@@ -149,6 +148,7 @@ def bundle(
         InputError: Arguments that are wrong or do not go together, or a stage that was not run.
         CheckFailed: A model missed a gate where it must pass, or does not answer as parity measured.
     """
+    from ..android_assets.writing.options import BundleOptions, UpdateOptions
     from ..android_assets.writing.zip_writer import require_no_file, write_zip
 
     folder = Path(out) if out is not None else as_run(run).root / ("update" if catalogue_only else "bundle")
@@ -157,27 +157,31 @@ def bundle(
         require_no_file(packed)
     opened = as_run(run)
     if base is not None:
-        from ..android_assets.writing.update_writer import UpdateWish, write_update
+        from ..android_assets.writing.update_writer import write_update
 
-        notes: list[str] = []
-        update_wish = UpdateWish(
-            Path(base), path_or_none(new_items), version, path_or_none(sign), paths(keys), tuple(runtimes)
+        update_options = UpdateOptions(
+            base=base, new_items=new_items, version=version, sign_key=sign, keys=paths(keys), runtimes=tuple(runtimes)
         )
-        manifest, _ = write_update(opened, folder, update_wish, notes.append)
+        update = write_update(opened, folder, update_options)
+        written = Bundle(folder, update.manifest, notes=tuple(update.notes))
     else:
-        from ..android_assets.writing.writer import Wish, write_bundle
+        from ..android_assets.writing.writer import write_bundle
 
-        wish = Wish(
-            recipe, auto, layout, tuple(runtimes), tuple(targets), path_or_none(sign), 1 if version is None else version
+        options = BundleOptions(
+            recipe=recipe,
+            auto=auto,
+            layout=layout,
+            runtimes=tuple(runtimes),
+            targets=tuple(targets),
+            sign_key=sign,
+            version=1 if version is None else version,
         )
-        manifest, refused = write_bundle(opened, folder, wish)
-        notes = [
-            f"passed over {row['graph']} {row['recipe']}, {row['size_bytes']:,} bytes: {row['reason']}"
-            for row in refused
-        ]
+        whole = write_bundle(opened, folder, options)
+        notes = [f"passed over {v.graph} {v.recipe}, {v.size_bytes:,} bytes: {v.reason}" for v in whole.passed_over]
+        written = Bundle(folder, whole.manifest, notes=tuple(notes))
     if packed is not None:
         write_zip(folder, packed)
-    return Bundle(folder, manifest, notes=tuple(notes))
+    return written
 
 
 def open_bundle(path: StrPath, *, keys: Iterable[StrPath] = ()) -> Bundle:
@@ -191,11 +195,11 @@ def open_bundle(path: StrPath, *, keys: Iterable[StrPath] = ()) -> Bundle:
         InputError: No such bundle, or an unreadable key.
         CheckFailed: It is not what its manifest says.
     """
-    from ..android_assets.reading.verify import opened_bundle
+    from ..android_assets.reading.verify import open_bundle as opened_bundle
 
     trusted = tuple(paths(keys))
-    with opened_bundle(Path(path), keys=trusted) as loaded:
-        return Bundle(Path(path), dict(loaded.manifest), trusted)
+    with opened_bundle(path, keys=trusted) as opened:
+        return Bundle(Path(path), opened.manifest, trusted)
 
 
 @checked
@@ -226,17 +230,13 @@ def verify(
     from ..android_assets.reading.update_applier import verify_update
     from ..android_assets.reading.verify import verify_bundle
 
-    checks: list[str] = []
-
-    def say(line: str) -> None:
-        checks.append(line)
-        on_check(line)
-
     if base is not None:
-        manifest = verify_update(Path(where), Path(base), keys=paths(keys), allow_downgrade=allow_downgrade, say=say)
+        done = verify_update(where, base, keys=paths(keys), allow_downgrade=allow_downgrade)
     else:
-        manifest = verify_bundle(Path(where), keys=paths(keys), say=say)
-    return Verification(manifest, tuple(checks))
+        done = verify_bundle(where, keys=paths(keys))
+    for line in done.checks:
+        on_check(line)
+    return Verification(done.manifest, tuple(done.checks))
 
 
 def update(
@@ -266,8 +266,10 @@ def update(
     from ..android_assets.reading.update_applier import apply_update
 
     trusted = tuple(paths(keys))
-    manifest = apply_update(Path(bundle), Path(update), keys=trusted, allow_downgrade=allow_downgrade, say=on_check)
-    return Bundle(Path(bundle), manifest, trusted)
+    done = apply_update(bundle, update, keys=trusted, allow_downgrade=allow_downgrade)
+    for line in done.checks:
+        on_check(line)
+    return Bundle(Path(bundle), done.manifest, trusted)
 
 
 def keygen(out: StrPath) -> tuple[Path, str]:
@@ -304,7 +306,8 @@ def recommend(
     Args:
         where: A bundle (folder or zip), answered as the phone would, or a run, answered as the server would.
         user: A user id that the models know; with a run, the user's training history is the history.
-        history: Titles to ratings (None where there is none), oldest first; or entries `TITLE` and `TITLE=RATING`.
+        history: Items by title or id, oldest first: titles to ratings (None where there is none), or a list of `TITLE`,
+            `TITLE=RATING` and (title, rating).
         prefer: Declared preferences, such as a genre.
         genres: Genres that the list is narrowed to; all when empty.
         top: How many items; at most what the bundle's models return.
@@ -318,22 +321,15 @@ def recommend(
         InputError: Neither bundle nor run, a query that cannot be understood, or `top` out of range.
         CheckFailed: The bundle is not what its manifest says, or a model does not run.
     """
-    from ..android_assets.recommend import recommend as answer
+    from ..android_assets.recommend import is_bundle, recommend_from_bundle
+    from ..core.queries.recommendation import Request
+    from ..core.run_dir import open_run
 
+    asked = Request(user, history, list(prefer), list(genres), top, skip_unknown)
     place = where.root if isinstance(where, Run) else where.path if isinstance(where, Bundle) else Path(where)
-    return answer(
-        place,
-        user=user,
-        history=_entries(history),
-        prefer=list(prefer),
-        genre=list(genres),
-        top=top,
-        skip_unknown=skip_unknown,
-        keys=paths(keys),
-    )
+    if is_bundle(place):
+        return recommend_from_bundle(place, asked, keys=paths(keys))
+    run = open_run(place)
+    from ..train.server_recommender import recommend_from_run
 
-
-def _entries(history: History) -> list[str]:
-    if not isinstance(history, Mapping):
-        return list(history)
-    return [title if rating is None else f"{title}={rating:g}" for title, rating in history.items()]
+    return recommend_from_run(run, asked)

@@ -1,4 +1,4 @@
-"""Breaking bundles on purpose: editing manifests, hashing again, and zips with any header one likes."""
+"""Breaking bundles on purpose: editing manifests, hashing again, and zips with arbitrary headers."""
 
 import json
 import struct
@@ -6,9 +6,10 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field, replace
 
+import msgspec
 from pocketrec.android_assets.format.contract import contract_sha256
+from pocketrec.android_assets.format.manifest import Manifest
 from pocketrec.android_assets.format.zip_alignment import ALIGNMENT, padding_field
-from pocketrec.android_assets.writing.writer import write_manifest
 from pocketrec.core.hashing import sha256_file
 
 
@@ -43,14 +44,14 @@ def rehash(folder, *names):
 
 
 def reseal(folder):
-    """Make hashes and contract agree with whatever lies there, unsigned: what anybody can do who has the kit and no key."""
+    """Make hashes and contract agree with the files as they are, unsigned: what anybody with the kit but without a key can do."""
     manifest = manifest_of(folder)
     for row in manifest["files"]:
         row |= {"sha256": sha256_file(folder / row["path"]), "bytes": (folder / row["path"]).stat().st_size}
-    manifest["contract"] = contract_sha256(folder, manifest)
+    manifest["contract"] = contract_sha256(folder, msgspec.convert(manifest, Manifest))
     manifest["key_id"] = manifest["signature"] = None
     (folder / "manifest.sig").unlink(missing_ok=True)
-    write_manifest(folder, manifest, None)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def flip(path, position=None, bit=0):
@@ -61,7 +62,7 @@ def flip(path, position=None, bit=0):
 
 @dataclass
 class Packed:
-    """An entry of a zip, with what its headers say where that shall differ from the truth."""
+    """An entry of a zip; fields of its headers that shall be false."""
 
     name: str
     data: bytes
@@ -103,10 +104,10 @@ def build(entries, *, before=b"", between=b"", after=b"", comment=b"", count=Non
             if entry.method == 0 and entry.name.endswith((".tflite", ".npy")):
                 extra = padding_field(-(offset + 30 + len(name) + 6) % ALIGNMENT)
         size = len(entry.data) if entry.size is None else entry.size
-        said = {"flags": entry.flags, "method": entry.method, "time": 0, "day": 33, "crc": zlib.crc32(entry.data),
+        head = {"flags": entry.flags, "method": entry.method, "time": 0, "day": 33, "crc": zlib.crc32(entry.data),
                 "packed": len(body), "size": size, "name": name, "extra": extra}  # fmt: skip
-        out += _local(**(said | entry.local)) + body
-        directory += _central(entry, offset, **said)
+        out += _local(**(head | entry.local)) + body
+        directory += _central(entry, offset, **head)
     out += between
     start, number = len(out), len(entries) if count is None else count
     out += directory

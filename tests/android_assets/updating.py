@@ -5,18 +5,21 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketrec.android_assets.writing.update_writer import UpdateWish, write_update
-from pocketrec.android_assets.writing.writer import Wish, write_bundle
+from pocketrec.android_assets.reading.update_applier import apply_update
+from pocketrec.android_assets.writing.options import BundleOptions, UpdateOptions
+from pocketrec.android_assets.writing.update_writer import write_update
+from pocketrec.android_assets.writing.writer import write_bundle
 from pocketrec.core.hashing import sha256_file
 from pocketrec.core.run_dir import Run
 
-FIRST = "movie_id,title,genres,year\nN1,The Silver Frontier,Western|Drama,1998\nN2,Night of the Long Shadows,Film-Noir,1997\n"
-SECOND = "movie_id,title,genres,year\nN3,A Love in Space,Romance|Sci-Fi,1998\n"
+# Two new items, and a third; in genres and title words that the MovieLens run and the tiny one both know.
+FIRST = "movie_id,title,genres,year\nN1,The Silver Frontier,Western|Drama,1998\nN2,Night of the Musical Title,Musical,1997\n"
+SECOND = "movie_id,title,genres,year\nN3,A Drama in Space,Comedy|Sci-Fi,1998\n"
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A bundle in version 1, updates from 1 to 2 and from 2 to 3, and what they make of it."""
+    """A bundle in version 1, updates from 1 to 2 and from 2 to 3, and the bundles they result in."""
 
     folder: Path
     bundles: dict[int, Path]
@@ -29,26 +32,25 @@ class Chain:
 
 def make_chain(run: Path, folder: Path) -> Chain:
     """Write a chain without signatures."""
-    from pocketrec.android_assets.reading.update_applier import apply_update
-
     bundles, updates = {1: folder / "v1"}, {}
-    write_bundle(Run(run), bundles[1], Wish(layout="split"))
+    write_bundle(Run(run), bundles[1], BundleOptions(layout="split"))
     for version, text in ((2, FIRST), (3, SECOND)):
         (folder / f"new{version}.csv").write_text(text)
         updates[version] = folder / f"update{version}"
-        write_update(Run(run), updates[version], UpdateWish(bundles[version - 1], folder / f"new{version}.csv"))
+        options = UpdateOptions(base=bundles[version - 1], new_items=folder / f"new{version}.csv")
+        write_update(Run(run), updates[version], options)
         bundles[version] = Path(shutil.copytree(bundles[version - 1], folder / f"v{version}"))
         apply_update(bundles[version], updates[version])
     return Chain(folder, bundles, updates)
 
 
 def read(folder: Path) -> dict:
-    """A bundle's or update's manifest."""
+    """The manifest of a bundle or update, as JSON."""
     return json.loads((folder / "manifest.json").read_text())
 
 
 def edit(folder: Path, change) -> None:
-    """Change the manifest, as somebody would who is trusted, or needs no key."""
+    """Change the manifest, and nothing that depends on it."""
     manifest = read(folder)
     change(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -8,10 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pocketrec.core.errors import InputError
+from pocketrec.core.queries.history_parsing import HistoryEntry
+from pocketrec.core.queries.item_names import ItemNames
 from pocketrec.core.queries.model_inputs import feed
 from pocketrec.core.queries.query import Catalogue
-from pocketrec.core.queries.query_parsing import ask_history, parse_history
+from pocketrec.core.queries.query_parsing import QueryParser
 from pocketrec.core.vocabulary_files import read_vocabulary, write_vocabulary
 
 RESOURCES = Path(__file__).parents[3] / "android_assets" / "client" / "src" / "test" / "resources"
@@ -90,30 +91,24 @@ def make(folder: Path) -> dict[str, Any]:
     write_vocabulary(folder / "items.txt", [item for item, _ in ITEMS])
     tokens = read_vocabulary(folder / "items.txt")
     titles = [title for _, title in ITEMS]
+    known = ItemNames(tokens, titles)
     names = Catalogue(items=tokens, users=[], preferences=["genre:Sci-Fi"], genres=[], window=WINDOW)
     return {
         "items": [{"id": item, "title": title, "genres": []} for item, title in ITEMS],
         "window": WINDOW,
-        "ids": [{"token": name, "id": _index(tokens, name)} for name in [*tokens, *UNKNOWN]],
-        "titles": [{"title": name, "id": _title(titles, name)} for name in [*titles, *UNKNOWN]],
+        "ids": [{"token": name, "id": _number(known.by_id(name))} for name in [*tokens, *UNKNOWN]],
+        "titles": [{"title": name, "id": _number(known.by_title(name))} for name in [*titles, *UNKNOWN]],
         "histories": [_history(history, names, titles) for history in HISTORIES],
     }
 
 
-def _index(tokens: list[str], name: str) -> int:
-    return tokens.index(name) if name in tokens else -1
-
-
-def _title(titles: list[str], name: str) -> int:
-    try:
-        return parse_history([name], titles, RATING_RANGE)[0][0][0]
-    except InputError:
-        return -1
+def _number(index: int | None) -> int:
+    return -1 if index is None else index
 
 
 def _history(history: list[tuple[str, float | None]], names: Catalogue, titles: list[str]) -> dict[str, Any]:
-    entries = [title if stars is None else f"{title}={stars}" for title, stars in history]
-    query = ask_history(entries, ["genre:Sci-Fi"], names, titles, RATING_RANGE).query
+    entries = [HistoryEntry(title, rating, "title") for title, rating in history]
+    query = QueryParser(names, titles, RATING_RANGE).history(entries, ["genre:Sci-Fi"]).query
     return {
         "history": [[title, stars] for title, stars in history],
         "inputs": {

@@ -10,27 +10,23 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from pocketrec.android_assets.answering.bundle_inference import Loaded
+from pocketrec.android_assets.answering.bundle import Bundle
 from pocketrec.android_assets.reading import verify as verify_module
 from pocketrec.android_assets.reading.update_applier import apply_update, verify_update
 from pocketrec.android_assets.reading.update_compatibility import check_follows
 from pocketrec.android_assets.reading.verify import open_bundle, verify_bundle
-from pocketrec.android_assets.recommend import recommend
-from pocketrec.android_assets.writing.update_writer import UpdateWish, write_update
-from pocketrec.android_assets.writing.writer import Wish, write_bundle
+from pocketrec.android_assets.writing.options import BundleOptions, UpdateOptions
+from pocketrec.android_assets.writing.update_writer import write_update
+from pocketrec.android_assets.writing.writer import write_bundle
 from pocketrec.android_assets.writing.zip_writer import write_zip
 from pocketrec.core.directory_swap import swap
 from pocketrec.core.errors import CheckFailed, InputError
 from pocketrec.core.hashing import sha256_tree
 from pocketrec.core.run_dir import Run
 
-from tests.android_assets.updating import FIRST, edit, make_chain, read, rehash
+from tests.android_assets.asking import recommend
+from tests.android_assets.updating import FIRST, edit, read, rehash
 from tests.conftest import call, refused
-
-
-@pytest.fixture(scope="module")
-def chain(run, tmp_path_factory):
-    return make_chain(run, tmp_path_factory.mktemp("chain"))
 
 
 @pytest.fixture
@@ -52,15 +48,15 @@ def test_an_update_verifies_with_its_base_and_is_named_without(chain, pocketrec)
 def test_an_update_may_be_a_zip(chain, tmp_path):
     write_zip(chain.updates[2], tmp_path / "update.zip")
     write_zip(chain.bundles[1], tmp_path / "base.zip")
-    assert verify_update(tmp_path / "update.zip", tmp_path / "base.zip")["version"] == 2
+    assert verify_update(tmp_path / "update.zip", tmp_path / "base.zip").manifest.version == 2
     installed = chain.installed(tmp_path)
-    assert apply_update(installed, tmp_path / "update.zip")["version"] == 2
+    assert apply_update(installed, tmp_path / "update.zip").manifest.version == 2
     assert sha256_tree(installed) == sha256_tree(chain.bundles[2])
 
 
 def test_an_update_may_skip_versions(chain):
     """All of the catalogue is in it, so that 3 fits 1 as well as 2."""
-    assert verify_update(chain.updates[3], chain.bundles[1])["version"] == 3
+    assert verify_update(chain.updates[3], chain.bundles[1]).manifest.version == 3
 
 
 def break_golden(update):
@@ -118,7 +114,7 @@ def test_what_is_wrong_with_an_update_is_named_and_changes_nothing(chain, update
 
 def test_another_encoder_needs_a_full_bundle(chain, run, update, tmp_path):
     other = tmp_path / "float32"
-    write_bundle(Run(run), other, Wish(layout="split", recipe="float32", version=2))
+    write_bundle(Run(run), other, BundleOptions(layout="split", recipe="float32", version=2))
     with pytest.raises(CheckFailed, match=r"its query encoder is not the base's: .* which lacks it"):
         verify_update(update, other, allow_downgrade=True)
     edit(other, lambda m: m.update(update={"base_version": 1, "from_base": []}))
@@ -138,8 +134,10 @@ def test_a_catalogue_inside_a_model_has_no_updates(chain, run, update, tmp_path)
 def test_ids_keep_their_meaning(chain, run, tmp_path):
     """Two updates of version 1 that bring different items: one does not go on from the other."""
     (tmp_path / "new.csv").write_text(FIRST.replace("N1", "X1"))
-    write_update(Run(run), tmp_path / "fork", UpdateWish(chain.bundles[1], tmp_path / "new.csv", version=9))
-    assert verify_update(tmp_path / "fork", chain.bundles[1])["version"] == 9
+    write_update(
+        Run(run), tmp_path / "fork", UpdateOptions(base=chain.bundles[1], new_items=tmp_path / "new.csv", version=9)
+    )
+    assert verify_update(tmp_path / "fork", chain.bundles[1]).manifest.version == 9
     with pytest.raises(CheckFailed, match="the older vocabulary of items does not begin the newer one"):
         verify_update(tmp_path / "fork", chain.bundles[2])
 
@@ -156,7 +154,7 @@ def other_genres(manifest):
 
 
 def test_dimension_and_vocabularies_are_the_bases(chain):
-    base, new = (Loaded(chain.bundles[version], read(chain.bundles[version])) for version in (1, 2))
+    base, new = (Bundle(chain.bundles[version], read(chain.bundles[version])) for version in (1, 2))
     check_follows(base, new)
     with pytest.raises(CheckFailed, match="its vectors have 32 elements, the base's 64"):
         check_follows(base, as_if(new, lambda m: m["candidates"].update(shape=[1684, 32])))
@@ -182,7 +180,7 @@ def test_applied_it_is_the_whole_next_bundle(chain, tmp_path, pocketrec):
     installed = chain.installed(tmp_path)
     done = pocketrec("update", installed, chain.updates[2])
     assert done.code == 0 and "is movielens-100k-pocket version 2" in done.out, done.err
-    assert verify_bundle(installed)["update"]["base_version"] == 1
+    assert verify_bundle(installed).manifest.update.base_version == 1
     assert [path.name for path in tmp_path.iterdir()] == ["installed"]
     modes = {path.stat().st_mode & 0o777 for path in installed.rglob("*") if path.is_file()}
     assert modes == {0o644} and installed.stat().st_mode & 0o777 == 0o755
@@ -194,7 +192,7 @@ def test_new_films_are_recommended_and_left_out_once_seen(chain):
     new = "The Silver Frontier (1998)"
     with pytest.raises(InputError, match="a title of the catalogue"):
         recommend(chain.bundles[1], history=[new])
-    asked = {"history": ["Unforgiven (1992)=5", "Dances with Wolves (1990)=5"], "genre": ["Western"], "top": 30}
+    asked = {"history": ["Unforgiven (1992)=5", "Dances with Wolves (1990)=5"], "genres": ["Western"], "top": 30}
     before, after = (recommend(chain.bundles[version], **asked).items for version in (1, 2))
     assert [item.id for item in after if item.id != "N1"] == [item.id for item in before]
     assert [(item.title, item.genres) for item in after if item.id == "N1"] == [(new, ["Western", "Drama"])]
@@ -235,12 +233,14 @@ def test_keys_are_asked_of_base_and_update(chain, run, update, tmp_path):
         assert call("keygen", "--out", tmp_path / f"{name}.pem").code == 0
     ours, theirs = tmp_path / "ours.pub.pem", tmp_path / "theirs.pub.pem"
     base, new = tmp_path / "base", tmp_path / "new.csv"
-    write_bundle(Run(run), base, Wish(layout="split", sign_key=tmp_path / "ours.pem"))
+    write_bundle(Run(run), base, BundleOptions(layout="split", sign_key=tmp_path / "ours.pem"))
     new.write_text(FIRST)
     for name in ("ours", "theirs"):
-        write_update(Run(run), tmp_path / name, UpdateWish(base, new, sign_key=tmp_path / f"{name}.pem"))
-    assert verify_update(tmp_path / "ours", base, keys=[ours])["version"] == 2
-    assert verify_update(tmp_path / "theirs", base, keys=[ours, theirs])["version"] == 2, "keys may change hands"
+        write_update(
+            Run(run), tmp_path / name, UpdateOptions(base=base, new_items=new, sign_key=tmp_path / f"{name}.pem")
+        )
+    assert verify_update(tmp_path / "ours", base, keys=[ours]).manifest.version == 2
+    assert verify_update(tmp_path / "theirs", base, keys=[ours, theirs]).manifest.version == 2, "keys may change hands"
     with pytest.raises(CheckFailed, match="signature: signed by key"):
         verify_update(tmp_path / "theirs", base, keys=[ours])
     with pytest.raises(CheckFailed, match="not signed"):
@@ -250,7 +250,7 @@ def test_keys_are_asked_of_base_and_update(chain, run, update, tmp_path):
     edit(tmp_path / "ours", lambda manifest: manifest.update(version=3))
     with pytest.raises(CheckFailed, match=r"was not signed by ours\.pub\.pem, or was changed"):
         apply_update(base, tmp_path / "ours", keys=[ours])
-    assert open_bundle(base, keys=[ours])["version"] == 1
+    assert open_bundle(base, keys=[ours]).manifest.version == 1
 
 
 def test_one_update_at_a_time(chain, tmp_path):
@@ -260,14 +260,14 @@ def test_one_update_at_a_time(chain, tmp_path):
     with pytest.raises(InputError, match="one update at a time"):
         apply_update(installed, chain.updates[2])
     os.close(handle)
-    assert apply_update(installed, chain.updates[2])["version"] == 2
+    assert apply_update(installed, chain.updates[2]).manifest.version == 2
 
 
 def test_a_linked_bundle_is_updated_where_it_lies(chain, tmp_path):
     installed, link = chain.installed(tmp_path), tmp_path / "elsewhere" / "link"
     link.parent.mkdir()
     link.symlink_to(installed)
-    assert apply_update(link, chain.updates[2])["version"] == 2
+    assert apply_update(link, chain.updates[2]).manifest.version == 2
     assert link.is_symlink() and read(installed)["version"] == 2
 
 
@@ -313,10 +313,10 @@ def test_killed_anywhere_one_version_opens_and_the_next_call_cleans_up(chain, tm
     program = f"{_CHILD}\n{where}\napplying.apply_update(Path({str(installed)!r}), Path({str(chain.updates[2])!r}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == -9, done.stderr
-    assert verify_bundle(installed)["version"] == version
+    assert verify_bundle(installed).manifest.version == version
     assert sha256_tree(installed) == sha256_tree(chain.bundles[version])
     if version == 1:
-        assert apply_update(installed, chain.updates[2])["version"] == 2
+        assert apply_update(installed, chain.updates[2]).manifest.version == 2
     else:
         with pytest.raises(CheckFailed, match="installed already"):
             apply_update(installed, chain.updates[2])
@@ -327,13 +327,13 @@ def test_killed_anywhere_one_version_opens_and_the_next_call_cleans_up(chain, tm
 _READER = """
 import sys
 from pathlib import Path
-from pocketrec.android_assets.recommend import recommend
+from tests.android_assets.asking import recommend
 from pocketrec.android_assets.reading.verify import open_bundle
 
 where, stop = Path(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
 while not stop.exists():
-    print(open_bundle(where)["version"], flush=True)
+    print(open_bundle(where).manifest.version, flush=True)
     recommend(where, history=["Speed (1994)=5"])
 """
 
@@ -346,7 +346,7 @@ def test_who_reads_meanwhile_always_finds_a_whole_version(chain, tmp_path):
     )  # fmt: skip
     assert reader.stdout and reader.stdout.readline() == "ready\n" and reader.stdout.readline() == "1\n"
     for version in (2, 3, 2, 3, 2, 3):
-        assert apply_update(installed, chain.updates[version], allow_downgrade=True)["version"] == version
+        assert apply_update(installed, chain.updates[version], allow_downgrade=True).manifest.version == version
     assert reader.stdout.readline() in ("1\n", "2\n", "3\n")
     stop.touch()
     rest, complaints = reader.communicate()
@@ -372,13 +372,13 @@ def test_a_bundle_that_was_replaced_while_it_was_opened_is_opened_again(chain, t
     installed = chain.installed(tmp_path)
     replace = lambda: swap(shutil.copytree(chain.bundles[3], tmp_path / "new"), installed)  # noqa: E731
     calls = once(monkeypatch, verify_module, "contract_sha256", replace)
-    assert open_bundle(installed)["version"] == 3 and len(calls) == 2
+    assert open_bundle(installed).manifest.version == 3 and len(calls) == 2
 
 
 def test_an_answer_from_parts_of_two_versions_is_asked_again(chain, tmp_path, monkeypatch):
     """Its items were read from one, its vectors from the other."""
     installed = chain.installed(tmp_path)
     replace = lambda: swap(shutil.copytree(chain.bundles[3], tmp_path / "new"), installed)  # noqa: E731
-    calls = once(monkeypatch, Loaded, "answers", replace)
-    asked = {"history": ["Speed (1994)=5"], "genre": ["Film-Noir"], "top": 20}
+    calls = once(monkeypatch, Bundle, "answers", replace)
+    asked = {"history": ["Speed (1994)=5"], "genres": ["Film-Noir"], "top": 20}
     assert "N2" in {item.id for item in recommend(installed, **asked).items} and len(calls) == 2

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from pocketrec.android_assets.answering.bundle_inference import Loaded
-from pocketrec.android_assets.format.golden import to_text
+from pocketrec.android_assets.answering.bundle import Bundle
+from pocketrec.android_assets.format.manifest import Manifest
 from pocketrec.android_assets.writing.golden_vectors import make_golden
-from pocketrec.android_assets.writing.writer import write_manifest
 from pocketrec.convert.flatbuffer.editor import Editor
 from pocketrec.core.queries.query import Query
 from pocketrec.runtimes.model_file.reader import read_tflite
@@ -20,7 +20,7 @@ MODEL = "models/query_encoder-dynamic_int8.tflite"
 
 
 def repeat_query(path, times):
-    """Let an encoder give its query vector so many times in a row: an encoder of large dimension that costs nothing to make."""
+    """Let an encoder give its query vector `times` times in a row: an encoder of large dimension that costs nothing to make."""
     editor = Editor(path.read_bytes())
     model, graph = editor.model, editor.graph
     old = int(model.signatureDefs[0].outputs[0].tensorIndex)
@@ -52,7 +52,7 @@ def repeat_query(path, times):
 
 
 def grow(folder, times):
-    """The same bundle with an encoder and candidates of so many times the dimension, and golden answers of its own."""
+    """The same bundle with an encoder and candidates of `times` times the dimension, and golden answers of its own."""
     rows = np.load(folder / "candidates.npy")
     repeat_query(folder / MODEL, times)
     grown = np.lib.format.open_memmap(
@@ -65,13 +65,13 @@ def grow(folder, times):
     manifest["candidates"] |= {"shape": list(grown.shape), "scale": manifest["candidates"]["scale"] / times}
     file = read_tflite(folder / MODEL)
     manifest["models"][0] |= {"outputs": file.ports()[1], "min_runtime": file.min_runtime}
-    loaded, nothing = Loaded(folder, manifest), np.empty(0, np.int32)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    bundle, nothing = Bundle(folder, msgspec.convert(manifest, Manifest)), np.empty(0, np.int32)
     queries = [
         Query(-1, nothing, nothing, np.arange(5), np.ones(5, np.float32), [], genres) for genres in ([], ["Western"])
     ]
-    golden = make_golden(loaded, queries, queries[:1], {"query_encoder": 1e-2}, 1e-2, 10)
-    (folder / "golden.json").write_text(to_text(golden))
-    write_manifest(folder, manifest, None)
+    golden = make_golden(bundle, queries, queries[:1], {"query_encoder": 1e-2}, 1e-2, 10)
+    (folder / "golden.json").write_text(golden.to_text())
     reseal(folder)
 
 
@@ -94,7 +94,8 @@ def peak_kib(folder):
 def test_a_candidates_file_of_200_mb_adds_less_than_50_mb(split):
     """In the process that verifies, mapped pages counted (VmHWM), and in its worker, which never sees the file."""
     small = peak_kib(split)
-    grow(split, 1860)
+    rows = np.load(split / "candidates.npy", mmap_mode="r")
+    grow(split, 200_000_000 // rows.size + 1)
     assert (split / "candidates.npy").stat().st_size > 200e6
     large = peak_kib(split)
     assert large[0] - small[0] < 50e6 / 1024

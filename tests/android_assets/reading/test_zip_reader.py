@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 from pocketrec.android_assets.format.zip_alignment import padding_field
 from pocketrec.android_assets.reading.unpack import unpacked
-from pocketrec.android_assets.reading.verify import opened_bundle, verify_bundle
+from pocketrec.android_assets.reading.verify import open_bundle, verify_bundle
 from pocketrec.android_assets.writing.zip_writer import write_zip
 from pocketrec.core.errors import CheckFailed, InputError
 
 from tests.android_assets.breaking import Packed, build, edit, entries_of, flip, reseal, with_entry
-from tests.conftest import refused
-
-RETRIEVER, RANKER = "models/retriever-dynamic_int8.tflite", "models/ranker-dynamic_int8.tflite"
+from tests.android_assets.reading.refusals import RANKER, refusal
+from tests.conftest import raises, refused
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def scratch(tmp_path, monkeypatch):
 def test_the_zips_of_these_tests_are_the_kits(signed, tmp_path):
     for layout in ("cascade", "pair", "split"):
         (tmp_path / "b.zip").write_bytes(build(entries_of(signed.folder / f"{layout}.zip")))
-        verify_bundle(tmp_path / "b.zip", keys=[signed.key])
+        open_bundle(tmp_path / "b.zip", keys=[signed.key]).close()
 
 
 def deflated(data):
@@ -104,97 +103,95 @@ def other_time(entries):
 
 
 BROKEN = {
-    "entry twice": (lambda e: build([*e, e[-1]]), "two entries are named 'vocabularies/preferences.txt'"),
-    "manifest twice": (lambda e: build([*e, e[0]]), "two entries are named 'manifest.json'"),
-    "no manifest": (lambda e: build(e[1:]), "manifest.json: missing from the zip"),
-    "no entries": (lambda e: build([]), "manifest.json: missing from the zip"),
-    "missing entry": (lambda e: build([x for x in e if x.name != "items.json"]), "items.json: missing"),
-    "no signature": (lambda e: build([x for x in e if x.name != "manifest.sig"]), "manifest.sig is missing"),
-    "extra entry": (extra("extra.bin"), "extra.bin: not declared in the manifest"),
-    "renamed entry": (change("items.json", name="things.json"), "things.json: not declared"),
-    "absolute path": (extra("/etc/cron.d/x"), "'/etc/cron.d/x' is not a plain relative path"),
-    "path upwards": (extra("../x"), "'../x' is not a plain relative path"),
-    "path upwards within": (extra("models/../../x"), "is not a plain relative path"),
-    "path with backslashes": (extra("..\\x"), "is not a plain relative path"),
-    "path with a zero": (extra("x\0y"), "is not a plain relative path"),
-    "path that is no UTF-8": (extra("x", raw_name=b"\xff\xfe"), "is not a plain relative path"),
-    "path without a name": (extra(""), "is not a plain relative path"),
-    "path with an accent": (extra("ä.json"), "is not a plain relative path"),
-    "case collision": (extra("ITEMS.json"), "items.json and ITEMS.json differ in case only"),
-    "case collision of manifests": (extra("MANIFEST.json"), "lists MANIFEST.json among the files"),
-    "file below a file": (extra("items.json/x"), "or are file and folder"),
-    "symlink": (extra("link", b"/etc/passwd", mode=0o120777, method=0), "'link' is a link or device"),
-    "symlink in a file's place": (change("items.json", mode=0o120777), "'items.json' is a link or device"),
-    "device": (extra("null", mode=0o020666), "'null' is a link or device"),
-    "pipe": (extra("pipe", mode=0o010644), "'pipe' is a link or device"),
-    "folder": (extra("models/", b"", mode=0o040755), "'models/' is a folder"),
-    "folder without saying so": (extra("models/", b""), "'models/' is a folder"),
-    "mode": (change("items.json", mode=0o104755), "is not as this kit packs it"),
-    "made elsewhere": (change("items.json", system=0), "is not as this kit packs it"),
-    "encrypted": (change("items.json", flags=1), "'items.json' is encrypted"),
-    "streamed": (change("items.json", flags=8), "'items.json' has flags 0x8"),
-    "other method": (change("items.json", method=12), "compressed by method 12, expected stored or deflated"),
-    "bomb": (bomb, "items.json: unpacks to more than the 127602 bytes"),
-    "size declared too large": (change("items.json", size=1 << 30), "items.json: 1073741824 bytes, the manifest says 127602"),
-    "size declared too small": (change("items.json", size=100), "items.json: 100 bytes, the manifest says 127602"),
-    "manifest beyond its limit": (change("manifest.json", size=1 << 25), "manifest.json: larger than 16777216 bytes"),
+    "entry twice": (lambda e: build([*e, e[-1]]), "FILE_UNDECLARED", "vocabularies/preferences.txt"),
+    "manifest twice": (lambda e: build([*e, e[0]]), "FILE_UNDECLARED", "manifest.json"),
+    "no manifest": (lambda e: build(e[1:]), "MANIFEST_MISSING", "manifest.json"),
+    "no entries": (lambda e: build([]), "MANIFEST_MISSING", "manifest.json"),
+    "missing entry": (lambda e: build([x for x in e if x.name != "items.json"]), "FILE_MISSING", "items.json"),
+    "no signature": (lambda e: build([x for x in e if x.name != "manifest.sig"]), "SIGNATURE_MISSING", "manifest.sig"),
+    "extra entry": (extra("extra.bin"), "FILE_UNDECLARED", "extra.bin"),
+    "renamed entry": (change("items.json", name="things.json"), "FILE_UNDECLARED", "things.json"),
+    "absolute path": (extra("/etc/cron.d/x"), "FILE_UNDECLARED", "/etc/cron.d/x"),
+    "path upwards": (extra("../x"), "FILE_UNDECLARED", "../x"),
+    "path upwards within": (extra("models/../../x"), "FILE_UNDECLARED", ""),
+    "path with backslashes": (extra("..\\x"), "FILE_UNDECLARED", ""),
+    "path with a zero": (extra("x\0y"), "FILE_UNDECLARED", ""),
+    "path that is no UTF-8": (extra("x", raw_name=b"\xff\xfe"), "FILE_UNDECLARED", ""),
+    "path without a name": (extra(""), "FILE_UNDECLARED", ""),
+    "path with an accent": (extra("ä.json"), "FILE_UNDECLARED", ""),
+    "case collision": (extra("ITEMS.json"), "FILE_UNDECLARED", "items.json"),
+    "case collision of manifests": (extra("MANIFEST.json"), "FILE_UNDECLARED", ""),
+    "file below a file": (extra("items.json/x"), "FILE_UNDECLARED", ""),
+    "symlink": (extra("link", b"/etc/passwd", mode=0o120777, method=0), "FILE_UNDECLARED", "link"),
+    "symlink in a file's place": (change("items.json", mode=0o120777), "FILE_UNDECLARED", "items.json"),
+    "device": (extra("null", mode=0o020666), "FILE_UNDECLARED", "null"),
+    "pipe": (extra("pipe", mode=0o010644), "FILE_UNDECLARED", "pipe"),
+    "folder": (extra("models/", b"", mode=0o040755), "FILE_UNDECLARED", "models/"),
+    "folder without saying so": (extra("models/", b""), "FILE_UNDECLARED", "models/"),
+    "mode": (change("items.json", mode=0o104755), "ZIP_INVALID", "zip"),
+    "made elsewhere": (change("items.json", system=0), "ZIP_INVALID", "zip"),
+    "encrypted": (change("items.json", flags=1), "ZIP_INVALID", "items.json"),
+    "streamed": (change("items.json", flags=8), "ZIP_INVALID", "items.json"),
+    "other method": (change("items.json", method=12), "ZIP_INVALID", "zip"),
+    "bomb": (bomb, "FILE_SIZE", "items.json"),
+    "size declared too large": (change("items.json", size=1 << 30), "FILE_SIZE", "items.json"),
+    "size declared too small": (change("items.json", size=100), "FILE_SIZE", "items.json"),
+    "manifest beyond its limit": (change("manifest.json", size=1 << 25), "FILE_SIZE", "manifest.json"),
     "manifest that is a bomb": (
         change("manifest.json", packed=deflated(bytes(1 << 25))),
-        "manifest.json: unpacks to more than",
+        "FILE_SIZE", "manifest.json",
     ),
-    "signature beyond its limit": (change("manifest.sig", size=65), "manifest.sig: larger than 64 bytes"),
-    "shorter than it says": (change("items.json", packed=deflated(b"[]")), "items.json: unpacks to fewer"),
+    "signature beyond its limit": (change("manifest.sig", size=65), "FILE_SIZE", "manifest.sig"),
+    "shorter than it says": (change("items.json", packed=deflated(b"[]")), "FILE_SIZE", "items.json"),
     "deflated data cut": (
         lambda e: build(with_entry(e, "items.json", packed=e[3].body()[:-9])),
-        "items.json: its deflated data is truncated",
+        "IO", "items.json",
     ),
     "deflated data with a tail": (
         lambda e: build(with_entry(e, "items.json", packed=e[3].body() + b"more")),
-        "items.json: data follows",
+        "IO", "items.json",
     ),
-    "deflated data damaged": (change("items.json", packed=b"\xff" * 99), "items.json: damaged"),
+    "deflated data damaged": (change("items.json", packed=b"\xff" * 99), "IO", "items.json"),
     "another CRC": (
         lambda e: build(with_entry(e, "items.json", data=e[3].data[:-2] + b"!\n", packed=e[3].body())),
-        "its CRC differs",
+        "IO", "",
     ),
-    "stored with two sizes": (change(RANKER, size=7), "is stored but has two sizes"),
-    "model deflated": (change(RANKER, method=8), f"{RANKER}: compressed, so that an app could not map it"),
-    "model not aligned": (change(RANKER, extra=b""), f"{RANKER}: at byte"),
-    "extra field": (change("items.json", extra=struct.pack("<HHL", 0x7075, 4, 0)), "an extra field that is no padding"),
-    "padding not of zeros": (change("items.json", extra=padding_field(8)[:-1] + b"x"), "an extra field that is no padding"),
-    "local name differs": (local("items.json", name=b"ITEMS.json"), "local header of 'items.json' differs"),
-    "local size differs": (local("items.json", size=5), "local header of 'items.json' differs"),
-    "local packed size differs": (local("items.json", packed=5), "local header of 'items.json' differs"),
-    "local method differs": (local("items.json", method=0), "local header of 'items.json' differs"),
-    "local CRC differs": (local("items.json", crc=0), "local header of 'items.json' differs"),
-    "local flags differ": (local("items.json", flags=8), "local header of 'items.json' differs"),
-    "local extra differs": (local("items.json", extra=padding_field(4)), "local header of 'items.json' differs"),
-    "another time": (other_time, "'items.json' has another time"),
-    "leading data": (lambda e: build(e, before=b"#!/bin/sh\n"), "bytes between them at 'manifest.json'"),
-    "trailing data": (lambda e: build(e, after=b"x"), "truncated, or data follows its end"),
-    "comment": (lambda e: build(e, comment=b"hello"), "truncated, or data follows its end"),
-    "bytes between entries": (change("items.json", gap=b"hidden"), "bytes between them at 'items.json'"),
-    "bytes before the directory": (lambda e: build(e, between=b"hidden"), "bytes between the last entry and the directory"),
-    "zip behind a zip": (lambda e: build(e) + build(e), "does not fit the file"),
-    "truncated": (lambda e: build(e)[:-30], "truncated, or data follows its end"),
-    "end record only": (lambda e: build([])[:21], "directory is damaged"),
-    "more entries than rows": (lambda e: build(e, count=len(e) + 1), "directory is damaged"),
-    "fewer entries than rows": (lambda e: build(e, count=len(e) - 1), "longer than its entries"),
-    "endless entries": (lambda e: build(e, count=65_535), "65535 entries, expected at most 4098"),
-    "several disks": (tail_edited(lambda f: f.__setitem__(1, 1)), "does not fit the file"),
-    "zip64": (tail_edited(lambda f: f.__setitem__(6, 0xFFFFFFFF)), "does not fit the file"),
-    "overlap": (overlapping, "entries overlap"),
-    "nested": (nested, "entries overlap"),
+    "stored with two sizes": (change(RANKER, size=7), "ZIP_INVALID", "zip"),
+    "model deflated": (change(RANKER, method=8), "ZIP_INVALID", RANKER),
+    "model not aligned": (change(RANKER, extra=b""), "ZIP_INVALID", RANKER),
+    "extra field": (change("items.json", extra=struct.pack("<HHL", 0x7075, 4, 0)), "ZIP_INVALID", "zip"),
+    "padding not of zeros": (change("items.json", extra=padding_field(8)[:-1] + b"x"), "ZIP_INVALID", "zip"),
+    "local name differs": (local("items.json", name=b"ITEMS.json"), "ZIP_INVALID", "items.json"),
+    "local size differs": (local("items.json", size=5), "ZIP_INVALID", "items.json"),
+    "local packed size differs": (local("items.json", packed=5), "ZIP_INVALID", "items.json"),
+    "local method differs": (local("items.json", method=0), "ZIP_INVALID", "items.json"),
+    "local CRC differs": (local("items.json", crc=0), "ZIP_INVALID", "items.json"),
+    "local flags differ": (local("items.json", flags=8), "ZIP_INVALID", "items.json"),
+    "local extra differs": (local("items.json", extra=padding_field(4)), "ZIP_INVALID", "items.json"),
+    "another time": (other_time, "ZIP_INVALID", "items.json"),
+    "leading data": (lambda e: build(e, before=b"#!/bin/sh\n"), "ZIP_INVALID", "manifest.json"),
+    "trailing data": (lambda e: build(e, after=b"x"), "ZIP_INVALID", "zip"),
+    "comment": (lambda e: build(e, comment=b"hello"), "ZIP_INVALID", "zip"),
+    "bytes between entries": (change("items.json", gap=b"hidden"), "ZIP_INVALID", "items.json"),
+    "bytes before the directory": (lambda e: build(e, between=b"hidden"), "ZIP_INVALID", "zip"),
+    "zip behind a zip": (lambda e: build(e) + build(e), "ZIP_INVALID", "zip"),
+    "truncated": (lambda e: build(e)[:-30], "ZIP_INVALID", "zip"),
+    "end record only": (lambda e: build([])[:21], "ZIP_INVALID", "zip"),
+    "more entries than rows": (lambda e: build(e, count=len(e) + 1), "ZIP_INVALID", "zip"),
+    "fewer entries than rows": (lambda e: build(e, count=len(e) - 1), "ZIP_INVALID", "zip"),
+    "endless entries": (lambda e: build(e, count=65_535), "ZIP_INVALID", "zip"),
+    "several disks": (tail_edited(lambda f: f.__setitem__(1, 1)), "ZIP_INVALID", "zip"),
+    "zip64": (tail_edited(lambda f: f.__setitem__(6, 0xFFFFFFFF)), "ZIP_INVALID", "zip"),
+    "overlap": (overlapping, "ZIP_INVALID", "zip"),
+    "nested": (nested, "ZIP_INVALID", "zip"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_zip_is_refused_with_its_reason(signed, tmp_path, scratch, name):
-    damage, reason = BROKEN[name]
+def test_a_broken_zip_is_refused(signed, tmp_path, scratch, name):
+    damage, code, word = BROKEN[name]
     (tmp_path / "b.zip").write_bytes(damage(entries_of(signed.folder / "pair.zip")))
-    with pytest.raises(CheckFailed) as error:
-        verify_bundle(tmp_path / "b.zip")
-    assert reason in str(error.value) and "\n" not in str(error.value)
+    assert word in refusal(tmp_path / "b.zip", code)
 
 
 def test_zips_of_other_tools_are_refused_with_what_to_do(signed, tmp_path, scratch):
@@ -203,8 +200,7 @@ def test_zips_of_other_tools_are_refused_with_what_to_do(signed, tmp_path, scrat
         for path in sorted((signed.folder / "pair").rglob("*")):
             if path.is_file():
                 archive.write(path, path.relative_to(signed.folder / "pair"))
-    with pytest.raises(CheckFailed, match="pack the bundle with `pocketrec bundle --zip`"):
-        verify_bundle(tmp_path / "b.zip")
+    assert "`pocketrec bundle --zip`" in refusal(tmp_path / "b.zip", "ZIP_INVALID")
 
 
 def test_no_more_is_unpacked_than_was_declared(signed, tmp_path, scratch):
@@ -215,8 +211,7 @@ def test_no_more_is_unpacked_than_was_declared(signed, tmp_path, scratch):
     (tmp_path / "b.zip").write_bytes(build(with_entry(entries, "items.json", packed=packed)))
     tracemalloc.start()
     try:
-        with pytest.raises(CheckFailed, match="unpacks to more than the 127602 bytes"):
-            verify_bundle(tmp_path / "b.zip")
+        refusal(tmp_path / "b.zip", "FILE_SIZE")
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
@@ -227,18 +222,19 @@ def test_a_signature_is_checked_before_anything_else_is_unpacked(signed, pair, t
     write_zip(pair, tmp_path / "b.zip")
     entries = entries_of(tmp_path / "b.zip")
     (tmp_path / "b.zip").write_bytes(build(with_entry(entries, "items.json", packed=b"\xff" * 99)))
-    with pytest.raises(CheckFailed, match="not signed"):
-        verify_bundle(tmp_path / "b.zip", keys=[signed.key])
-    with pytest.raises(CheckFailed, match=r"items\.json: damaged"):
-        verify_bundle(tmp_path / "b.zip")
+    refusal(tmp_path / "b.zip", "SIGNATURE_MISSING", keys=[signed.key])
+    refusal(tmp_path / "b.zip", "IO")
 
 
 def test_what_was_unpacked_goes_when_the_block_ends_however_it_ends(signed, scratch):
-    with opened_bundle(signed.folder / "pair.zip") as loaded:
-        assert loaded.folder.is_relative_to(scratch) and len(loaded.items) == 1682
-    with pytest.raises(KeyError), opened_bundle(signed.folder / "pair.zip"):
+    with open_bundle(signed.folder / "pair.zip") as bundle:
+        assert bundle.folder.is_relative_to(scratch) and len(bundle.items) == bundle.manifest.sizes["items"]
+    with pytest.raises(KeyError), open_bundle(signed.folder / "pair.zip"):
         raise KeyError
     assert not list(scratch.iterdir())
+    bundle = open_bundle(signed.folder / "pair.zip")
+    assert list(scratch.iterdir())
+    bundle.close()
 
 
 def test_no_room_to_unpack_is_one_line(signed, monkeypatch, scratch):
@@ -246,11 +242,9 @@ def test_no_room_to_unpack_is_one_line(signed, monkeypatch, scratch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "mkdir", full)
-    with (
-        pytest.raises(InputError, match="expected room to unpack it, got No space left on device"),
-        unpacked(signed.folder / "pair.zip"),
-    ):
+    with raises("IO") as refused, unpacked(signed.folder / "pair.zip"):
         pass
+    assert "No space left on device" in str(refused.value)
 
 
 def test_a_folder_is_used_where_it_lies(signed):
@@ -262,17 +256,17 @@ def test_one_flipped_bit_of_a_zip_is_refused(signed, tmp_path, scratch):
     """Sampled; the property test does more. Only the bits that fill up a deflated entry's last byte mean nothing."""
     whole = (signed.folder / "pair.zip").read_bytes()
     path = tmp_path / "b.zip"
-    for position in range(0, len(whole), 997):
+    for position in range(0, len(whole), len(whole) // 60):
         path.write_bytes(whole)
         flip(path, position, position % 8)
         with pytest.raises((CheckFailed, InputError)):
-            verify_bundle(path, keys=[signed.key])
+            open_bundle(path, keys=[signed.key])
 
 
 def test_a_zip_is_refused_by_the_command_in_one_line(signed, tmp_path, pocketrec):
     (tmp_path / "b.zip").write_bytes((signed.folder / "pair.zip").read_bytes()[:-1])
     line = refused(pocketrec("verify", tmp_path / "b.zip", env={"TMPDIR": str(tmp_path)}), code=1)
-    assert "zip: truncated" in line and os.listdir(tmp_path) == ["b.zip"]  # noqa: PTH208
+    assert "[ZIP_INVALID]" in line and os.listdir(tmp_path) == ["b.zip"]  # noqa: PTH208
 
 
 def test_an_update_of_later_kits_may_say_more(pair, tmp_path):

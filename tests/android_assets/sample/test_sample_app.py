@@ -117,9 +117,8 @@ def test_bytes_at_the_stored_offset_are_the_model(run, apk):
 def test_every_hash_is_intact_and_the_assets_verify(apk, tmp_path):
     with zipfile.ZipFile(apk) as archive:
         archive.extractall(tmp_path, [name for name in archive.namelist() if name.startswith(ASSETS)])
-    manifest = verify_bundle(tmp_path / ASSETS)
-    for row in manifest["files"]:
-        assert sha256_file(tmp_path / ASSETS / row["path"]) == row["sha256"]
+    for row in verify_bundle(tmp_path / ASSETS).manifest.files:
+        assert sha256_file(tmp_path / ASSETS / row.path) == row.sha256
 
 
 def test_signature_is_valid_and_whole_file(apk):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from pocketrec.android_assets.reading.verify import verify_bundle
 from pocketrec.android_assets.writing import writer as bundle_module
-from pocketrec.android_assets.writing.update_writer import UpdateWish, write_update
-from pocketrec.android_assets.writing.writer import Wish, write_bundle
+from pocketrec.android_assets.writing.options import BundleOptions, UpdateOptions
+from pocketrec.android_assets.writing.update_writer import write_update
+from pocketrec.android_assets.writing.writer import write_bundle
 from pocketrec.core.errors import CheckFailed, InputError
 from pocketrec.core.hashing import sha256_file, sha256_tree
 from pocketrec.core.run_dir import Run
@@ -30,13 +31,13 @@ def size_of(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def write(run, out, base, text="", notes=None, **wish):
+def write(run, out, base, text="", **options):
     """An update with a file of items."""
     new = None
     if text:
         new = out.with_suffix(".csv")
         new.write_text(text)
-    return write_update(Run(run), out, UpdateWish(base, new, **wish), (notes if notes is not None else []).append)
+    return write_update(Run(run), out, UpdateOptions(base=base, new_items=new, **options))
 
 
 def test_an_update_ships_the_catalogue_and_no_model(chain):
@@ -259,7 +260,7 @@ def keys(tmp_path_factory):
 
 
 def test_updates_are_signed_and_so_must_bases_be(chain, run, keys, tmp_path, pocketrec):
-    write_bundle(Run(run), tmp_path / "base", Wish(layout="split", sign_key=keys / "ours.pem"))
+    write_bundle(Run(run), tmp_path / "base", BundleOptions(layout="split", sign_key=keys / "ours.pem"))
     (tmp_path / "new.csv").write_text(FIRST)
     made = ["bundle", run, "--catalogue-only", "--base", tmp_path / "base", "--new-items", tmp_path / "new.csv"]
     done = pocketrec(
@@ -274,7 +275,7 @@ def test_updates_are_signed_and_so_must_bases_be(chain, run, keys, tmp_path, poc
 
 
 def test_float32_rows_stay_float32(run, tmp_path):
-    write_bundle(Run(run), tmp_path / "base", Wish(layout="split", recipe="float32"))
+    write_bundle(Run(run), tmp_path / "base", BundleOptions(layout="split", recipe="float32"))
     manifest, _ = write(run, tmp_path / "u", tmp_path / "base", FIRST)
     assert manifest["candidates"] == {"file": "candidates.npy", "dtype": "float32", "shape": [1684, 64], "scale": None}
     assert np.array_equal(np.load(tmp_path / "u" / "candidates.npy")[:-2], np.load(run / "trained" / "candidates.npy"))
@@ -315,6 +316,6 @@ def test_both_make_the_bundle_that_the_manifest_names(chain, tmp_path):
     """By hand: the union of both folders."""
     shutil.copytree(chain.bundles[1], tmp_path / "whole")
     shutil.copytree(chain.updates[2], tmp_path / "whole", dirs_exist_ok=True)
-    assert verify_bundle(tmp_path / "whole")["version"] == 2
+    assert verify_bundle(tmp_path / "whole").manifest.version == 2
     assert sha256_tree(tmp_path / "whole") == sha256_tree(chain.bundles[2])
     assert sha256_file(tmp_path / "whole" / "manifest.json") == sha256_file(chain.updates[2] / "manifest.json")

@@ -13,15 +13,16 @@ from pocketrec.android_assets.format.golden import decode, difference, encode
 from pocketrec.android_assets.format.layouts import LAYOUTS
 from pocketrec.android_assets.format.signing import read_private_key
 from pocketrec.android_assets.reading.verify import verify_bundle
-from pocketrec.android_assets.recommend import recommend
 from pocketrec.android_assets.writing import writer as bundle_module
-from pocketrec.android_assets.writing.writer import Wish, write_bundle
+from pocketrec.android_assets.writing.options import BundleOptions
+from pocketrec.android_assets.writing.writer import write_bundle
 from pocketrec.android_assets.writing.zip_writer import write_zip
 from pocketrec.core.documents import PARITY_SCHEMA, read_json, write_json
 from pocketrec.core.errors import CheckFailed, InputError
 from pocketrec.core.hashing import sha256_file, sha256_tree
 from pocketrec.core.run_dir import Run
 
+from tests.android_assets.asking import recommend
 from tests.conftest import call, refused
 
 
@@ -63,7 +64,7 @@ def layouts(run, tmp_path_factory):
     """A bundle in each layout."""
     folder = tmp_path_factory.mktemp("layouts")
     for layout in LAYOUTS:
-        write_bundle(Run(run), folder / layout, Wish(layout=layout))
+        write_bundle(Run(run), folder / layout, BundleOptions(layout=layout))
     return folder
 
 
@@ -71,7 +72,7 @@ def test_layouts_hold_what_their_table_says_and_verify(layouts):
     for name, layout in LAYOUTS.items():
         manifest = verify_bundle(layouts / name)
         assert tuple(model["graph"] for model in manifest["models"]) == layout.graphs
-        assert (manifest["candidates"] is not None) == layout.has_candidates
+        assert (manifest["candidates"] is not None) == layout.stores_candidates
         golden = json.loads((layouts / name / "golden.json").read_text())
         assert len(golden["vectors"]) == 2 * len(layout.graphs) and len(golden["queries"]) == 3
         assert [len(row["items"]) for row in golden["queries"]] == [10, 10, 10]
@@ -92,8 +93,8 @@ def test_candidates_apart_find_what_the_retriever_finds(layouts, run):
     """By retrieval score alone, seen films and other genres left out by the client."""
     asked = {"history": ["Casablanca (1942)=5"], "top": 100}
     for genre in ((), ("Western", "Film-Noir")):
-        apart = recommend(layouts / "split", **asked, genre=genre).items
-        within = recommend(layouts / "pair", **asked, genre=genre).items
+        apart = recommend(layouts / "split", **asked, genres=genre).items
+        within = recommend(layouts / "pair", **asked, genres=genre).items
         assert len({item.id for item in apart} & {item.id for item in within}) >= 0.95 * len(within)
         assert len(apart) == len(within) and all(a.score >= b.score for a, b in pairwise(apart))
         assert "Casablanca (1942)" not in {item.title for item in apart}
@@ -101,7 +102,7 @@ def test_candidates_apart_find_what_the_retriever_finds(layouts, run):
 
 def test_candidates_are_exact_in_float32_and_a_quarter_of_it_in_int8(run, layouts, tmp_path):
     exact = np.load(run / "trained" / "candidates.npy")
-    write_bundle(Run(run), tmp_path / "b", Wish(layout="split", recipe="float32"))
+    write_bundle(Run(run), tmp_path / "b", BundleOptions(layout="split", recipe="float32"))
     assert np.array_equal(np.load(tmp_path / "b" / "candidates.npy"), exact)
     declared = manifest_of(layouts / "split")["candidates"]
     rows = np.load(layouts / "split" / "candidates.npy")
@@ -114,13 +115,13 @@ def test_candidates_are_exact_in_float32_and_a_quarter_of_it_in_int8(run, layout
 def test_candidates_that_miss_a_retrievers_gate_are_not_bundled(run, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle_module, "stored_rows", lambda vectors, recipe: (np.rint(vectors).astype(np.int8), 1.0))
     with pytest.raises(CheckFailed, match=r"split layout may not be bundled: .*top_k_overlap"):
-        write_bundle(Run(run), tmp_path / "b", Wish(layout="split"))
+        write_bundle(Run(run), tmp_path / "b", BundleOptions(layout="split"))
     assert not (tmp_path / "b").exists()
 
 
 def test_made_twice_it_has_the_same_bytes(run, tmp_path, pocketrec):
     key = run / "demo-key.pem"
-    write_bundle(Run(run), tmp_path / "a", Wish(sign_key=key))
+    write_bundle(Run(run), tmp_path / "a", BundleOptions(sign_key=key))
     write_zip(tmp_path / "a", tmp_path / "a.zip")
     shutil.copytree(
         run, tmp_path / "elsewhere" / "run", copy_function=shutil.copyfile
@@ -167,7 +168,7 @@ def test_models_in_a_zip_can_be_mapped_where_they_lie(layouts, tmp_path):
         with zipfile.ZipFile(tmp_path / f"{layout}.zip") as archive, (tmp_path / f"{layout}.zip").open("rb") as stream:
             assert archive.testzip() is None and archive.namelist()[0] == "manifest.json"
             mapped = [info for info in archive.infolist() if info.filename.endswith((".tflite", ".npy"))]
-            assert len(mapped) == len(LAYOUTS[layout].graphs) + LAYOUTS[layout].has_candidates
+            assert len(mapped) == len(LAYOUTS[layout].graphs) + LAYOUTS[layout].stores_candidates
             for info in mapped:
                 start = data_offset(stream, info)
                 assert info.compress_type == zipfile.ZIP_STORED and start % 16_384 == 0
@@ -320,15 +321,15 @@ def test_signed_bundle_verifies_with_its_key_only(run, pocketrec, tmp_path, keys
 def test_keys_are_rotated_by_trusting_both_for_a_while(run, tmp_path, keys):
     both = [keys / "ours.pub.pem", keys / "theirs.pub.pem"]
     for version, name in enumerate(("ours", "theirs"), start=1):
-        wish = Wish(sign_key=keys / f"{name}.pem", version=version)
+        wish = BundleOptions(sign_key=keys / f"{name}.pem", version=version)
         write_bundle(Run(run), tmp_path / name, wish)
-        assert verify_bundle(tmp_path / name, keys=both)["version"] == version
+        assert verify_bundle(tmp_path / name, keys=both).manifest.version == version
     with pytest.raises(CheckFailed, match="signed by key"):
         verify_bundle(tmp_path / "ours", keys=both[1:])
 
 
 def test_another_keys_signature_under_our_id_is_refused(run, tmp_path, keys):
-    write_bundle(Run(run), tmp_path / "b", Wish(sign_key=keys / "ours.pem"))
+    write_bundle(Run(run), tmp_path / "b", BundleOptions(sign_key=keys / "ours.pem"))
     forged = read_private_key(keys / "theirs.pem").sign((tmp_path / "b" / "manifest.json").read_bytes())
     (tmp_path / "b" / "manifest.sig").write_bytes(forged)
     with pytest.raises(CheckFailed, match=r"was not signed by ours\.pub\.pem"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import pytest
-from pocketrec.android_assets.writing.writer import _kept
+from pocketrec.android_assets.writing.manifest_parts import parity_summary
 from pocketrec.benchmarks.parity.gates import DEFAULT_GATES
 from pocketrec.benchmarks.parity.graph_comparisons import COMPARISONS
 from pocketrec.benchmarks.parity.rejudge import rejudge
@@ -13,7 +13,7 @@ from pocketrec.benchmarks.report.heat_map import cell_detail
 from pocketrec.benchmarks.report.stage import write_report
 from pocketrec.cli.render.parity import parity_reasons, parity_table
 from pocketrec.core.records.agreement import METRICS, Agreement, Metric, metrics_of
-from pocketrec.core.records.parity import ParityReport
+from pocketrec.core.records.parity import ParityReport, ParityRow
 from pocketrec.core.records.record import describe
 
 
@@ -62,5 +62,6 @@ def test_a_metric_is_one_field(stored, tmp_path, toy_metric):
     assert row["metrics"]["toy"] == 3.0 and row["reason"] == "toy 3 is above 2"
     assert "toy\ncolumn" in [column.heading for column in parity_table(ParityReport.read(run)).content.columns]
     assert ["toy", "3.000", "≤ 2", "150%"] in cell_detail(row)["measures"]
-    assert _kept(row)["toy"] == 3.0
+    judged_row = replace(ParityRow.from_json(row), metrics=ToyAgreement.from_json(row["metrics"]))
+    assert parity_summary(judged_row)["toy"] == 3.0
     assert "a toy" in [spec.meaning for spec in describe(ToyAgreement)]

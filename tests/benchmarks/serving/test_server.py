@@ -18,11 +18,10 @@ from pocketrec.benchmarks.latency.latency_queries import latency_queries
 from pocketrec.benchmarks.latency.load_test import HTTP_LOAD_WORKER, body_of
 from pocketrec.benchmarks.latency.server_process import serving_process
 from pocketrec.benchmarks.serving.http_app import MAX_BODY_BYTES, make_app
-from pocketrec.benchmarks.serving.requests import Entry, Questions
-from pocketrec.core.errors import CheckFailed, InputError
+from pocketrec.benchmarks.serving.requests import RequestParser
+from pocketrec.core.errors import CheckFailed
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.query import Catalogue
-from pocketrec.core.queries.query_parsing import ask_history
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.launch import run_worker
 
@@ -277,7 +276,7 @@ class Blocked:
     """Stands for a retriever: its answer waits until the test lets go."""
 
     def __init__(self):
-        self.questions, self.by_history, self.most = Questions(NAMES, TITLES, [1, 5]), True, 5
+        self.requests, self.by_history, self.most = RequestParser(NAMES, TITLES, [1, 5]), True, 5
         self.preset, self.index = "pocket", "scann"
         self.started, self.go = threading.Event(), threading.Event()
 
@@ -319,39 +318,3 @@ def test_health_is_answered_while_tensorflow_works():
         return await slow
 
     assert asyncio.run(both()) == 200
-
-
-@pytest.mark.parametrize(
-    ("history", "prefer", "skip_unknown"),
-    [
-        ([("A", 5.0), ("B", None)], [], False),
-        ([("A", 5.0), ("B", 1.0), ("A", 2.0)], [], False),
-        ([("A", None), ("B", None), ("E=mc2", 3.0), ("Speed (1994)", 4.0)], ["SCI-fi", "18"], False),
-        ([("nothing", None), ("B", 2.0)], [], True),
-        ([("nothing", None)], [], True),
-        ([("nothing", None)], [], False),
-        ([("A", 0.5)], [], False),
-        ([], ["age:18"], False),
-        ([], ["western"], False),
-        ([], [], False),
-    ],
-)
-def test_questions_are_understood_as_the_recommend_command_understands_them(history, prefer, skip_unknown):
-    def commands():
-        entries = [title if stars is None else f"{title}={stars:g}" for title, stars in history]
-        asked = ask_history(entries, prefer, NAMES, TITLES, [1, 5], skip_unknown=skip_unknown)
-        seen = [NAMES.items[item].encode() for item in asked.query.seen[-NAMES.window :]]
-        return seen or [b""], [token.encode() for token in asked.query.preferences] or [b""], asked.notes
-
-    def servers():
-        entries = [Entry(None, title, stars) for title, stars in history]
-        inputs, notes = Questions(NAMES, TITLES, [1, 5]).of_history(entries, prefer, skip_unknown=skip_unknown)
-        return inputs["watched"][0], inputs["declared"][0], notes
-
-    def outcome(of):
-        try:
-            return of()
-        except InputError:
-            return "refused"
-
-    assert outcome(servers) == outcome(commands)
