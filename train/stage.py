@@ -3,33 +3,26 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.atomic import atomic_dir, require_empty, write_npz
-from ..core.documents import RUN_SCHEMA, kit_version, write_json
+from ..core.atomic import atomic_dir, require_empty
+from ..core.documents import write_json
 from ..core.errors import InputError, pick
-from ..core.hashing import sha256_file, sha256_tree
-from ..core.host import describe_host
-from ..core.records.run import DataRecord, RowReport, RunRecord
+from ..core.records.run import RowReport
 from ..core.run_dir import Run
-from ..core.vocabulary_files import write_lines, write_vocabulary
-from ..runtimes.runtimes import runtime_packages
-from .data.columns import is_table, parse_columns
 from .data.datasets import DATASETS, DEFAULT_DATASET
-from .data.item_content import declared_preferences, filter_genres
+from .data.files.columns import is_table, parse_columns
 from .data.items_by import ItemsBy
 from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
 from .presets import DEFAULT_PRESET, PRESETS, Preset
+from .run_files import Parts, run_record, write_models
+from .tensorflow_setup import require_keras_2
 from .trained_models import TrainedModels, TrainingOptions
-
-if TYPE_CHECKING:
-    from .export.savedmodels import Export
 
 log = logging.getLogger(__name__)
 
@@ -81,28 +74,22 @@ def train(
     run, chosen = Run(Path(out)), PRESETS[pick("--preset", preset, PRESETS)]
     load = _loader(data, data_dir, columns, item_features, user_features)
     _check_options(chosen, preset, split, seed, train_metrics)
+    require_keras_2()
     require_empty(run.root)
     with atomic_dir(run.trained) as folder:
         ratings, report = load(chosen.items_by)
         parts = _split(chosen, ratings, split, seed)
         log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
-        models, seconds = _fitted(chosen, parts, TrainingOptions(seed, split, train_metrics))
+        options = TrainingOptions(seed, split, train_metrics)
+        models, seconds = _fitted(chosen, parts, options)
         log.info("saving SavedModels, loading each again and comparing")
-        _write(folder, models, parts)
-        record = _record(folder, models, ratings, preset, split, seed, seconds)
+        write_models(folder, models, parts)
+        record = run_record(folder, models, ratings, preset, options, seconds)
         record = replace(record, rows=report, warnings=_warnings(parts))
         write_json(folder / "run.json", record.to_json())
     if evaluate_baselines:
         _add_baselines(run, parts)
     return run
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """Ratings to train on and ratings held out, over the same vocabularies."""
-
-    train: Ratings
-    test: Ratings
 
 
 def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_metrics: bool) -> None:
@@ -118,14 +105,14 @@ def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_met
         )
 
 
-def _split(chosen: Preset, ratings: Ratings, split: str, seed: int) -> _Parts:
+def _split(chosen: Preset, ratings: Ratings, split: str, seed: int) -> Parts:
     train_part, test_part = split_ratings(ratings, split, seed)
     if chosen.by_popularity:
         train_part, test_part = by_popularity(train_part, test_part)
-    return _Parts(train_part, test_part)
+    return Parts(train_part, test_part)
 
 
-def _fitted(chosen: Preset, parts: _Parts, options: TrainingOptions) -> tuple[TrainedModels, float]:
+def _fitted(chosen: Preset, parts: Parts, options: TrainingOptions) -> tuple[TrainedModels, float]:
     """Trained models, and the seconds that took."""
     from .tf import make_deterministic
 
@@ -135,7 +122,7 @@ def _fitted(chosen: Preset, parts: _Parts, options: TrainingOptions) -> tuple[Tr
     return models, time.monotonic() - started
 
 
-def _add_baselines(run: Run, parts: _Parts) -> None:
+def _add_baselines(run: Run, parts: Parts) -> None:
     """Fit the baselines and write run.json anew with their rows."""
     from .baselines import evaluation
 
@@ -149,13 +136,11 @@ def _loader(
     """Check where the ratings come from, and return what loads them."""
     name = os.fspath(data)
     if is_table(name):
+        _refuse_given("a dataset by name as --data", {"--data-dir": data_dir})
         return _file_loader(Path(name), columns, items, users)
     pick("--data", name, DATASETS)
-    for option, value in (("--columns", columns), ("--item-features", items), ("--user-features", users)):
-        if value:
-            raise InputError(
-                option, expected="a file of ratings as --data", given=value, do="leave it out", code="OPTION_CONFLICT"
-            )
+    given = {"--columns": columns, "--item-features": items, "--user-features": users}
+    _refuse_given("a file of ratings as --data", given)
 
     def load(items_by: ItemsBy) -> tuple[Ratings, None]:
         ratings = DATASETS[name].load(items_by=items_by, data_dir=_path(data_dir))
@@ -164,11 +149,17 @@ def _loader(
     return load
 
 
+def _refuse_given(needed: str, options: Mapping[str, PathLike | None]) -> None:
+    for option, value in options.items():
+        if value:
+            raise InputError(option, expected=needed, given=value, do="leave it out", code="OPTION_CONFLICT")
+
+
 def _file_loader(path: Path, columns: str, items: PathLike | None, users: PathLike | None) -> Loader:
     mapping = parse_columns(columns) if columns else {}
 
     def load(_: ItemsBy) -> tuple[Ratings, RowReport]:
-        from .data.ratings_file import read_ratings
+        from .data.files.ratings_file import read_ratings
 
         ratings, report = read_ratings(path, columns=mapping, item_features=_path(items), user_features=_path(users))
         for line in report.lines():
@@ -182,7 +173,7 @@ def _path(given: PathLike | None) -> Path | None:
     return None if given is None else Path(given)
 
 
-def _warnings(parts: _Parts) -> list[str]:
+def _warnings(parts: Parts) -> list[str]:
     """What makes the metrics doubtful; also logged."""
     users = len(np.unique(parts.test.user))
     if users >= FEW_USERS:
@@ -190,77 +181,3 @@ def _warnings(parts: _Parts) -> list[str]:
     warning = f"ratings of only {users} users are held out: metrics over fewer than {FEW_USERS} are too noisy to compare models"
     log.warning(warning)
     return [warning]
-
-
-def _write(folder: Path, models: TrainedModels, parts: _Parts) -> None:
-    from .export.savedmodels import write_saved_model
-
-    for name, export in models.exports.items():
-        write_saved_model(export, folder / name)
-    np.save(folder / "candidates.npy", np.ascontiguousarray(models.candidates, np.float32))
-    _write_vocabularies(folder, models, parts.train)
-    for name, write in models.files.items():
-        write(folder / name)
-    for name, part in (("history", parts.train), ("heldout", parts.test)):
-        write_npz(folder / f"{name}.npz", user=part.user, item=part.item, rating=part.rating, timestamp=part.timestamp)
-
-
-def _write_vocabularies(folder: Path, models: TrainedModels, known: Ratings) -> None:
-    vocabularies = {"items": known.items, "users": known.users, "genres": filter_genres(known) or None}
-    for name, tokens in (vocabularies | {"preferences": models.preferences}).items():
-        if tokens is not None:
-            write_vocabulary(folder / "vocabularies" / f"{name}.txt", tokens)
-    write_vocabulary(folder / "candidate_ids.txt", known.items)
-    described = zip(known.items, known.titles, known.genres, strict=True)
-    write_lines(folder / "items.json", [{"id": i, "title": t, "genres": g} for i, t, g in described])
-    declared = zip(known.users, declared_preferences(known), strict=True)
-    write_lines(folder / "users.json", [{"id": u, "preferences": p} for u, p in declared])
-
-
-def _graphs(exports: Iterable["Export"], is_implicit: bool) -> list[str]:
-    """Graphs that these SavedModels can be converted to.
-
-    A retriever is a query encoder over the candidates. A recommender is both, where predicted ratings differ between items.
-    """
-    named = {name for export in exports for name in export.signatures} - {"serving_default"}
-    if "query_encoder" in named:
-        named.add("retriever")
-    if {"retriever", "ranker"} <= named and not is_implicit:
-        named.add("recommender")
-    return sorted(named)
-
-
-def _record(
-    folder: Path, models: TrainedModels, ratings: Ratings, preset: str, split: str, seed: int, seconds: float
-) -> RunRecord:
-    files = sorted(p for p in folder.iterdir() if p.is_file())
-    return RunRecord(
-        schema=RUN_SCHEMA,
-        kit_version=kit_version(),
-        preset=preset,
-        split=split,
-        seed=seed,
-        data=_data_record(ratings),
-        metrics=models.metrics,
-        window=models.window,
-        settings=models.settings,
-        graphs=_graphs(models.exports.values(), ratings.is_implicit),
-        scann=models.scann,
-        saved_models={name: sha256_tree(folder / name) for name in models.exports},
-        files={path.name: sha256_file(path) for path in files},
-        train_s=round(seconds, 3),
-        stage_s={name: round(value, 3) for name, value in models.seconds.items()},
-        host=describe_host(runtime_packages()),
-    )
-
-
-def _data_record(ratings: Ratings) -> DataRecord:
-    return DataRecord(
-        name=ratings.name,
-        n_ratings=len(ratings),
-        n_users=len(ratings.users),
-        n_items=len(ratings.items),
-        is_implicit=ratings.is_implicit,
-        rating_range=(float(ratings.rating.min()), float(ratings.rating.max())),
-        sha256=ratings.sha256(),
-    )

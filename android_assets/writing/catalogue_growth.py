@@ -16,12 +16,12 @@ from ...core.queries.held_out import HeldOut
 from ...core.queries.query import Catalogue
 from ...core.records.item import Item
 from ...core.run_dir import Run
-from ...train.data.columns import is_known_as
+from ...train.data.files.columns import is_known_as
 from ...train.pocket.content_vectors import ContentTable, read_content
 from ..answering.bundle import Bundle
 
 if TYPE_CHECKING:
-    from ...train.data.feature_file import Features
+    from ...train.data.files.feature_file import Features
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def read_new_items(
         InputError: it cannot be read, has no usable row, an id that is taken, or a genre that the models do not know: lists could
             not be narrowed to it, and it would not describe the item.
     """
-    from ...train.data.feature_file import item_features_of, read_features
+    from ...train.data.files.feature_file import item_features_of, read_features
 
     notes: list[str] = []
     table = _learnt(read_features(path, "item", "item", None, notes), content, notes)

@@ -17,7 +17,7 @@ from pocketrec.train.presets import PRESETS
 from pocketrec.train.stage import train
 
 from tests.conftest import raises
-from tests.train.data.tables import csv_of
+from tests.train.data.files.tables import csv_of
 from tests.train.toys import EACH, ITEMS, LOADED, TOY_DATASET, TOY_PRESET, TRAINED, USERS
 
 
@@ -129,6 +129,7 @@ def toy_rows(n=6):
         ({"item_features": "items.csv"}, "OPTION_CONFLICT", "--item-features"),
         ({"user_features": Path("users.csv")}, "OPTION_CONFLICT", "--user-features"),
         ({"data": "none.csv"}, "INPUT_MISSING", "none.csv"),
+        ({"data": "none.csv", "data_dir": "ml-100k"}, "OPTION_CONFLICT", "--data-dir"),
         ({"data": "none.csv", "columns": "usr=u"}, "NAME_UNKNOWN", "did you mean user"),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_table_that_help_reads_imports_neither_numpy_nor_tensorflow():
     python(
         "import sys\n"
         "import pocketrec.train.presets, pocketrec.train.data.datasets, pocketrec.train.data.splits\n"
-        "import pocketrec.train.data.columns\n"
+        "import pocketrec.train.data.files.columns\n"
         "assert 'numpy' not in sys.modules and 'tensorflow' not in sys.modules"
     )
 
@@ -76,7 +76,7 @@ def test_a_table_that_help_reads_imports_neither_numpy_nor_tensorflow():
 KERAS_OF = """
 from pocketrec.train.tf import tf
 from pocketrec.train.tfrs import tfrs
-assert "keras" not in sys.modules and tf.keras.layers.Dense.__module__.startswith("tf_keras")
+assert tf.keras.layers.Dense.__module__.startswith("tf_keras")
 """
 
 
@@ -84,11 +84,12 @@ assert "keras" not in sys.modules and tf.keras.layers.Dense.__module__.startswit
 def test_keras_2_is_selected_and_the_environment_left_as_it_was(before):
     python(
         "import os, sys\n"
+        "os.environ.pop('CUDA_VISIBLE_DEVICES', None)\n"
         "os.environ.pop('TF_USE_LEGACY_KERAS', None) if before is None else "
         "os.environ.__setitem__('TF_USE_LEGACY_KERAS', before)\n"
-        + KERAS_OF.replace('"keras" not in sys.modules and ', "")
+        + KERAS_OF
         + "assert os.environ.get('TF_USE_LEGACY_KERAS') == before\n"
-        "assert 'CUDA_VISIBLE_DEVICES' not in os.environ or os.environ['CUDA_VISIBLE_DEVICES'] != '-1'",
+        "assert 'CUDA_VISIBLE_DEVICES' not in os.environ",
         before=before,
     )
 

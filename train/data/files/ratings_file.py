@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.errors import InputError
-from ...core.records.run import RowReport
+from ....core.errors import InputError
+from ....core.records.run import RowReport
+from ..ratings import Ratings
 from .columns import shown
 from .feature_file import item_features_of, preferences_of, read_features, split_genres
 from .rating_rows import RatingRows, read_rows
-from .ratings import Ratings
 from .tally import Tally
 
 
@@ -38,14 +38,7 @@ def read_ratings(
     Raises:
         InputError: a file cannot be read as what it should be, or too little in it can be used.
     """
-    if rating_range and not rating_range[0] < rating_range[1]:
-        raise InputError(
-            "rating range",
-            expected="LOW below HIGH",
-            given=rating_range,
-            do="swap or widen them",
-            code="VALUE_OUT_OF_RANGE",
-        )
+    _check_range(rating_range)
     rows = read_rows(path, columns or {}, rating_range)
     notes = rows.notes()
     user, item, rating, timestamp = rows.joined()
@@ -57,8 +50,7 @@ def read_ratings(
     items, to_item = rows.items.vocabulary(item, for_items.row_of if for_items else ())
     user, item = to_user[user], to_item[item]
     kept = _latest(user, item, timestamp, len(items))
-    titles, genres = item_features_of(for_items, items, notes)
-    titles, genres = _described(rows, to_item, items, titles, genres)
+    titles, genres = _described(rows, to_item, items, item_features_of(for_items, items, notes))
     ratings = Ratings(
         name=path.name,
         user=user[kept],
@@ -78,15 +70,27 @@ def read_ratings(
     return ratings, _report(rows, ratings, len(kept) - len(ratings), late, notes)
 
 
+def _check_range(rating_range: tuple[float, float] | None) -> None:
+    if rating_range and not rating_range[0] < rating_range[1]:
+        raise InputError(
+            "rating range",
+            expected="LOW below HIGH",
+            given=rating_range,
+            do="swap or widen them",
+            code="VALUE_OUT_OF_RANGE",
+        )
+
+
 def _described(
-    rows: RatingRows, to_item: np.ndarray, items: list[str], titles: list[str], genres: list[list[str]]
+    rows: RatingRows, to_item: np.ndarray, items: list[str], known: tuple[list[str], list[list[str]]]
 ) -> tuple[list[str], list[list[str]]]:
     """Titles and genres of the item file, completed by those of the ratings; the id is the title of last resort."""
     rated_titles = {int(to_item[code]): title for code, title in rows.titles.items()}
     rated_genres = {int(to_item[code]): split_genres(text) for code, text in rows.genres.items()}
+    titles, genres = known
     return (
         [title or rated_titles.get(i) or items[i] for i, title in enumerate(titles)],
-        [list(dict.fromkeys([*known, *rated_genres.get(i, [])])) for i, known in enumerate(genres)],
+        [list(dict.fromkeys([*listed, *rated_genres.get(i, [])])) for i, listed in enumerate(genres)],
     )
 
 

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 import pytest
-from pocketrec.train.data import csv_parquet
-from pocketrec.train.data.ratings_file import read_ratings
+from pocketrec.train.data.files import csv_parquet
+from pocketrec.train.data.files.ratings_file import read_ratings
 
-from tests.train.data.tables import ROWS, csv_of
+from tests.train.data.files.tables import ROWS, csv_of
 
 
 @pytest.mark.parametrize(

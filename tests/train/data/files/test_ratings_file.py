@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from pocketrec.train.data.columns import parse_columns
-from pocketrec.train.data.ratings_file import read_ratings
+from pocketrec.train.data.files.columns import parse_columns
+from pocketrec.train.data.files.ratings_file import read_ratings
 
-from tests.train.data.tables import ROWS, csv_of, refused, rows_of
+from tests.train.data.files.tables import ROWS, csv_of, refused, rows_of
 
 
 def test_csv_becomes_ratings_in_the_order_of_the_file(written):

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from pocketrec.train.data.files.ratings_file import read_ratings
 from pocketrec.train.data.ratings import vocabulary_of
-from pocketrec.train.data.ratings_file import read_ratings
 
 
 def test_ids_are_any_text_stripped_and_otherwise_exact(written):

@@ -1,8 +1,8 @@
 """What files about items and users add."""
 
-from pocketrec.train.data.ratings_file import read_ratings
+from pocketrec.train.data.files.ratings_file import read_ratings
 
-from tests.train.data.tables import ROWS, csv_of, refused, rows_of
+from tests.train.data.files.tables import ROWS, csv_of, refused, rows_of
 
 
 def test_item_file_gives_titles_years_and_genres(written):

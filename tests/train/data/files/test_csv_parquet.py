@@ -6,10 +6,10 @@ import sys
 
 import pyarrow as pa
 import pytest
-from pocketrec.train.data import csv_parquet
-from pocketrec.train.data.ratings_file import read_ratings
+from pocketrec.train.data.files import csv_parquet
+from pocketrec.train.data.files.ratings_file import read_ratings
 
-from tests.train.data.tables import ROWS, csv_of, refused
+from tests.train.data.files.tables import ROWS, csv_of, refused
 
 
 def test_parquet_reads_as_the_same_csv_does(written):
@@ -101,10 +101,10 @@ def test_missing_pyarrow_is_one_line_and_only_where_a_table_is_read():
     program = """
 import sys
 sys.modules["pyarrow"] = None
-import pocketrec.train.data.columns, pocketrec.train.stage
+import pocketrec.train.data.files.columns, pocketrec.train.stage
 from pocketrec.core.errors import InputError
 try:
-    import pocketrec.train.data.ratings_file
+    import pocketrec.train.data.files.ratings_file
 except InputError as error:
     assert error.code == "NOT_INSTALLED" and "pip install" in str(error), error
 else:

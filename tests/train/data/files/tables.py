@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pocketrec.train.data.files.ratings_file import read_ratings
 from pocketrec.train.data.ratings import Ratings
-from pocketrec.train.data.ratings_file import read_ratings
 
 from tests.conftest import raises
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import InputError
+from ....core.errors import InputError
 from .arrow import pa, pa_csv, pa_parquet
 from .columns import SUFFIXES, is_table
 from .tally import Tally

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...core.errors import InputError, nearest, pick
+from ....core.errors import InputError, nearest, pick
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".parquet")
 ROLES = ("user", "item", "rating", "timestamp", "title", "genres")

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any, TypeAlias
 
-from ...core.errors import InputError
+from ....core.errors import InputError
 
 try:
     import pyarrow as pa

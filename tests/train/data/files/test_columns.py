@@ -1,11 +1,11 @@
 """Which column is what."""
 
 import pytest
-from pocketrec.train.data.columns import is_table, parse_columns
-from pocketrec.train.data.ratings_file import read_ratings
+from pocketrec.train.data.files.columns import is_table, parse_columns
+from pocketrec.train.data.files.ratings_file import read_ratings
 
 from tests.conftest import raises
-from tests.train.data.tables import ROWS, csv_of, refused, rows_of
+from tests.train.data.files.tables import ROWS, csv_of, refused, rows_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import InputError
+from ....core.errors import InputError
 from .column_values import as_text, flaw, whole_numbers
 from .columns import is_known_as, shown
 from .csv_parquet import open_table, readable
