@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...train.data.files.columns import ROLES
 from ...train.data.datasets import DEFAULT_DATASET, licence_notice_once
+from ...train.data.files.columns import ROLES
 from ...train.data.splits import DEFAULT_SPLIT
 from ...train.presets import DEFAULT_PRESET
 from ..console import show, working
