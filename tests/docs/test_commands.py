@@ -98,6 +98,8 @@ def test_the_commands_of_the_readme_print_what_it_shows(demo, own_run, pocketrec
 
 # What the fixtures `demo` and `tutorial_run` have run, or the test of the README.
 DONE_BEFORE = {"train", "convert"}
+# Options that make a command of the pages quick.
+QUICKER = {"latency": ["--threads", "1", "--runtime", "litert-2.3.0", "--samples", "100", "--processes", "1"]}
 
 
 @pytest.mark.full
@@ -108,7 +110,7 @@ def test_the_commands_of_the_pages_run(own_run, tutorial_run, pocketrec):
     assert len(commands) >= 12
     for page, arguments in commands:
         if arguments[0] not in DONE_BEFORE and not (arguments[0] == "parity" and len(arguments) == 2):
-            done = pocketrec(*arguments, cwd=folder, timeout=600)
+            done = pocketrec(*arguments, *QUICKER.get(arguments[0], []), cwd=folder, timeout=600)
             assert done.code == 0, (page, arguments, done.err)
 
 
