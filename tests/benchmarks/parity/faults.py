@@ -15,6 +15,8 @@ from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES
 
 OLDEST_RUNTIME = next(iter(RUNTIMES))
+# Items that a retriever returns here.
+K = 10
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class Planted:
     @property
     def file(self) -> Path:
         return self.run.converted / self.variant["file"]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of a table of items: the vocabulary, and one for unknown items."""
+        return len((self.run.trained / "vocabularies" / "items.txt").read_text().splitlines()) + 1
 
     def rewrite(self, data: bytes) -> None:
         """Another file in the variant's place, recorded as if it had been converted."""
@@ -108,24 +115,28 @@ def ignore_the_mask(planted: Planted) -> None:
 
 
 def corrupt_one_scale(planted: Planted) -> None:
-    editor = GraphEditor(planted.file.read_bytes())
-    scales = next(i for i, t in enumerate(editor.graph.tensors) if t.name and t.name.endswith(b"/scales"))
+    """The scale of one row of the items' table becomes the largest there is."""
+    editor, n_rows = GraphEditor(planted.file.read_bytes()), planted.n_rows
+    scales = next(
+        index
+        for index in range(len(editor.graph.tensors))
+        if (found := editor.constant(index)) is not None and found.shape == (n_rows, 1) and found.dtype == np.int8
+    )
     buffer = editor.model.buffers[editor.tensor(scales).buffer]
     buffer.data = np.array(buffer.data)
-    buffer.data[len(buffer.data) * 5 // 6 // 4 * 4] = 127
+    buffer.data[np.argmin(buffer.data[:-1])] = 127
     planted.rewrite(editor.pack())
 
 
 def roll_candidates(planted: Planted) -> None:
     path = planted.run.trained / "candidates.npy"
     np.save(path, np.roll(np.load(path), 1, axis=0))
-    convert_run(planted.run, graphs=[planted.variant["graph"]], recipes=[planted.variant["recipe"]])
+    convert_run(planted.run, graphs=[planted.variant["graph"]], recipes=[planted.variant["recipe"]], k=K)
     planted.variant.update(planted.run.variants_json["variants"][0])
 
 
 def permute_tables(planted: Planted) -> None:
-    n_rows = len((planted.run.trained / "vocabularies" / "items.txt").read_text().splitlines()) + 1
-    editor, n_changed = GraphEditor(planted.file.read_bytes()), 0
+    editor, n_rows, n_changed = GraphEditor(planted.file.read_bytes()), planted.n_rows, 0
     for index in range(len(editor.graph.tensors)):
         values = editor.constant(index)
         if values is not None and values.ndim == 2 and len(values) == n_rows:
@@ -156,7 +167,7 @@ FAULTS = [
     ),
     Fault("ids off by one", ("top_k_overlap",), "retriever", "dynamic_int8", shift_ids),
     Fault("unknown mapped to a real row", ("top_k_overlap",), "retriever", "dynamic_int8", pad_with_a_real_item),
-    Fault("history reversed", ("top_k_overlap",), "query_encoder", "dynamic_int8", reverse_history),
+    Fault("history reversed", ("top_k_overlap",), "retriever", "float32", reverse_history),
     Fault("seen mask ignored", ("seen_returned",), "retriever", "dynamic_int8", ignore_the_mask),
     Fault("one row's scale corrupted", ("max_diff_of_range",), "retriever", "dynamic_int8", corrupt_one_scale),
     Fault("stale `candidates.npy`", ("top_k_overlap",), "retriever", "dynamic_int8", roll_candidates),

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from pocketrec.benchmarks.parity.stage import check_parity
+from pocketrec.convert.stage import convert_run
 from pocketrec.core.documents import write_json
 from pocketrec.core.records.agreement import METRICS
 from pocketrec.core.records.parity import ParityRow
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME
 
-from tests.benchmarks.parity.faults import FAULTS, Fault, Planted
+from tests.benchmarks.parity.faults import FAULTS, K, Fault, Planted
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,14 +40,27 @@ def catches(row: ParityRow, measure: str) -> bool:
     return not METRICS[measure].keeps(value, row.limits.get(measure, 0.0))
 
 
-@pytest.fixture
-def own_folder(tiny, tmp_path):
-    """What parity reads of the tiny run."""
+@pytest.fixture(scope="module")
+def short_lists(tiny, tmp_path_factory):
+    """What parity reads of the tiny run, whose retrievers return ten items: a hundred would be nearly the whole catalogue."""
+    folder = tmp_path_factory.mktemp("faults") / "run"
     for part in ("trained", "converted"):
-        shutil.copytree(tiny / part, tmp_path / "run" / part)
-    (tmp_path / "run" / "reports").mkdir()
-    shutil.copy(tiny / "reports" / "reference.npz", tmp_path / "run" / "reports")
-    return tmp_path / "run"
+        shutil.copytree(tiny / part, folder / part)
+    (folder / "reports").mkdir()
+    shutil.copy(tiny / "reports" / "reference.npz", folder / "reports")
+    known = Run(folder).variants_json
+    made = convert_run(Run(folder), graphs=["retriever"], recipes=["float32", "dynamic_int8"], k=K)
+    others = [variant for variant in known["variants"] if variant["graph"] != "retriever"]
+    for variant in others:
+        shutil.copy(tiny / "converted" / variant["file"], folder / "converted")
+    write_json(folder / "converted" / "variants.json", {**known, "variants": [*made["variants"], *others]})
+    return folder
+
+
+@pytest.fixture
+def own_folder(short_lists, tmp_path):
+    """A copy that a fault may damage."""
+    return shutil.copytree(short_lists, tmp_path / "run")
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.name}, {fault.recipe}")
