@@ -72,7 +72,7 @@ def check_foreign(
     gate = _gate(gates)
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs")
     chosen, loaded = choose_signature(saved_model, signature)
-    expected = PairExpected.of(_answers(loaded, feeds), scores)
+    expected = PairExpected.of(saved_model_outputs(loaded, feeds), scores)
     made_from = sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)
     report = ParityReport(
         **document_head(PARITY_SCHEMA, sha256_bytes(made_from.encode()), runtime_packages()),
@@ -225,8 +225,12 @@ def _flat(rows: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([row.reshape(-1) for row in rows])
 
 
-def _answers(signature: "LoadedSignature", feeds: Outputs) -> dict[str, list[np.ndarray]]:
-    """The SavedModel's outputs, one array per query."""
+def saved_model_outputs(signature: "LoadedSignature", feeds: Outputs) -> dict[str, list[np.ndarray]]:
+    """A SavedModel's outputs by name, one array per query.
+
+    Raises:
+        InputError: the signature has other inputs than `feeds`.
+    """
     from ...train.export.savedmodels import call_signature
 
     expected = signature.specs

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from pocketrec.benchmarks.parity import converter_comparison
+from pocketrec.runtimes.runtimes import PHONE_RUNTIMES
 
 from tests.conftest import refused
 
@@ -36,7 +38,7 @@ def test_our_files_are_right_on_both_runtimes_and_smaller(compared):
 
 
 def test_what_others_make_is_run_and_judged_alike(compared):
-    found, (old, new) = rows(compared[0]), ("tflite-runtime-2.14.0", "litert-2.3.0")
+    found, (old, new) = rows(compared[0]), PHONE_RUNTIMES
     assert {cell["status"] for cell in found["TFLiteConverter"]["runtimes"].values()} == {"right"}
     optimized = found["TFLiteConverter, Optimize.DEFAULT"]["runtimes"]
     assert optimized[old]["status"] == "fails" and "FULLY_CONNECTED" in optimized[old]["reason"]
@@ -47,27 +49,24 @@ def test_what_others_make_is_run_and_judged_alike(compared):
 
 def test_the_table_says_why(compared):
     out = compared[1]
-    assert "The same graphs by other converters, 941 held-out users" in out
-    (line,) = [line for line in out.splitlines() if "dynamic_wi8_afp32 on tflite-runtime-2.14.0 wrong: " in line]
+    assert f"{compared[0]['n_queries']} held-out users" in out
+    (line,) = [line for line in out.splitlines() if f"dynamic_wi8_afp32 on {PHONE_RUNTIMES[0]} wrong: " in line]
     assert line.startswith("retriever by ai-edge-quantizer") and "top_k_overlap" in line and "is below 0.9" in line
 
 
-def test_a_converter_that_makes_no_file_is_a_row(run, tmp_path, monkeypatch):
-    import shutil
-
-    from pocketrec.benchmarks.parity import converter_comparison as comparison
-    from pocketrec.core.run_dir import Run
-
+def test_a_converter_that_makes_no_file_is_a_row_beside_ours(cut, monkeypatch):
     def refuse(source, feeds):
         raise ValueError("planted")
 
-    monkeypatch.setattr(comparison, "OTHERS", {"another tool": refuse})
-    shutil.copytree(run, tmp_path / "run")
-    document = comparison.compare_converters(Run(tmp_path / "run"), graphs=["query_encoder"])
-    row = rows(document)["another tool"]
-    assert row["size_bytes"] is None and {cell["reason"] for cell in row["runtimes"].values()} == {
-        "makes no file: planted"
-    }
+    monkeypatch.setattr(converter_comparison, "OTHERS", {"another tool": refuse})
+    document = converter_comparison.compare_converters(cut("query_encoder", "float32"))
+    found = rows(document)
+    assert found["another tool"]["size_bytes"] is None
+    cells = found["another tool"]["runtimes"].values()
+    assert {(cell["status"], cell["reason"]) for cell in cells} == {("none", "makes no file: planted")}
+    ours = found["pocketrec float32"]["runtimes"]
+    assert {cell["status"] for cell in ours.values()} == {"right"} and set(ours) == set(PHONE_RUNTIMES)
+    assert all(cell["metrics"]["top_k_overlap"] == 1.0 for cell in ours.values())
 
 
 def test_comparing_a_foreign_model_is_refused(pocketrec, tmp_path):

@@ -13,7 +13,7 @@ from pocketrec.core.records.parity import ParityRow
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME
 
-from tests.benchmarks.parity.faults import FAULTS, K, Fault, Planted
+from tests.benchmarks.parity.faults import FAULTS, Fault, K, Planted
 
 ROOT = Path(__file__).parents[3]
 

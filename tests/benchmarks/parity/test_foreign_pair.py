@@ -1,12 +1,20 @@
-"""A stranger's retriever: its lists are compared as lists, by the ids beside the output that ranks."""
+"""A SavedModel and a .tflite file that this kit did not make: lists are compared by the ids beside the output that ranks."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from pocketrec.benchmarks.parity.first_difference import side_by_side
+from pocketrec.benchmarks.parity.foreign_pair import PairExpected, Ranking, check_foreign, saved_model_outputs
+from pocketrec.benchmarks.parity.gates import FOREIGN, read_gates
+from pocketrec.benchmarks.parity.judge import Cell, judge
 from pocketrec.convert.converter import convert_function
+from pocketrec.core.records.agreement import Agreement
+from pocketrec.runtimes.launch import Outcome
+from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES
 
-from tests.conftest import refused
+from tests.conftest import raises
 
 
 @pytest.fixture(scope="module")
@@ -40,33 +48,93 @@ def pair(tmp_path_factory):
     return folder
 
 
-def parity(pocketrec, pair, file, *more):
-    return pocketrec(
-        "parity", "--saved-model", pair / "model", "--tflite", pair / file, "--inputs", pair / "queries.npz", *more
-    )
+def parity(pair, file, **options):
+    return check_foreign(pair / "model", pair / file, pair / "queries.npz", **options)
 
 
-def test_the_same_lists_pass_with_ranking_measures(pocketrec, pair):
-    done = parity(pocketrec, pair, "right.tflite", "--json")
-    assert done.code == 0, done.err
-    rows = json.loads(done.out)["results"]
-    assert len(rows) == 6
-    for row in rows:
-        metrics = row["metrics"]
-        assert metrics["top_k_overlap"] == metrics["top1_agreement"] == metrics["rank_biased_overlap"] == 1.0
-        assert metrics["overlap_at_10"] == 1.0 and metrics["max_abs_diff"] < 1e-5 and metrics["flips"] == 0
+def test_the_same_lists_pass_with_ranking_metrics_on_every_runtime(pair, tmp_path):
+    report = parity(pair, "right.tflite", out=tmp_path / "out")
+    on_host = [name for name, runtime in RUNTIMES.items() if runtime.on_host]
+    assert report.passed and len(report.rows) == 2 * len(on_host)
+    assert json.loads((tmp_path / "out" / "parity.json").read_text()) == json.loads(json.dumps(report.to_json()))
+    assert len(list((tmp_path / "out" / "raw").iterdir())) == len(report.rows)
+    for row in report.rows:
+        found = row.metrics
+        assert found.top_k_overlap == found.top1_agreement == found.rank_biased_overlap == 1.0
+        assert found.overlap_at_10 == 1.0 and found.max_abs_diff is not None and found.max_abs_diff < 1e-5
+        assert found.flips == 0 and found.quality_metric is None and row.edges == {} and row.n_queries == 30
 
 
-def test_other_items_at_the_same_scores_are_seen_in_the_ids(pocketrec, pair, tmp_path):
+def test_other_items_at_the_same_scores_are_seen_in_the_ids(pair, tmp_path):
     """Rows exchanged: every score is right, so only ids tell; other outputs than the list are compared by value as well."""
     (tmp_path / "gates.toml").write_text("[foreign.any]\ntop_k_overlap = 0.95\nreason = 'a test'\n")
-    done = parity(pocketrec, pair, "moved.tflite", "--gates", tmp_path / "gates.toml", "--runtime", "litert-2.3.0")
-    assert done.code == 1 and "top_k_overlap 0." in done.out and "is below 0.95" in done.out
-    assert "first to differ: row" in done.out and " 10" in done.out
-    done = parity(pocketrec, pair, "moved.tflite", "--runtime", "litert-2.3.0", "--json")
-    assert done.code == 1 and json.loads(done.out)["results"][0]["metrics"]["top1_agreement"] < 1
+    report = parity(pair, "moved.tflite", gates=tmp_path / "gates.toml", runtimes=[CURRENT_RUNTIME])
+    row = report.failures[0]
+    assert "top_k_overlap" in row.reason and row.metrics.top1_agreement is not None and row.metrics.top1_agreement < 1
+    assert row.first_difference is not None and row.first_difference.user is None
+    assert side_by_side(row.first_difference)[0].startswith("first to differ: row ")
 
 
-def test_an_output_that_does_not_rank_is_one_line(pocketrec, pair):
-    said = refused(parity(pocketrec, pair, "right.tflite", "--scores", "found"))
-    assert "--scores: expected an output of several floats: scores" in said
+def test_an_output_that_does_not_rank_is_refused(pair):
+    with raises("NAME_UNKNOWN") as caught:
+        parity(pair, "right.tflite", scores="found")
+    assert "--scores" in str(caught.value)
+
+
+def test_a_signature_with_other_inputs_than_the_file_is_refused():
+    class Signature:
+        specs: ClassVar = {"question": None}
+
+    with raises("INPUT_MISMATCH"):
+        saved_model_outputs(Signature(), {"query": np.zeros((3, 8), np.float32)})
+
+
+def test_gates_without_one_for_foreign_pairs_are_refused(pair, tmp_path):
+    (tmp_path / "gates.toml").write_text("[ranker.float32]\nkendall_tau = 0.9\nreason = 'a test'\n")
+    with raises("GATES_INVALID"):
+        parity(pair, "right.tflite", gates=tmp_path / "gates.toml")
+
+
+@pytest.mark.full
+def test_the_command_shows_what_differs_and_exits_1(pair, pocketrec, tmp_path):
+    done = pocketrec(
+        "parity", "--saved-model", pair / "model", "--tflite", pair / "moved.tflite", "--inputs", pair / "queries.npz",
+        "--runtime", CURRENT_RUNTIME,
+    )  # fmt: skip
+    assert done.code == 1 and "first to differ: row" in done.out
+
+
+VALUES = {"click": [np.array([0.0, 1.0]), np.array([0.5, 0.25])]}
+CELL = Cell("score", "model", CURRENT_RUNTIME)
+
+
+def judged(outputs):
+    return judge(CELL, Outcome("", outputs), PairExpected.of(VALUES, None), read_gates().find(*FOREIGN))
+
+
+def test_outputs_that_rank_nothing_are_compared_value_by_value():
+    row = judged({"click": np.array([[0.0, 1.0], [0.5, 0.3]])})
+    assert row.status == "fail" and row.metrics.max_abs_diff == pytest.approx(0.05)
+    assert row.metrics.top_k_overlap is None and row.first_difference is None
+    assert set(row.metrics.to_json()) == set(Agreement().to_json())
+
+
+@pytest.mark.parametrize(
+    ("outputs", "reason"),
+    [
+        ({"other": np.zeros((2, 2))}, "on one side only"),
+        ({"click": np.zeros((2, 3))}, "4 values expected, 6 given"),
+        ({"click": np.array([[0.0, 1.0], [np.inf, 0.25]])}, "NaN or infinity"),
+    ],
+)
+def test_outputs_that_cannot_be_compared_are_an_error(outputs, reason):
+    row = judged(outputs)
+    assert row.status == "error" and reason in row.reason
+
+
+def test_ids_are_the_output_called_so_or_the_only_one_of_whole_numbers():
+    scores, ids, other = [np.zeros(3, np.float32)], [np.zeros(3, np.int32)], [np.zeros(3, np.int64)]
+    assert Ranking.of({"scores": scores, "ids": ids, "n": other}, None) == Ranking("scores", "ids")
+    assert Ranking.of({"scores": scores, "found": ids}, None) == Ranking("scores", "found")
+    assert Ranking.of({"scores": scores, "a": ids, "b": other}, None) == Ranking("scores", None)
+    assert Ranking.of({"click": scores}, None) is None
