@@ -12,6 +12,7 @@ from ...core.atomic import write_npz
 from ...core.errors import InputError
 from ...core.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.metrics import top_k
+from ...core.queries.edge_cases import NAMES_OF_0_1
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import part
 from ...core.queries.query import Query
@@ -132,20 +133,20 @@ def load_reference(run: Run, data: HeldOut, *, refresh: bool = False) -> dict[st
     Raises:
         InputError: stored answers belong to other SavedModels or queries.
     """
-    path, made_from = run.reports / _FILE, _made_from(run, data)
+    path, made_from = run.reports / _FILE, reference_sources(run, data)
     if path.is_file() and not refresh:
         with np.load(path) as archive:
             stored = {name: archive[name] for name in archive.files}
-        if str(stored.pop("made_from")) != json.dumps(made_from):
+        if json.loads(str(stored.pop("made_from"))) not in (made_from, reference_sources(run, data, NAMES_OF_0_1)):
             raise InputError(
                 str(path),
                 expected="answers of this run's SavedModels",
                 given="answers made from other files",
-                do="pass --refresh-reference",
+                do="run `pocketrec parity RUN --refresh-reference`",
                 code="INPUT_CHANGED",
             )
         return stored
-    log.info("asking the SavedModels every held-out query (once; stored)")
+    log.info("computing the SavedModels' answers to every held-out query (once; stored)")
     everything, asked = _ask(run, data, [*data.queries, *data.edges.values()]), len(data.queries)
     edges = part(everything, asked)
     answers = part(everything, 0, asked) | {EDGE + name: array for name, array in edges.items()}
@@ -158,11 +159,13 @@ def reference_sha256(run: Run) -> str:
     return sha256_file(run.reports / _FILE)
 
 
-def _made_from(run: Run, data: HeldOut) -> dict[str, str]:
+def reference_sources(run: Run, data: HeldOut, renamed: Mapping[str, str] | None = None) -> dict[str, str]:
+    """SHA-256 of each SavedModel and of the queries, whose edge cases count by name."""
+    names = [(renamed or {}).get(name, name) for name in data.edges]
     models = {name: sha256_tree(run.saved_model(name)) for name in ("ranking", "query", "candidate")}
     files = sorted((run.trained / "vocabularies").iterdir())
     files += [run.trained / "users.json"] + [run.trained / name for name in ("history.npz", "heldout.npz")]
-    queries = "".join(sha256_file(path) for path in files) + ",".join(data.edges) + str(len(data.queries))
+    queries = "".join(sha256_file(path) for path in files) + ",".join(names) + str(len(data.queries))
     return {**models, "queries": sha256_bytes(queries.encode())}
 
 

@@ -1,10 +1,10 @@
-"""The queries that variants are asked: held-out users with what they really rated, never random ids."""
+"""The queries that variants answer: held-out users with what they really rated, never random ids."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from .histories import Histories, group_events
 from .model_inputs import feeds_for
 from .query import Catalogue, Query
 
-# Histories to measure activations on: so many, fewer where every one of them scores a large catalogue (400 MB of scores at most).
+# Histories to measure activations on; fewer where each of them scores a large catalogue (400 MB of scores at most).
 REPRESENTATIVE, LEAST_REPRESENTATIVE, MOST_SCORES = 1000, 50, 100_000_000
-# Held-out users asked: all of them, fewer (spread evenly) where a score of every item for each would not fit.
+# Held-out users: all of them; fewer, spread evenly, where a score of every item for each would not fit.
 MOST_ASKED_SCORES = 100_000_000
 VOCABULARIES = ("items", "users", "preferences", "genres")
 
@@ -30,6 +30,7 @@ class HeldOut:
 
     @cached_property
     def catalogue(self) -> Catalogue:
+        """What the ids of queries mean."""
         folder = self.run.trained / "vocabularies"
         tokens = {name: _tokens(folder / f"{name}.txt") for name in VOCABULARIES}
         return Catalogue(**tokens, window=self.run.run_json["window"] or 0)
@@ -49,7 +50,8 @@ class HeldOut:
 
     @cached_property
     def preferences(self) -> list[list[str]]:
-        rows: list[dict[str, Any]] = json.loads((self.run.trained / "users.json").read_text(encoding="utf-8"))
+        """Declared preferences of each user, in the order of ids."""
+        rows: list[dict[str, list[str]]] = json.loads((self.run.trained / "users.json").read_text(encoding="utf-8"))
         return [row["preferences"] for row in rows]
 
     def _grouped(self, name: str) -> Histories:
@@ -59,10 +61,12 @@ class HeldOut:
 
     @cached_property
     def history(self) -> Histories:
+        """Training events."""
         return self._grouped("history")
 
     @cached_property
     def truth(self) -> Histories:
+        """Held-out events."""
         return self._grouped("heldout")
 
     def query(self, user: int) -> Query:
@@ -103,7 +107,7 @@ class HeldOut:
         return {}
 
     def feeds(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Inputs of all queries and then of all edges (see `feeds_for`), made once for all files that take the same."""
+        """Inputs of all queries and then of all edge cases (see `feeds_for`), made once for all files that take the same."""
         wanted = tuple(names)
         if wanted not in self._feeds:
             self._feeds[wanted] = feeds_for(wanted, [*self.queries, *self.edges.values()], self.catalogue)
@@ -111,9 +115,8 @@ class HeldOut:
 
     @cached_property
     def representative(self) -> list[Query]:
-        """Queries to measure activations on: users spread over all, asked with their training history about its last fifth, and the
-        edges, since ranges that somebody new falls out of are no ranges. Nothing that was held out is in them.
-        """
+        """Queries to measure activations on: users spread evenly, with their training history and its last fifth as candidates, and
+        the edge cases, since ranges must also cover new users. Nothing that was held out is in them."""
         users = np.flatnonzero(np.diff(self.history.offsets) > 0)
         affordable = max(LEAST_REPRESENTATIVE, min(REPRESENTATIVE, MOST_SCORES // len(self.items)))
         chosen = users[np.linspace(0, len(users) - 1, min(affordable, len(users))).astype(int)]
@@ -125,5 +128,5 @@ class HeldOut:
         return Query(user, items[later], stars[later], items, stars, self.preferences[user])
 
 
-def _tokens(path: Any) -> list[str]:
+def _tokens(path: Path) -> list[str]:
     return read_vocabulary(path) if path.is_file() else []

@@ -154,7 +154,7 @@ def convert_per_channel(planted: Planted) -> None:
     planted.rewrite(OTHERS["ai-edge-quantizer dynamic_wi8_afp32"](source, {}))
 
 
-UNKNOWN_EDGES = ("only unknown films", "unknown films between")
+UNKNOWN_EDGES = ("only unknown items", "unknown items between")
 FAULTS = [
     Fault("two vocabulary rows swapped", ("max_abs_diff",), "retriever", "float32", swap_vocabulary_rows, refresh=True),
     Fault(

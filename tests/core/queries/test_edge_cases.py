@@ -23,10 +23,10 @@ def cases():
 
 def test_histories_are_what_their_names_say(cases):
     assert len(cases["nobody known"].seen) == 0 and cases["nobody known"].user == -1
-    assert cases["one unknown candidate"].items.tolist() == [N_ITEMS] and len(cases["one film"].seen) == 1
-    assert set(cases["only unknown films"].seen.tolist()) == {N_ITEMS}
-    assert cases["unknown films between"].seen.tolist() == [N_ITEMS, 10, N_ITEMS]
-    assert len(set(cases["a film repeated"].seen.tolist())) == 1 < len(cases["a film repeated"].seen)
+    assert cases["one unknown candidate"].items.tolist() == [N_ITEMS] and len(cases["one item"].seen) == 1
+    assert set(cases["only unknown items"].seen.tolist()) == {N_ITEMS}
+    assert cases["unknown items between"].seen.tolist() == [N_ITEMS, 10, N_ITEMS]
+    assert len(set(cases["an item repeated"].seen.tolist())) == 1 < len(cases["an item repeated"].seen)
     assert len(cases["longer than the window"].seen) > WINDOW
     assert np.array_equal(np.sort(cases["everything seen"].seen), np.arange(N_ITEMS))
 
