@@ -197,6 +197,7 @@ def chosen_runtimes(
                 expected=f"{name} installed",
                 given=reason.split(";")[0],
                 do=f"run `{reason.split('; ')[1]}`",
+                code="NOT_INSTALLED",
             )
     return chosen
 
