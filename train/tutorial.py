@@ -47,7 +47,7 @@ class RetrievalModel(tfrs.Model):
 
 
 class RankingModel(tfrs.Model):
-    """Towers of its own under an MLP that predicts stars."""
+    """Two towers of its own under an MLP that predicts ratings."""
 
     def __init__(self, users: list[str], titles: list[str]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is known of items and users besides their ratings, as sparse indicator matrices."""
+"""Content of items and preferences of users, as sparse indicator matrices."""
 
 import re
 from collections import Counter
@@ -10,20 +10,20 @@ import numpy as np
 from ...core.queries.histories import Histories
 from .ratings import Ratings
 
-# Title words in fewer titles than this say nothing about other films.
+# Words that occur in fewer titles than this carry no information about other items.
 LEAST_TITLES = 3
 _YEAR = re.compile(r"\((\d{4})\)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 # Kinds of tokens.
 GENRE, _OF_WORD = "genre:", "word:"
 FAVOURITE_GENRES = 3
-# A filter knows the most frequent ones only: its bytes grow with their number and with the catalogue's distinct sets of them.
+# The genre filter has the most frequent genres only: its size grows with their number and with the distinct sets of them.
 MOST_FILTER_GENRES = 32
 
 
 @dataclass(frozen=True)
 class Indicators:
-    """A sparse float32[n_rows, n_tokens] of which rows carry which tokens.
+    """A sparse float32[n_rows, n_tokens]: which rows have which tokens.
 
     Attributes:
         tokens: column names.
@@ -66,7 +66,7 @@ def item_content(ratings: Ratings) -> Indicators:
 
 
 def item_tokens(titles: Iterable[str], genres: Iterable[Sequence[str]]) -> list[list[str]]:
-    """What titles and genres say of items, one by one; words are all there, however rare."""
+    """Tokens of each item from its title and genres; all words, however rare."""
     return [
         [GENRE + genre for genre in row] + _period(title) + [_OF_WORD + word for word in _words(title)]
         for title, row in zip(titles, genres, strict=True)
@@ -83,7 +83,7 @@ def _period(title: str) -> list[str]:
 
 
 def preference_vocabulary(ratings: Ratings) -> list[str]:
-    """What a user may declare: every genre, and every token that users of the data declared."""
+    """Everything a user may declare: every genre, and every token that users of the data declared."""
     declared = {token for row in ratings.user_preferences for token in row}
     return sorted({GENRE + genre for genres in ratings.genres for genre in genres} | declared)
 
@@ -101,7 +101,7 @@ def declared_preferences(ratings: Ratings) -> list[list[str]]:
 
 
 def favourite_genres(ratings: Ratings, seen: Histories) -> list[list[str]]:
-    """For each user the genres they watch most beyond what everybody does; stands in for declared favourites in training."""
+    """For each user the genres most over-represented in their history; in training they stand in for declared favourites."""
     tokens = sorted({genre for genres in ratings.genres for genre in genres})
     if not tokens:
         return [[] for _ in ratings.users]

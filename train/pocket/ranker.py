@@ -1,12 +1,12 @@
-"""The pocket ranker: stars from a rated history and declared preferences, without a user id.
+"""The pocket ranker: ratings predicted from a rated history and declared preferences, without a user id.
 
     rating = mu + b_i + c_i.l_c + g.l_p + a * sum(r_j - m_j) / (|N| + 5) + p.q
     p = (|N| + 1)^-1/2 * sum over the history of (Y_j + (r_j - m_j) X_j) + g W_p
     q = Q_i + c_i W_c + |R_i|^-1/2 * sum over the item's raters of (r_vi - m_v) Z_v
 
 m_j and m_v are damped means, c_i the item's content, g the declared preferences. It is SVD++ (Koren 2008) with the user's own
-factors replaced by preferences, and its mirror image on the item side, which is folded into one row an item when exported. While
-training, the target's own share is taken out of both sums.
+factors replaced by preferences. The same construction on the item side, a sum over the raters of an item, is folded into one row
+per item when the model is exported. While training, the target rating itself is left out of both sums.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ from ..data.ratings import Ratings, histories
 from ..tf import Tensor, tf
 from ..tfrs import tfrs
 
-# Damping of means, of the history's mean residual and of its length, in ratings (Koren's bias shrinkage, same order of size).
+# Damping of means, of the history's mean residual and of its length, in ratings; the order of magnitude of Koren's shrinkage.
 MEAN_DAMPING, RESIDUAL_DAMPING, HISTORY_DAMPING = 5.0, 5.0, 1.0
-# An item's raters that are summed over; more change its sum little and cost much on large data.
+# Raters that are summed over for an item; more would change the sum little and cost much on large data.
 MOST_RATERS = 1000
 
 
@@ -30,11 +30,11 @@ class RankingSettings:
     """Hyperparameters; chosen on validation carved from the training part.
 
     Attributes:
-        dimension: factors.
-        epochs, batch, rate: passes, ratings a step, Adam's first learning rate (cosine decay to a hundredth).
-        item_penalty, history_penalty, rater_penalty, bias_penalty: squared length of the sample's own rows, by table.
-        content_penalty: squared length of content and preference tables.
-        truncated: share of users whose history is thinned at random in each step, so that short ones are learnt too.
+        dimension: number of factors.
+        epochs, batch, rate: passes, ratings per step, Adam's first learning rate (cosine decay to a hundredth).
+        item_penalty, history_penalty, rater_penalty, bias_penalty: weight of the squared length of a sample's rows, by table.
+        content_penalty: weight of the squared length of the content and preference tables.
+        truncated: share of users whose history is thinned at random in each step, so that short histories are learnt too.
         undeclared: share of users whose preferences are hidden in each step.
     """
 
@@ -161,9 +161,8 @@ class PocketRanking(tfrs.Model):
 
     def _penalty(self, rows: Tensor) -> Tensor:
         s, item, user = self.settings, tf.gather(self.item, rows), tf.gather(self.user, rows)
-        squared = lambda table, index: tf.reduce_mean(tf.reduce_sum(tf.gather(table, index) ** 2, axis=-1))  # noqa: E731
-        penalty = s.item_penalty * squared(self.q, item) + s.rater_penalty * squared(self.z, user)
-        penalty += s.history_penalty * (squared(self.x, item) + squared(self.y, item))
+        penalty = s.item_penalty * _mean_square(self.q, item) + s.rater_penalty * _mean_square(self.z, user)
+        penalty += s.history_penalty * (_mean_square(self.x, item) + _mean_square(self.y, item))
         penalty += s.bias_penalty * tf.reduce_mean(tf.gather(self.bias, item) ** 2)
         dense = (self.content_table, self.preference_table, self.content_bias, self.preference_bias)
         return penalty + s.content_penalty * tf.add_n([tf.reduce_sum(table**2) for table in dense])
@@ -174,7 +173,7 @@ class PocketRanking(tfrs.Model):
         Returns:
             `history_plain`, `history_rated`, `item` float32[n_items + 1, d]; `item_mean`, `item_bias` float32[n_items + 1];
             `preference` float32[n_preferences, d]; `preference_bias` float32[n_preferences]; `residual_scale`, `mean` float32[].
-            Items without a single rating keep what content says of them.
+            Items without a single rating keep the part that comes from their content.
         """
         past, owner = self.raters.of(tf.range(self.n_items))
         shape = [self.n_items, self.n_users]
@@ -183,13 +182,12 @@ class PocketRanking(tfrs.Model):
         rated = tf.cast(count > 0, tf.float32)
         item = self.q * rated[:, None] + tf.sparse.sparse_dense_matmul(self.content, self.content_table)
         item += raters / tf.sqrt(tf.maximum(count, 1.0))[:, None]
-        padded = lambda table: np.concatenate([table, np.zeros_like(table[:1])]).astype(np.float32)  # noqa: E731
         return {
-            "history_plain": padded((self.y * rated[:, None]).numpy()),
-            "history_rated": padded((self.x * rated[:, None]).numpy()),
-            "item": padded(item.numpy()),
-            "item_mean": padded(self.item_means),
-            "item_bias": padded((self.bias + _matvec(self.content, self.content_bias)).numpy()),
+            "history_plain": _padded((self.y * rated[:, None]).numpy()),
+            "history_rated": _padded((self.x * rated[:, None]).numpy()),
+            "item": _padded(item.numpy()),
+            "item_mean": _padded(self.item_means),
+            "item_bias": _padded((self.bias + _matvec(self.content, self.content_bias)).numpy()),
             "preference": self.preference_table.numpy(),
             "preference_bias": self.preference_bias.numpy(),
             "residual_scale": self.residual_scale.numpy(),
@@ -238,6 +236,16 @@ def spmm(row: Tensor, column: Tensor, value: Tensor, shape: Sequence[Tensor], ta
     """Product of the sparse matrix with `value` at (row, column) and a dense table: float32[shape[0], d]."""
     indices = tf.stack([tf.cast(row, tf.int64), tf.cast(column, tf.int64)], axis=1)
     return tf.sparse.sparse_dense_matmul(tf.SparseTensor(indices, value, tf.cast(tf.stack(shape), tf.int64)), table)
+
+
+def _mean_square(table: Tensor, index: Tensor) -> Tensor:
+    """Mean squared length of the rows of `table` at `index`: float32[]."""
+    return tf.reduce_mean(tf.reduce_sum(tf.gather(table, index) ** 2, axis=-1))
+
+
+def _padded(table: np.ndarray) -> np.ndarray:
+    """float32[n + 1, ...]: the table and a last row of zeros."""
+    return np.concatenate([table, np.zeros_like(table[:1])]).astype(np.float32)
 
 
 def _matvec(matrix: Tensor, vector: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
     candidate_i = [F_i + c_i W_c ; b_i]                 query = [(sum_k w_k F'_hk / (sum_k w_k)^1/2) M + g W_p ; 1]
 
-The history's rows F' are the candidates' own (F + c W_c), so one table serves both sides; w_k is learnt by recency. What is
-exported weighs popularity, b, less for a short history (pocket_export). Targets are corrected for how often they are sampled
-(logQ, Yi et al. 2019) and accidental hits are removed, both by `tfrs.tasks.Retrieval`.
+The rows F' of the history are those of the candidates (F + c W_c), so one table serves both sides; one weight w_k per position
+in the history is learnt. The exported model gives popularity, b, less weight for a short history (serving_models.py). Targets are
+corrected for how often they are sampled (logQ, Yi et al. 2019) and accidental hits are removed, both by `tfrs.tasks.Retrieval`.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,16 @@ class RetrievalSettings:
 
     Attributes:
         dimension: of the query and candidate vectors, the bias included.
-        epochs, batch, rate: passes, targets a step, Adam's first learning rate (cosine decay to a hundredth).
-        penalty: squared length of item rows (mean over items); content_penalty: of content and preferences.
+        epochs, batch, rate: passes, targets per step, Adam's first learning rate (cosine decay to a hundredth).
+        penalty: weight of the squared length of item rows (mean over items).
+        content_penalty: weight of the squared length of the content and preference tables.
         dropout: share of history events hidden in each step.
-        truncated: share of targets whose history is thinned to a random rest, mostly a short one, so that few films are learnt
-            to say much.
+        truncated: share of targets whose history is thinned at random, mostly to a short one, so that short histories are
+            learnt too.
         undeclared: share of targets whose preferences are hidden.
-        forgotten: share whose whole history is hidden, so that preferences alone are learnt to answer.
-        causal: share of targets whose history ends before them; the others see everything but themselves. Which is right
-            depends on what is held out: with `random`, events between others; with the temporal splits, the next.
+        forgotten: share of targets whose whole history is hidden, so that preferences alone are learnt too.
+        causal: share of targets whose history ends before them; the others see every event but themselves. The better value
+            depends on what is held out: events between those of the history (`random`), or after them (the other splits).
     """
 
     dimension: int = 64
@@ -52,9 +53,15 @@ class PocketRetrieval(tfrs.Model):
     """Trains on batches of positions in `seen` (users' events, oldest first)."""
 
     def __init__(
-        self, seen: Histories, n_items: int, content: Indicators, preferences: Indicators, settings: RetrievalSettings, window: int,
+        self,
+        seen: Histories,
+        n_items: int,
+        content: Indicators,
+        preferences: Indicators,
+        settings: RetrievalSettings,
+        window: int,
         seed: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.settings, self.window, self.n_items = settings, window, n_items
         loss = tf.keras.losses.CategoricalCrossentropy(
@@ -72,7 +79,10 @@ class PocketRetrieval(tfrs.Model):
 
     def _make_tables(self, n_content: int, n_preferences: int) -> None:
         width = self.settings.dimension - 1
-        table = lambda rows: tf.Variable(self.random.normal([rows, width], stddev=0.05))  # noqa: E731
+
+        def table(rows: int) -> Tensor:
+            return tf.Variable(self.random.normal([rows, width], stddev=0.05))
+
         self.rows, self.content_table, self.preference_table = (
             table(self.n_items),
             table(n_content),
@@ -94,9 +104,13 @@ class PocketRetrieval(tfrs.Model):
         query = self._query(*self._past(targets, user, training), declared, table)
         candidate = tf.concat([tf.gather(table, item), tf.gather(self.bias, item)[:, None]], axis=1)
         loss = self.task(
-            query, candidate, candidate_sampling_probability=tf.gather(self.share, item), candidate_ids=item, compute_metrics=False,
+            query,
+            candidate,
+            candidate_sampling_probability=tf.gather(self.share, item),
+            candidate_ids=item,
+            compute_metrics=False,
             compute_batch_metrics=False,
-        )  # fmt: skip
+        )
         return loss + self._penalty() if training else loss
 
     def _past(self, targets: Tensor, user: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -136,9 +150,9 @@ class PocketRetrieval(tfrs.Model):
             `candidate` float32[n_items, d] with the bias as its last column, `recency` float32[window] (newest first),
             `mix` float32[d - 1, d - 1], `preference` float32[n_preferences, d - 1], `unit` float32[], the query's last element,
             `content` float32[n_content, d - 1] and `unrated` float32[], the last element of an item without ratings. The bias is
-            divided by `unit` to be as large as the largest other element of a row is on average: under one scale a row
-            it would cost the others their resolution if larger, and its own if smaller. Items
-            without a single rating get the median bias of the others and what content says of them.
+            divided by `unit`, which makes it as large as the largest other element of a row is on average: quantized with
+            one scale per row, a larger bias would cost the other elements their resolution, a smaller one its own. Items
+            without a single rating get the median bias of the others, and the vector of their content.
         """
         rated = self.rated.astype(np.float32)[:, None]
         items = self.rows.numpy() * rated + tf.sparse.sparse_dense_matmul(self.content, self.content_table).numpy()
