@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,12 +11,19 @@ from ..core.run_dir import Run
 from ..core.scoring import MASKED, STARS_WEIGHT
 from .retrieval.genre_sets import genre_sets
 
+# TensorFlow's objects: tensors, TensorSpecs, modules and concrete functions.
+TfObject: TypeAlias = Any
+
 
 @dataclass(frozen=True)
 class Options:
-    """What a graph builder may ask for: `k` results of a retriever."""
+    """Options of graphs: `k`, the number of results of a retriever."""
 
     k: int
+
+
+# (run, options) to (module, concrete function); imports TensorFlow when called.
+Build: TypeAlias = Callable[[Run, Options], tuple[TfObject, TfObject]]
 
 
 @dataclass(frozen=True)
@@ -27,15 +34,17 @@ class Graph:
         summary: one line for people.
         saved_models: trained SavedModels it is made of; their hashes are the variant's source.
         build: (run, options) to (module, concrete function); imports TensorFlow when called.
+        exported_as: the SavedModel whose own signature is this graph already; '' where the kit exports one to compare converters.
     """
 
     summary: str
     saved_models: tuple[str, ...]
-    build: Callable[[Run, Options], tuple[Any, Any]]
+    build: Build
+    exported_as: str = ""
 
 
-def _signature_of(saved_model: str, signature: str) -> Callable[[Run, Options], tuple[Any, Any]]:
-    def build(run: Run, options: Options) -> tuple[Any, Any]:
+def _signature_of(saved_model: str, signature: str) -> Build:
+    def build(run: Run, options: Options) -> tuple[TfObject, TfObject]:
         from ..train.export.savedmodels import load_signature
 
         loaded = load_signature(run.saved_model(saved_model), signature)
@@ -54,14 +63,18 @@ class _Retrieval:
         self.n_items, self.k = len(candidates), options.k
         if not 1 <= self.k <= self.n_items:
             raise InputError(
-                "--k", expected=f"1 to {self.n_items}, the size of the catalogue", given=self.k, do="choose a smaller k"
+                "--k",
+                expected=f"1 to {self.n_items}, the size of the catalogue",
+                given=self.k,
+                do="choose a smaller k",
+                code="VALUE_OUT_OF_RANGE",
             )
-        # With the row of the unknown id the table is the one an encoder of histories looks films up in, and is stored once.
+        # With the row of the unknown id this is the table that a history encoder looks items up in, so it is stored once.
         self.table = np.concatenate([candidates, np.zeros_like(candidates[:1])])
         self.encoder = load_signature(run.saved_model("query"), "query_encoder")
         self.sets = genre_sets(run)
 
-    def specs(self) -> dict[str, Any]:
+    def specs(self) -> dict[str, TfObject]:
         """Inputs by name: the encoder's, `seen`, and `genres` where items have any."""
         from ..train.tf import tf
 
@@ -71,8 +84,8 @@ class _Retrieval:
             specs["genres"] = tf.TensorSpec([self.sets[0].shape[1]], tf.float32, "genres")
         return specs
 
-    def best(self, inputs: dict[str, Any]) -> tuple[Any, Any]:
-        """Scores float32[k] and ids int32[k], best first; what is masked scores `MASKED`, or near it where genres mask it."""
+    def best(self, inputs: dict[str, TfObject]) -> tuple[TfObject, TfObject]:
+        """Scores float32[k] and ids int32[k], best first; masked items score `MASKED`, or close to it where genres mask them."""
         from ..train.tf import tf
 
         query = self.encoder.function(**{name: inputs[name] for name in self.encoder.specs})["query"]
@@ -81,27 +94,27 @@ class _Retrieval:
             scores += self._penalty(inputs["genres"])
         return tf.math.top_k(tf.where(inputs["seen"], MASKED, scores), self.k)
 
-    def _penalty(self, genres: Any) -> Any:
-        """float32[n_items]: `MASKED` for an item that has none of the genres asked for, else 0; none asked for lets all pass.
+    def _penalty(self, genres: TfObject) -> TfObject:
+        """float32[n_items]: `MASKED` for an item that has none of the requested genres, else 0; without a request 0 for all.
 
-        Added, it costs 3 us less at 1,682 items than comparing and joining masks: those operators are never delegated.
+        Adding it takes 3 us less at 1,682 items than comparing and joining masks: those operators are never delegated.
         """
         from ..train.tf import tf
 
         assert self.sets is not None
         marks, set_of = self.sets
-        # Positive only where genres are asked for and the set has none of them: each of its own outweighs all the others.
+        # Positive only where genres are requested and the set has none of them: one genre of its own outweighs all the others.
         weights = tf.constant(1.0 - 2.0 * marks.shape[1] * marks)
         counted = tf.reshape(tf.matmul(tf.reshape(genres, [1, -1]), weights, transpose_b=True), [-1])
         return tf.gather(tf.where(counted > 0.5, MASKED, 0.0), tf.constant(set_of))
 
 
-def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
+def _retriever(run: Run, options: Options) -> tuple[TfObject, TfObject]:
     from ..train.tf import tf
 
     retrieval = _Retrieval(run, options)
 
-    def retrieve(**inputs: Any) -> dict[str, Any]:
+    def retrieve(**inputs: TfObject) -> dict[str, TfObject]:
         scores, ids = retrieval.best(inputs)
         return {"ids": ids, "scores": scores}
 
@@ -110,7 +123,7 @@ def _retriever(run: Run, options: Options) -> tuple[Any, Any]:
     return module, module.retrieve.get_concrete_function(**retrieval.specs())
 
 
-def _recommender(run: Run, options: Options) -> tuple[Any, Any]:
+def _recommender(run: Run, options: Options) -> tuple[TfObject, TfObject]:
     from ..train.export.savedmodels import load_signature
     from ..train.tf import tf
 
@@ -119,7 +132,7 @@ def _recommender(run: Run, options: Options) -> tuple[Any, Any]:
         name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in ranker.specs.items() if name != "items"
     }
 
-    def recommend(**inputs: Any) -> dict[str, Any]:
+    def recommend(**inputs: TfObject) -> dict[str, TfObject]:
         scores, ids = retrieval.best(inputs)
         rating = ranker.function(**{name: inputs[name] for name in specs}, items=ids)["rating"]
         final, order = tf.math.top_k(scores + STARS_WEIGHT * rating, retrieval.k)
@@ -135,12 +148,13 @@ GRAPHS = {
         "the tutorial's: user_id and movie_title strings to rating",
         ("ranking",),
         _signature_of("ranking", "ranker_strings"),
+        exported_as="ranking",
     ),
-    "ranker": Graph("predicted stars of n items for one query", ("ranking",), _signature_of("ranking", "ranker")),
-    "query_encoder": Graph("who asks to a query vector", ("query",), _signature_of("query", "query_encoder")),
+    "ranker": Graph("predicted ratings of n items for one query", ("ranking",), _signature_of("ranking", "ranker")),
+    "query_encoder": Graph("user inputs to a query vector", ("query",), _signature_of("query", "query_encoder")),
     "retriever": Graph("the k best items of the catalogue, seen ones masked", ("query", "candidate"), _retriever),
     "recommender": Graph(
-        "retriever and ranker in one file: k items ordered by score and stars",
+        "retriever and ranker in one file: k items ordered by score and predicted rating",
         ("query", "candidate", "ranking"),
         _recommender,
     ),

@@ -1,39 +1,46 @@
-"""What other ways of converting make of the same graph. For comparison only: none of it enters RUN/converted."""
+"""What other converters make of the same graph. For comparison only: none of it enters RUN/converted."""
 
 import contextlib
 import io
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from ..core.queries.packing import queries_of
 from ..core.run_dir import Run
 from .graphs import GRAPHS, Options
 
-Feeds = Mapping[str, np.ndarray]
+if TYPE_CHECKING:
+    from ai_edge_quantizer.quantizer import QuantizationResult
+
+Feeds: TypeAlias = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A graph as anybody would export it: a SavedModel on disk with one signature, and its plain float32 file."""
+    """A graph as anyone would export it: a SavedModel on disk with one signature, and its plain float32 file."""
 
     folder: Path
     signature: str
     float32: bytes
 
 
+Converter: TypeAlias = Callable[[Source, Feeds], bytes]
+
+
 @contextlib.contextmanager
-def exported(run: Run, graph: str, k: int) -> Any:
+def exported(run: Run, graph: str, k: int) -> Iterator[Source]:
     """A run's graph as a `Source`; for `ranker_strings` the Keras model's own signature, which is what tutorials export."""
     from .converter import SIGNATURE, convert_saved_model, save_function
 
     with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
         folder = Path(scratch)
-        if graph == "ranker_strings":
-            folder = run.saved_model("ranking")
+        if GRAPHS[graph].exported_as:
+            folder = run.saved_model(GRAPHS[graph].exported_as)
         else:
             save_function(*GRAPHS[graph].build(run, Options(k=k)), folder)
         yield Source(folder, SIGNATURE, convert_saved_model(folder, signature=SIGNATURE))
@@ -49,7 +56,7 @@ def _optimized(source: Source, feeds: Feeds) -> bytes:
     return convert_saved_model(source.folder, signature=source.signature, optimize=True)
 
 
-def _quantizer(recipe: str) -> Callable[[Source, Feeds], bytes]:
+def _quantizer(recipe: str) -> Converter:
     def quantize(source: Source, feeds: Feeds) -> bytes:
         from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
         from ai_edge_quantizer import recipe as recipes
@@ -57,36 +64,29 @@ def _quantizer(recipe: str) -> Callable[[Source, Feeds], bytes]:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             made = quantizer.Quantizer(bytearray(source.float32), getattr(recipes, recipe)())
             if not made.need_calibration:
-                return _made(made.quantize())
-            for port in (
-                qtyping.TFLOperationName.INPUT,
-                qtyping.TFLOperationName.OUTPUT,
-            ):  # float ports, as all the others have
-                made.update_quantization_recipe(".*", port, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE)
-            calibration = made.calibrate({source.signature: list(_rows(feeds))})
-            return _made(made.quantize(calibration))
+                return _model_of(made.quantize())
+            unquantized = algorithm_manager.AlgorithmName.NO_QUANTIZE
+            # Float ports, as all the others have.
+            for port in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
+                made.update_quantization_recipe(".*", port, algorithm_key=unquantized)
+            calibration = made.calibrate({source.signature: list(_queries(feeds))})
+            return _model_of(made.quantize(calibration))
 
     return quantize
 
 
-def _made(result: Any) -> bytes:
+def _model_of(result: "QuantizationResult") -> bytes:
+    assert result.quantized_model is not None
     return bytes(result.quantized_model)
 
 
-def _rows(feeds: Feeds) -> Any:
-    names = [name for name in feeds if not name.endswith(".offsets")]
-    offsets = {name: feeds.get(f"{name}.offsets") for name in names}
-    first = offsets[names[0]]
-    for row in range(len(feeds[names[0]]) if first is None else len(first) - 1):
-        query = {}
-        for name in names:
-            cut = offsets[name]
-            value = feeds[name][row] if cut is None else feeds[name][cut[row] : cut[row + 1]]
-            query[name] = value.astype(object) if value.dtype.kind == "S" else value
-        yield query
+def _queries(feeds: Feeds) -> Iterator[dict[str, np.ndarray]]:
+    """Every query's inputs, text as the interpreter takes it."""
+    for query in queries_of(feeds):
+        yield {name: value.astype(object) if value.dtype.kind == "S" else value for name, value in query.items()}
 
 
-OTHERS: dict[str, Callable[[Source, Feeds], bytes]] = {
+OTHERS: dict[str, Converter] = {
     "TFLiteConverter": _default,
     "TFLiteConverter, Optimize.DEFAULT": _optimized,
     **{

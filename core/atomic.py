@@ -16,7 +16,7 @@ from .errors import InputError
 
 
 def require_empty(path: Path, what: str = "--out") -> None:
-    """Refuse an output directory that already holds something.
+    """Refuse an output directory that is not empty.
 
     Raises:
         InputError: `path` is a file, or a directory that is not empty.
@@ -45,10 +45,10 @@ def require_empty(path: Path, what: str = "--out") -> None:
 def atomic_dir(target: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `target` that takes its name only when the block succeeds.
 
-    An existing `target` is replaced whole; after an exception it is as it was, and nothing else is left.
+    An existing `target` is replaced whole; after an exception it is unchanged, and nothing else is left behind.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: `target` cannot be written.
     """
     target = target.resolve() if target.is_symlink() else target
     made_parent = not target.parent.exists()
@@ -85,10 +85,10 @@ def _writable(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def write_via(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a stream to a temporary file in `path`'s folder, renamed into place when the block succeeds.
+    """Yield a stream to a temporary file in the folder of `path`, renamed into place when the block succeeds.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: `path` cannot be written.
     """
     with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file under a temporary name in its own folder, then rename it into place.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: `path` cannot be written.
     """
     with write_via(path) as stream:
         stream.write(data)

@@ -1,4 +1,4 @@
-"""Replacing a directory by another so that whoever looks finds one of them whole, and reading what may be replaced meanwhile."""
+"""Replacing a directory by another so that a reader always finds one of them whole, and reading what may be replaced meanwhile."""
 
 import ctypes
 import errno
@@ -16,12 +16,12 @@ T = TypeVar("T")
 MOST_ATTEMPTS = 10
 # linux/fcntl.h and linux/fs.h.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-# What was moved aside, within the directory it was moved to.
+# Name of what was moved aside, within the directory it was moved to.
 _ASIDE = "was"
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what `atomic_dir` left in `folder` when its process was killed; what it had moved aside and not replaced goes back."""
+    """Remove what a killed process of `atomic_dir` left in `folder`; what it had moved aside and not yet replaced goes back."""
     for path in folder.glob(".*.old-*-*"):
         target = folder / path.name[1:].rsplit(".old-", 1)[0]
         if _is_abandoned(path, ".old-"):
@@ -39,10 +39,10 @@ def _is_abandoned(path: Path, mark: str) -> bool:
 
 
 def swap(new: Path, target: Path) -> None:
-    """Give `new` the name of `target`, and remove what had it. There is no moment without a `target`, on Linux.
+    """Give `new` the name of `target`, and remove what had it. On Linux `target` exists at every moment.
 
     Where the system or the file system cannot exchange two names, the old one is moved aside first. Between those two renames
-    there is no `target`; a process killed there is made good by `remove_leftovers`.
+    there is no `target`; `remove_leftovers` repairs that when a process was killed there.
     """
     try:
         new.rename(target)  # takes the place of nothing, or of an empty directory
@@ -60,10 +60,10 @@ def swap(new: Path, target: Path) -> None:
 
 
 def exchange(a: Path, b: Path) -> bool:
-    """Exchange two names at once: renameat2(2) with RENAME_EXCHANGE. False where that is not to be had.
+    """Exchange two names at once: renameat2(2) with RENAME_EXCHANGE. False where the system does not offer it.
 
     Raises:
-        OSError: it is to be had, and failed.
+        OSError: the exchange failed.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):  # glibc since 2.28
@@ -83,7 +83,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file is on disk, or a directory's own entries: which names there are, and what they stand for."""
+    """Wait until a file, or a directory's own entries, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

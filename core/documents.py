@@ -11,20 +11,10 @@ from .errors import InputError
 from .host import describe_host
 
 RUN_SCHEMA = "pocketrec.run/1"
-
-
 VARIANTS_SCHEMA = "pocketrec.variants/1"
-
-
 PARITY_SCHEMA = "pocketrec.parity/1"
-
-
 LATENCY_SCHEMA = "pocketrec.latency/1"
-
-
 COMPARISON_SCHEMA = "pocketrec.comparison/1"
-
-
 _COMMAND_OF_SCHEMA = {
     RUN_SCHEMA: "pocketrec train --out RUN",
     VARIANTS_SCHEMA: "pocketrec convert RUN",

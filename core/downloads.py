@@ -1,4 +1,4 @@
-"""Fetching packages from the Python package index, pinned by hash, and where the kit keeps what it fetched."""
+"""Fetching packages from the Python package index, pinned by hash, and the cache they are kept in."""
 
 import os
 import subprocess
@@ -15,11 +15,11 @@ def cache_dir() -> Path:
 
 
 def download_wheels(pinned: Mapping[str, str], folder: Path, options: Sequence[str] = ()) -> str:
-    """Put wheels into `folder`, which exists; returns why that failed, '' when it did not.
+    """Download wheels into an existing `folder`; returns the reason it failed, '' when it succeeded.
 
     Args:
         pinned: requirement such as `numpy==1.26.4` to the SHA-256 of its wheel.
-        options: more of pip's options, such as another platform.
+        options: further options of pip, such as another platform.
     """
     requirements = folder / "requirements.txt"
     requirements.write_text("".join(f"{name} --hash=sha256:{digest}\n" for name, digest in pinned.items()))

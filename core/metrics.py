@@ -14,7 +14,7 @@ RETRIEVED = 100
 
 
 def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Root of the mean squared difference, in the unit of the ratings; both float[n]."""
+    """Root mean squared error, in the unit of the ratings; both float[n]."""
     return float(np.sqrt(np.mean((np.asarray(predicted, np.float64) - np.asarray(actual, np.float64)) ** 2)))
 
 
@@ -91,7 +91,7 @@ def retrieval_quality(
 
     Args:
         score: int64[b] users to float[b, n_items] scores.
-        seen: training histories; their items are never recommended.
+        seen: training histories; their items are excluded.
         truth: held-out items. Users without any are skipped; the mean is over users.
     """
     users = np.flatnonzero(np.diff(truth.offsets) > 0)

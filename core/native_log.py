@@ -1,4 +1,4 @@
-"""Keep native libraries' chatter off a user's terminal without losing it."""
+"""Keep the output of native libraries off the terminal without losing it."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def native_stderr_kept_aside(verbose: bool = False) -> Iterator[None]:
-    """Send file descriptor 2 to a temporary log for the length of the block; Python's `sys.stderr` still reaches the terminal.
+    """Send file descriptor 2 to a temporary log while the block runs; Python's `sys.stderr` still reaches the terminal.
 
     TensorFlow registers CUDA before any log level applies and the converter writes past every logger, so only the
     descriptor itself can be silenced. If the block raises something other than a `PocketrecError`, the log is kept and

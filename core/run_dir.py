@@ -1,4 +1,4 @@
-"""The run directory that the stages meet in."""
+"""The run directory, through which the stages exchange their results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def open_run(path: Path) -> Run:
     """Open a finished run.
 
     Raises:
-        InputError: `path` is no run, its training never finished, or it has another schema version.
+        InputError: `path` is no run, its training did not finish, or it has another schema version.
     """
     run = Run(path)
     if not path.is_dir():
@@ -90,18 +90,23 @@ def open_run(path: Path) -> Run:
     return run
 
 
-def check_unchanged(run: Run, variant: dict[str, Any]) -> Path:
+def check_unchanged(run: Run, variant: Variant | Mapping[str, Any]) -> Path:
     """The variant's file, if it is still the one that was converted.
+
+    Args:
+        variant: a variant, or its row of variants.json.
 
     Raises:
         InputError: it is missing or has other bytes.
     """
-    path = run.converted / variant["file"]
-    if not path.is_file() or sha256_file(path) != variant["sha256"]:
+    is_typed = isinstance(variant, Variant)
+    file, sha256 = (variant.file, variant.sha256) if is_typed else (variant["file"], variant["sha256"])
+    path = run.converted / file
+    if not path.is_file() or sha256_file(path) != sha256:
         given = "no such file" if not path.is_file() else "other bytes"
         raise InputError(
             str(path),
-            expected=f"sha256 {variant['sha256'][:12]}…",
+            expected=f"sha256 {sha256[:12]}…",
             given=given,
             do="run `pocketrec convert RUN` again",
             code="INPUT_CHANGED",

@@ -1,18 +1,18 @@
 """Vocabulary files: one token per line, the id of a token is its line."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write a JSON list, an entry a line."""
+def write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write a JSON list, one entry per line."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def write_vocabulary(path: Path, tokens: list[str]) -> None:
-    """Write one token a line, UTF-8, '\\n' endings; the id of a token is its line, and `len(tokens)` is 'unknown'."""
+    """Write one token per line, UTF-8, '\\n' endings; the id of a token is its line; unknown tokens have id `len(tokens)`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes("".join(f"{token}\n" for token in tokens).encode())
 

@@ -1,4 +1,4 @@
-"""Running a worker in a process of its own: a crash, a refusal or a hang becomes a value."""
+"""Running a worker in its own process: a crash, a refusal or a hang becomes a value."""
 
 import contextlib
 import json
@@ -24,12 +24,12 @@ _RUNNING: set[subprocess.Popen[bytes]] = set()
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker did; true when it succeeded.
+    """What a worker returned; true when it succeeded.
 
     Attributes:
         reason: why it failed, with the last lines of its stderr; '' on success.
-        arrays: what it wrote.
-        meta: its own account of loading and memory.
+        arrays: the arrays it wrote.
+        meta: its measurements of loading and memory.
     """
 
     reason: str
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is asked to do.
+    """A task of a worker.
 
     Attributes:
         program: path of the worker.
@@ -57,7 +57,7 @@ class Job:
     timeout_s: float = 120.0
 
     def run(self, **more: Any) -> Outcome:
-        """Do it in a process of its own; `more` is added to the SPEC."""
+        """Run it in its own process; `more` is added to the SPEC."""
         return run_worker([self.program], {**self.spec, **more}, self.inputs, timeout_s=self.timeout_s)
 
 
@@ -70,7 +70,7 @@ def variant_job(
     threads: int = 1,
     timeout_s: float = 120.0,
 ) -> Job:
-    """Executing a .tflite file on every query of `inputs` (see worker.py for their form); see `run_variant`."""
+    """The job of executing a .tflite file on every query of `inputs`; see `run_variant`."""
     spec = {
         "model": str(model),
         **RUNTIMES[runtime].launch(),
@@ -90,22 +90,24 @@ def run_variant(
     delegate: bool = True,
     threads: int = 1,
     timeout_s: float = 120.0,
-    latency: Mapping[str, int] | None = None,
 ) -> Outcome:
-    """Execute a .tflite file on every query of `inputs` (see worker.py for their form).
+    """Execute a .tflite file on every query of `inputs`, packed as core/queries/packing.py says.
 
     Args:
         target: a key of `TARGETS`.
         delegate: whether the runtime may use its default delegate, XNNPACK.
-        latency: `{"warmup": n, "samples": n}` to time calls instead of keeping outputs.
+        threads: number of threads the interpreter may use.
+        timeout_s: time limit in seconds.
+
+    Returns:
+        The outputs, packed as the inputs are; or the reason it failed.
     """
     job = variant_job(model, inputs, runtime=runtime, delegate=delegate, threads=threads, timeout_s=timeout_s)
-    spec = {**job.spec, **({"mode": "latency", **latency} if latency is not None else {})}
-    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target)
+    return run_worker([job.program], job.spec, inputs, timeout_s=timeout_s, target=target)
 
 
 def run_forked(jobs: Sequence[Job], more: Mapping[str, Any]) -> list[Outcome]:
-    """Do jobs of one program one after another, each in a fork of a process that has imported what they need."""
+    """Run jobs of one program one after another, each in a fork of a process that has imported what they need."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(jobs))]
         known: dict[int, Path] = {}
@@ -138,13 +140,13 @@ def _forked(folder: Path, status: int, job: Job) -> Outcome:
 
 def run_worker(
     program: list[str],
-    spec: dict[str, Any],
+    spec: Mapping[str, Any],
     inputs: Mapping[str, np.ndarray],
     *,
     timeout_s: float,
     target: str = "host",
 ) -> Outcome:
-    """Run `python -P PROGRAM SPEC.json` on a target's Python, handing arrays over in files.
+    """Run `python -P PROGRAM SPEC.json` on a target's Python; arrays are exchanged in files.
 
     However it ends, what the worker started ends with it.
     """
@@ -179,7 +181,7 @@ def _outcome(results: Path, code: int, stderr: str) -> Outcome:
 
 @contextlib.contextmanager
 def side_by_side() -> Iterator[ThreadPoolExecutor]:
-    """A pool for `run_worker`, as wide as the machine; left by an exception, it kills the workers that still run."""
+    """A pool for `run_worker` with one thread per processor; an exception kills the workers that still run."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         try:
             yield pool

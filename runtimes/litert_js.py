@@ -1,7 +1,7 @@
 """LiteRT.js in headless Chromium: the runtime that web apps ship, on WebAssembly's kernels.
 
-The two npm packages are pinned by their published SHA-512 and unpacked into the kit's cache; no script of theirs runs. Chromium
-is the machine's own.
+The two npm packages are pinned by their published SHA-512 and unpacked into the kit's cache; their scripts are not run. Chromium
+is taken from the system.
 """
 
 import base64
@@ -55,7 +55,7 @@ def missing_packages() -> str:
 
 
 def launch() -> dict[str, str]:
-    """What browser_worker.py is told beside a model and its inputs: browser, packages."""
+    """What the SPEC of litert_js_worker.py holds besides model and inputs: browser, packages."""
     return {"browser": browser() or BROWSERS[0], "packages": str(folder())}
 
 
@@ -68,7 +68,9 @@ def install() -> Path:
     if not missing_packages():
         return folder()
     if not shutil.which("npm"):
-        raise InputError("--install wasm", expected="npm", given="no npm", do="run `apt-get install npm`")
+        raise InputError(
+            "--install wasm", expected="npm", given="no npm", do="run `apt-get install npm`", code="NOT_INSTALLED"
+        )
     with atomic_dir(folder()) as made:
         for name, (package, integrity) in _PACKAGES.items():
             _unpack(_fetch(package, integrity, made / "downloads"), made / name)
@@ -92,15 +94,21 @@ def _fetch(package: str, integrity: str, downloads: Path) -> Path:
         ]
         given = "; ".join(said[:2]) or f"exit status {done.returncode}"
         raise InputError(
-            "--install wasm", expected=f"`npm pack {package}` to succeed", given=given[:200],
+            "--install wasm",
+            expected=f"`npm pack {package}` to succeed",
+            given=given[:200],
             do="check the network and try again",
-        )  # fmt: skip
+            code="DOWNLOAD_FAILED",
+        )
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != integrity:
         raise InputError(
-            "--install wasm", expected=f"{package} with {integrity[:19]}…", given=f"{found[:19]}…",
+            "--install wasm",
+            expected=f"{package} with {integrity[:19]}…",
+            given=f"{found[:19]}…",
             do="report it: the registry has another package under this name and version",
-        )  # fmt: skip
+            code="DOWNLOAD_FAILED",
+        )
     return archive
 
 

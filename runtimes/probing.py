@@ -1,58 +1,93 @@
-"""Trying a .tflite file out on the runtimes installed here."""
+"""Trying a .tflite model out on the runtimes installed here."""
 
-from collections.abc import Mapping
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..core.errors import CheckFailed
+from ..core.queries.packing import part
 from .launch import run_variant, run_worker
-from .model_file.reader import TfliteFile, read_tflite
+from .model_file.reader import PortDict, TfliteFile, parse_tflite
 from .runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
 
 PLAN_WORKER = Path(__file__).parent / "workers" / "delegate_plan_worker.py"
 _FREE_DIMENSION = 2
 
 
-def try_out(path: Path) -> dict[str, str]:
-    """Execute a file on zeros (or empty strings) on each installed phone runtime: name to why it fails, '' where it runs."""
-    inputs = zeros_for(read_tflite(path))
+@contextlib.contextmanager
+def on_disk(model: bytes) -> Iterator[Path]:
+    """A model's bytes as a file, for as long as the block runs."""
+    with tempfile.TemporaryDirectory(prefix="pocketrec-") as scratch:
+        path = Path(scratch) / "model.tflite"
+        path.write_bytes(model)
+        yield path
+
+
+def try_out(model: bytes, feeds: Mapping[str, np.ndarray] | None = None) -> dict[str, str]:
+    """Execute a model once on each installed phone runtime: name to the reason it fails, '' where it runs.
+
+    Args:
+        feeds: packed inputs, of which the first query is taken; zeros and empty strings when None.
+    """
+    inputs = zeros_for(parse_tflite(model)) if feeds is None else part(feeds, 0, 1)
     names = [name for name in PHONE_RUNTIMES if not RUNTIMES[name].missing()]
-    return {name: run_variant(path, inputs, runtime=name).reason for name in names}
+    with on_disk(model) as path:
+        return {name: run_variant(path, inputs, runtime=name).reason for name in names}
 
 
-def execute(path: Path, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    """Outputs of a file on the newest installed phone runtime.
+def execute(model: bytes, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Outputs of a model on an installed phone runtime, one query after another.
 
     Raises:
         CheckFailed: it does not run.
     """
-    outcome = run_variant(path, feeds, runtime=any_phone_runtime())
+    with on_disk(model) as path:
+        outcome = run_variant(path, feeds, runtime=any_phone_runtime())
     if not outcome:
-        raise CheckFailed(f"{path.name} does not run on representative data: {outcome.reason}")
+        raise CheckFailed(f"the model does not run on representative data: {outcome.reason}", code="RUNTIME_FAILED")
     return outcome.arrays
 
 
-def plan(path: Path) -> dict[str, Any]:
-    """Which operators LiteRT's XNNPACK delegate takes, asked of the runtime itself in a process of its own (see inspect_file)."""
+@dataclass(frozen=True)
+class DelegatePlan:
+    """Which operators the default delegate, XNNPACK, takes.
+
+    Attributes:
+        runtime: key of the runtime that was asked.
+        reason: why it could not be asked; '' when it could.
+        delegated: for each operator of the first subgraph whether it is taken; None where that is not known.
+        partitions: how many pieces the delegate runs; None where that is not known.
+    """
+
+    runtime: str
+    reason: str = ""
+    delegated: list[bool] | None = None
+    partitions: int | None = None
+
+
+def delegate_plan(model: bytes) -> DelegatePlan:
+    """Ask the current phone runtime, in its own process, which operators of a model its delegate takes."""
     runtime = CURRENT_RUNTIME
-    unasked = {"runtime": runtime, "reason": RUNTIMES[runtime].missing(), "delegated": [], "partitions": None}
-    if unasked["reason"]:
-        return unasked
-    spec = {"model": str(path), "module": RUNTIMES[runtime].module}
-    outcome = run_worker([str(PLAN_WORKER)], spec, {}, timeout_s=60)
+    if reason := RUNTIMES[runtime].missing():
+        return DelegatePlan(runtime, reason)
+    with on_disk(model) as path:
+        spec = {"model": str(path), "module": RUNTIMES[runtime].module}
+        outcome = run_worker([str(PLAN_WORKER)], spec, {}, timeout_s=60)
     if not outcome:
-        return {**unasked, "reason": outcome.reason}
+        return DelegatePlan(runtime, outcome.reason)
     found = outcome.arrays
-    return {**unasked, "delegated": found["delegated"].tolist(), "partitions": int(found["partitions"])}
+    return DelegatePlan(runtime, "", found["delegated"].tolist(), int(found["partitions"]))
 
 
 def zeros_for(file: TfliteFile) -> dict[str, np.ndarray]:
-    """One query of zeros, or empty strings, for every input; free dimensions hold two."""
+    """One query of zeros, or empty strings, for every input; free dimensions get size 2."""
     return {port["name"]: _zeros(port)[None] for port in file.ports()[0]}
 
 
-def _zeros(port: dict[str, Any]) -> np.ndarray:
+def _zeros(port: PortDict) -> np.ndarray:
     shape = [_FREE_DIMENSION if n < 0 else n for n in port["shape"]]
     return np.zeros(shape, "S1" if port["dtype"] == "string" else port["dtype"])

@@ -1,7 +1,7 @@
 """A private ARM64 user space, so that both runtimes execute on the kernels phones run: CPython, the runtimes' aarch64 wheels, QEMU.
 
-Debian's packages are fetched by apt into directories of this kit's cache and verified by apt against Debian's signatures; PyPI's
-wheels are pinned by hash. Nothing is installed, no root is needed, and emulated time is never printed as latency.
+Debian's packages are fetched by apt into the kit's cache and verified by apt against Debian's signatures; PyPI's wheels are pinned
+by hash. Nothing is installed on the system, root is not needed, and emulated time is never reported as latency.
 """
 
 import os
@@ -46,7 +46,7 @@ def launch(cpu: str, cpuinfo: str) -> tuple[list[str], dict[str, str]]:
 
     Args:
         cpu: QEMU's name of it.
-        cpuinfo: text of its /proc/cpuinfo; LiteRT reads there which instructions it may use, and must not be told of others.
+        cpuinfo: text of its /proc/cpuinfo; LiteRT reads there which instructions it may use, so it must list no others.
     """
     root = folder() / "cpus" / cpu.partition(",")[0]
     if not (root / "proc" / "cpuinfo").is_file():
@@ -86,6 +86,7 @@ def install() -> Path:
             expected="Debian's apt-get and dpkg-deb",
             given=f"no {', '.join(lacking)}",
             do="use Debian 12",
+            code="NOT_INSTALLED",
         )
     with atomic_dir(folder()) as made:
         debian = {
@@ -106,9 +107,13 @@ def _unpack(root: Path, architecture: str, packages: tuple[str, ...]) -> dict[st
     debs.mkdir(parents=True)
     (apt / "state" / "status").touch()
     settings = {
-        "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "",
-        "Dir::State": apt / "state", "Dir::State::status": apt / "state" / "status", "Dir::Cache": apt / "cache",
-    }  # fmt: skip
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "APT::Sandbox::User": "",
+        "Dir::State": apt / "state",
+        "Dir::State::status": apt / "state" / "status",
+        "Dir::Cache": apt / "cache",
+    }
     (apt / "apt.conf").write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
     environment = {**os.environ, "APT_CONFIG": str(apt / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "-qq", "update"], environment, debs)
@@ -135,7 +140,11 @@ def _wheels(site: Path) -> None:
 
 def _unfetched(command: str, reason: str) -> InputError:
     return InputError(
-        "--install arm64", expected=f"`{command}` to succeed", given=reason[:200], do="check the network and try again"
+        "--install arm64",
+        expected=f"`{command}` to succeed",
+        given=reason[:200],
+        do="check the network and try again",
+        code="DOWNLOAD_FAILED",
     )
 
 

@@ -177,15 +177,19 @@ def runtime_packages() -> list[str]:
 def chosen_runtimes(
     names: Iterable[str], places: Iterable[str] = ("host",), default: Iterable[str] = PHONE_RUNTIMES
 ) -> list[str]:
-    """The asked-for runtimes, or, when none is named, those of `default` and those made for one of the places only.
+    """The runtimes of those names, or, without names, those of `default` and those that run elsewhere only.
 
     Args:
-        places: keys of `TARGETS` that variants shall run on.
-        default: by default those that apps ship.
+        names: keys of `RUNTIMES`.
+        places: keys of `TARGETS` that variants will run on.
+        default: by default those that apps on phones ship.
+
+    Returns:
+        Keys of `RUNTIMES` that run on one of the places.
 
     Raises:
-        InputError: an unknown name, one asked for by name that is not installed or runs on none of the places, or a place on which
-            nothing that was asked for runs.
+        InputError: an unknown name, a named runtime that is not installed or runs on none of the places, or a place on which none
+            of the named runtimes runs.
     """
     asked, places = [pick("--runtime", name, RUNTIMES) for name in names], list(places)
     chosen = asked or _able(default, places)
@@ -210,21 +214,26 @@ def _able(default: Iterable[str], places: list[str]) -> list[str]:
 
 def _check_places(asked: list[str], chosen: list[str], places: list[str]) -> None:
     for name in asked:
-        if not any(map(RUNTIMES[name].runs_on, places)):
-            wanted, where = (
-                " or ".join(places),
-                ", ".join(RUNTIMES[name].platforms),
-            )
-            raise InputError(
-                "--runtime",
-                expected=f"one that runs on {wanted}",
-                given=f"{name}, which runs on {where}",
-                do="choose another, or for `pocketrec parity` another --target",
-            )
+        if any(map(RUNTIMES[name].runs_on, places)):
+            continue
+        own = [target for target in TARGETS if RUNTIMES[name].runs_on(target)]
+        raise InputError(
+            "--runtime",
+            expected=f"one that runs on {' or '.join(places)}",
+            given=f"{name}, which runs on {', '.join(own)}",
+            do="choose another, or for `pocketrec parity` another --target",
+            code="OPTION_CONFLICT",
+        )
     for place in places:
         if not any(RUNTIMES[name].runs_on(place) for name in chosen):
             able = ", ".join(name for name, runtime in RUNTIMES.items() if runtime.runs_on(place))
-            raise InputError("--runtime", expected=f"one for {place}: {able}", given=", ".join(chosen), do="add one")
+            raise InputError(
+                "--runtime",
+                expected=f"one for {place}: {able}",
+                given=", ".join(chosen),
+                do="add one",
+                code="OPTION_CONFLICT",
+            )
 
 
 def any_phone_runtime() -> str:

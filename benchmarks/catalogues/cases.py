@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...convert.retrieval.catalogue_index import Scanned, exact_best, placing_and_choosing
+from ...convert.retrieval.catalogue_index import CatalogueIndex, exact_best, split_queries
 from ...convert.retrieval.partitioning import weighted_space
 from ...convert.retrieval.search_graphs import FORMS
 from ...core.errors import CheckFailed
@@ -59,7 +59,7 @@ class SearchSetup:
 
 def device_cases(setup: SearchSetup, runtimes: Sequence[str], threads: Sequence[int]) -> list[BenchmarkCase]:
     """Every form as a .tflite file in the scratch folder, on every runtime."""
-    scanned = Scanned(setup.items, setup.representative, setup.k, setup.recall, setup.seed)
+    scanned = CatalogueIndex(setup.items, setup.representative, setup.k, setup.recall, setup.seed)
     queries, cases = {"query": setup.queries[:, None, :]}, []
     for name, form in FORMS.items():
         log.info(f"{setup.n_items:,} items: building {name}")
@@ -86,7 +86,7 @@ def scann_cases(setup: SearchSetup) -> list[BenchmarkCase]:
     settings = scann_settings(setup.n_items)
     if settings["configuration"] == "brute_force" or cases[0].missing():
         return cases
-    placing, choosing = placing_and_choosing(setup.representative)
+    placing, choosing = split_queries(setup.representative)
     exact = exact_best(setup.items, choosing, setup.k)
     for_items, for_queries = weighted_space(placing)
     plain: Callable[[np.ndarray], np.ndarray] = lambda rows: rows  # noqa: E731

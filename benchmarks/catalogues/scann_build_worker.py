@@ -18,7 +18,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[2] / "runtimes" / "workers"))
 sys.path.append(str(Path(__file__).parents[2] / "core"))
 from metrics import hits_in_lists  # pyright: ignore[reportMissingImports]
-from tflite_worker import memory  # pyright: ignore[reportMissingImports]
+from process_memory import memory  # pyright: ignore[reportMissingImports]
 
 # Shares of the leaves, and multiples of k to reorder, that are tried.
 LEAVES = (0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.065, 0.08, 0.1, 0.125, 0.16, 0.2, 0.3, 0.5, 1.0)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[2] / "runtimes" / "workers"))
-from tflite_worker import memory  # pyright: ignore[reportMissingImports]
+from process_memory import memory  # pyright: ignore[reportMissingImports]
 
 
 def prepare(spec):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from ...core.errors import CheckFailed
+from ...runtimes.workers.process_memory import memory
 
 _READY_S, _STOP_S = 120.0, 30.0
 
@@ -35,12 +36,8 @@ class ServerProcess:
     cpu: int | None
 
     def memory(self, field: str) -> int:
-        """A field of /proc/PID/status in bytes; 0 where there is none."""
-        try:
-            lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        except OSError:
-            return 0
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
+        """A field of the server's /proc/PID/status in bytes; 0 where there is none."""
+        return memory(field, self.pid)
 
 
 def processors() -> tuple[int | None, int | None]:

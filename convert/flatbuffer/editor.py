@@ -1,50 +1,64 @@
-"""Editing a .tflite model: constants, operators, and packing it again small and aligned.
+"""Editing a .tflite model: constants, operators, and packing it small and aligned.
 
 Only the first subgraph is edited; others (the string tables' initialisers, branches) are kept as they are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TypeAlias
 
 import flatbuffers
 import numpy as np
 
-from ...runtimes.model_file.op_versions import least_runtime
-from ...runtimes.model_file.schema import IDENTIFIER, OPERATOR_NAMES, parse_model, schema
+from ...runtimes.model_file.op_versions import minimum_runtime
+from ...runtimes.model_file.schema import (
+    IDENTIFIER,
+    OPERATOR_NAMES,
+    SIGNATURE,
+    TYPE_NAMES,
+    FlatObject,
+    parse_model,
+    schema,
+)
 
 _ALIGNMENT = 16  # as the schema asks of buffers
 _RUNTIME_ENTRY = b"min_runtime_version"
 Types = schema.TensorType
+# The types whose constants are plain NumPy arrays, in the flatbuffer's order of bytes.
 _DTYPES = {
-    Types.FLOAT32: np.dtype(np.float32),
-    Types.FLOAT16: np.dtype(np.float16),
-    Types.INT64: np.dtype(np.int64),
-    Types.INT32: np.dtype(np.int32),
-    Types.INT16: np.dtype(np.int16),
-    Types.INT8: np.dtype(np.int8),
-    Types.UINT8: np.dtype(np.uint8),
-    Types.BOOL: np.dtype(np.bool_),
+    kind: np.dtype(TYPE_NAMES[kind])
+    for kind in (
+        Types.FLOAT32,
+        Types.FLOAT16,
+        Types.INT64,
+        Types.INT32,
+        Types.INT16,
+        Types.INT8,
+        Types.UINT8,
+        Types.BOOL,
+    )
 }
+_TYPE_OF = {dtype: kind for kind, dtype in _DTYPES.items()}
+Scale: TypeAlias = float | np.float32 | np.ndarray | None
 
 
 class Editor:
-    """A model taken apart; `pack` puts it together without what is no longer used."""
+    """A parsed model; `pack` writes it without what is no longer used."""
 
     def __init__(self, data: bytes) -> None:
-        self.model: Any = parse_model(data)
-        self.graph: Any = self.model.subgraphs[0]
+        self.model: FlatObject = parse_model(data)
+        self.graph: FlatObject = self.model.subgraphs[0]
 
     @property
-    def ops(self) -> list[Any]:
+    def ops(self) -> list[FlatObject]:
         """Operators in execution order."""
         return self.graph.operators
 
-    def name_of(self, op: Any) -> str:
+    def name_of(self, op: FlatObject) -> str:
         """Builtin name such as `GATHER`; '' for custom operators."""
         code = self.model.operatorCodes[op.opcodeIndex]
         return OPERATOR_NAMES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "") if not code.customCode else ""
 
-    def tensor(self, index: int) -> Any:
+    def tensor(self, index: int) -> FlatObject:
         """A tensor of the first subgraph."""
         return self.graph.tensors[index]
 
@@ -54,7 +68,7 @@ class Editor:
         return found.decode("utf-8", "replace").split(";")[0]
 
     def is_quantized(self, index: int) -> bool:
-        """Whether a tensor's numbers stand for others by a scale."""
+        """Whether a tensor holds codes that a scale turns into numbers."""
         known = self.tensor(index).quantization
         return known is not None and known.scale is not None and len(known.scale) > 0
 
@@ -71,7 +85,7 @@ class Editor:
             tensor.shape if tensor.shape is not None else ()
         )
 
-    def readers(self, index: int) -> list[Any]:
+    def readers(self, index: int) -> list[FlatObject]:
         """Operators of the first subgraph that read a tensor."""
         return [op for op in self.ops if index in [int(i) for i in op.inputs]]
 
@@ -80,9 +94,15 @@ class Editor:
         return index in list(self.graph.inputs) or index in list(self.graph.outputs)
 
     def add_tensor(
-        self, shape: Sequence[int], tensor_type: int, name: str = "", *, scale: Any = None, zero_point: int = 0,
+        self,
+        shape: Sequence[int],
+        tensor_type: int,
+        name: str = "",
+        *,
+        scale: Scale = None,
+        zero_point: int = 0,
         free: Sequence[int] | None = None,
-    ) -> int:  # fmt: skip
+    ) -> int:
         """A new tensor without data; `free` marks run-time dimensions with -1. Returns its index."""
         tensor = schema.TensorT()
         tensor.shape, tensor.type, tensor.name, tensor.buffer = list(shape), tensor_type, name.encode() or None, 0
@@ -94,28 +114,38 @@ class Editor:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def like(self, index: int, tensor_type: int, *, scale: Any = None, zero_point: int = 0) -> int:
-        """A new tensor with another's shape, fixed or free."""
+    def like(self, index: int, tensor_type: int, *, scale: Scale = None, zero_point: int = 0) -> int:
+        """A new tensor with the shape of another, fixed or free."""
         tensor = self.tensor(index)
         shape = [] if tensor.shape is None else list(tensor.shape)
         return self.add_tensor(shape, tensor_type, scale=scale, zero_point=zero_point, free=tensor.shapeSignature)
 
-    def add_constant(
-        self, values: np.ndarray, name: str = "", *, tensor_type: int | None = None, shape: Sequence[int] | None = None,
-        scale: Any = None, zero_point: int = 0,
-    ) -> int:  # fmt: skip
-        """A new constant; `tensor_type` and `shape` where they are not those of `values` (packed int4)."""
-        kind = tensor_type if tensor_type is not None else _TYPE_OF[values.dtype]
-        index = self.add_tensor(
-            values.shape if shape is None else shape, kind, name, scale=scale, zero_point=zero_point
-        )
+    def add_constant(self, values: np.ndarray, name: str = "", *, scale: Scale = None, zero_point: int = 0) -> int:
+        """A new constant of the shape and type of `values`. Returns its index."""
+        index = self.add_tensor(values.shape, _TYPE_OF[values.dtype], name, scale=scale, zero_point=zero_point)
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         self.model.buffers.append(buffer)
         self.tensor(index).buffer = len(self.model.buffers) - 1
         return index
 
-    def set_version(self, op: Any, version: int) -> None:
+    def port(self, name: str, index: int) -> FlatObject:
+        """An input or output of a signature."""
+        made: FlatObject = schema.TensorMapT()
+        made.name, made.tensorIndex = name.encode(), index
+        return made
+
+    def signature(self) -> FlatObject:
+        """The first signature; where the model has none, a new one of the graph's inputs and outputs."""
+        if not self.model.signatureDefs:
+            made: FlatObject = schema.SignatureDefT()
+            made.signatureKey, made.subgraphIndex = SIGNATURE.encode(), 0
+            made.inputs = [self.port(self.name(int(i)), int(i)) for i in self.graph.inputs]
+            made.outputs = [self.port(self.name(int(i)), int(i)) for i in self.graph.outputs]
+            self.model.signatureDefs = [made]
+        return self.model.signatureDefs[0]
+
+    def set_version(self, op: FlatObject, version: int) -> None:
         """Give an operator another version."""
         code = self.model.operatorCodes[op.opcodeIndex]
         op.opcodeIndex = self.code(max(code.builtinCode, code.deprecatedBuiltinCode), version)
@@ -131,16 +161,16 @@ class Editor:
         self.model.operatorCodes.append(code)
         return len(self.model.operatorCodes) - 1
 
-    def replace(self, instead: Callable[[Any], list[Any] | None]) -> None:
+    def replace(self, instead: Callable[[FlatObject], list[FlatObject] | None]) -> None:
         """Rebuild the list of operators: each may be replaced by several, or kept (None)."""
-        found: list[Any] = []
+        found: list[FlatObject] = []
         for op in self.graph.operators:
             made = instead(op)
             found.extend([op] if made is None else made)
         self.graph.operators = found
 
     def pack(self) -> bytes:
-        """The model's bytes: no unused tensor, buffer or operator code, least runtime recomputed, buffers aligned to 16 bytes."""
+        """The model's bytes: no unused tensor, buffer or operator code, minimum runtime recomputed, buffers aligned to 16 bytes."""
         self.drop_unused()
         self._stamp()
         self._drop_codes()
@@ -154,7 +184,7 @@ class Editor:
         return bytes(builder.Output())
 
     def drop_unused(self) -> None:
-        """Forget tensors that nothing reads or makes; the others get new indices."""
+        """Remove tensors that nothing reads or makes; the others get new indices."""
         graph = self.graph
         used = {int(i) for op in graph.operators for i in [*op.inputs, *op.outputs, *(_some(op.intermediates))]}
         used |= {int(i) for i in [*graph.inputs, *graph.outputs]}
@@ -176,12 +206,12 @@ class Editor:
         names = [(self.name_of(op), int(self.model.operatorCodes[op.opcodeIndex].version)) for op in self._all_ops()]
         entry = schema.MetadataT()
         buffer = schema.BufferT()
-        buffer.data = np.frombuffer((least_runtime(names) or "").encode().ljust(16, b"\0"), np.uint8)
+        buffer.data = np.frombuffer((minimum_runtime(names) or "").encode().ljust(16, b"\0"), np.uint8)
         self.model.buffers.append(buffer)
         entry.name, entry.buffer = _RUNTIME_ENTRY, len(self.model.buffers) - 1
         self.model.metadata = [m for m in self.model.metadata or [] if m.name != _RUNTIME_ENTRY] + [entry]
 
-    def _all_ops(self) -> Iterable[Any]:
+    def _all_ops(self) -> Iterable[FlatObject]:
         return (op for graph in self.model.subgraphs for op in graph.operators or [])
 
     def _drop_codes(self) -> None:
@@ -192,15 +222,13 @@ class Editor:
             op.opcodeIndex = new[op.opcodeIndex]
 
     def _drop_buffers(self) -> None:
-        holders = [tensor for graph in self.model.subgraphs for tensor in graph.tensors] + list(
-            self.model.metadata or []
-        )
+        tensors = [tensor for graph in self.model.subgraphs for tensor in graph.tensors]
+        holders = [*tensors, *(self.model.metadata or [])]
         legacy = _some(self.model.metadataBuffer)
         kept = sorted({0, *(int(holder.buffer) for holder in holders), *(int(i) for i in legacy)})
         new: dict[int, int] = {}
-        merged: list[Any] = [
-            self.model.buffers[0]
-        ]  # the first is empty by convention and serves whatever holds no data
+        # The first buffer is empty by convention and serves whatever holds no data.
+        merged: list[FlatObject] = [self.model.buffers[0]]
         by_content = {b"": 0}
         for old in kept:
             data = self.model.buffers[old].data
@@ -218,7 +246,7 @@ class Editor:
 class _Builder(flatbuffers.Builder):
     """Aligns byte vectors, which the generated code does not do although the schema asks for it."""
 
-    def CreateNumpyVector(self, x: Any) -> Any:  # noqa: N802  (the name is flatbuffers')
+    def CreateNumpyVector(self, x: np.ndarray) -> FlatObject:  # noqa: N802  (the name is flatbuffers')
         if x.dtype != np.uint8:
             return super().CreateNumpyVector(x)
         self.StartVector(1, x.size, _ALIGNMENT if x.size >= _ALIGNMENT else 8)
@@ -228,8 +256,5 @@ class _Builder(flatbuffers.Builder):
         return self.EndVector()
 
 
-def _some(values: Any) -> list[int]:
+def _some(values: FlatObject) -> list[int]:
     return [] if values is None else [int(i) for i in values]
-
-
-_TYPE_OF = {dtype: kind for kind, dtype in _DTYPES.items()}

@@ -1,24 +1,21 @@
-"""Drawing a .tflite graph, from nothing or behind another: every method places one operator and returns the tensor it fills."""
+"""Building a .tflite graph, from nothing or behind another: every method places one operator and returns the tensor it fills."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import flatbuffers
 import numpy as np
 
 from ...core.errors import InputError
-from ...runtimes.model_file.schema import IDENTIFIER, schema
+from ...runtimes.model_file.schema import IDENTIFIER, FlatObject, schema
 from .editor import Types
 from .operators import GraphEditor
 
-_SIGNATURE = b"serving_default"
 
-
-class Sketch(GraphEditor):
+class GraphBuilder(GraphEditor):
     """A model to be continued in execution order: an empty one, or a file whose outputs the new operators read."""
 
     def __init__(self, base: bytes | None = None) -> None:
-        super().__init__(base or _nothing())
+        super().__init__(base or _empty_model())
         graph, model = self.graph, self.model
         if base is None:
             graph.tensors, graph.inputs, graph.outputs, graph.operators = [], [], [], []
@@ -32,7 +29,11 @@ class Sketch(GraphEditor):
                     return int(port.tensorIndex)
             found = {port.name.decode(): self.shape(int(port.tensorIndex)) for port in signature.outputs}
             raise InputError(
-                "base", expected=f"an output {name} {list(shape)}", given=found, do="continue another file"
+                "encoder",
+                expected=f"an output {name} {list(shape)}",
+                given=found,
+                do="use another file",
+                code="INPUT_MISMATCH",
             )
         return self.input(name, shape, Types.FLOAT32)
 
@@ -41,10 +42,10 @@ class Sketch(GraphEditor):
         index = self.add_tensor(shape, tensor_type, name)
         self.graph.inputs = [*self.graph.inputs, index]
         for signature in self.model.signatureDefs:
-            signature.inputs = [*signature.inputs, _port(name, index)]
+            signature.inputs = [*signature.inputs, self.port(name, index)]
         return index
 
-    def halves(self, values: np.ndarray, name: str = "") -> int:
+    def float16_constant(self, values: np.ndarray, name: str = "") -> int:
         """A constant kept in float16, widened once when a runtime first meets it."""
         wide = self.add_tensor(values.shape, Types.FLOAT32)
         self.ops.append(self.dequantize(self.add_constant(values.astype(np.float16), name), wide))
@@ -54,11 +55,8 @@ class Sketch(GraphEditor):
         """The file's bytes, with the outputs given by name."""
         self.graph.outputs = list(outputs.values())
         if not self.model.signatureDefs:
-            signature: Any = schema.SignatureDefT()
-            signature.signatureKey, signature.subgraphIndex = _SIGNATURE, 0
-            signature.inputs = [_port(self.name(index), index) for index in self.graph.inputs]
-            self.model.signatureDefs = [signature]
-        self.model.signatureDefs[0].outputs = [_port(name, index) for name, index in outputs.items()]
+            self.signature()
+        self.model.signatureDefs[0].outputs = [self.port(name, index) for name, index in outputs.items()]
         return self.pack()
 
     def shape(self, index: int) -> list[int]:
@@ -122,25 +120,25 @@ class Sketch(GraphEditor):
         return output
 
     def joined(self, left: int, right: int) -> int:
-        """Two vectors one after the other."""
+        """Two vectors, concatenated."""
         output = self.add_tensor([self.shape(left)[0] + self.shape(right)[0]], self.tensor(left).type)
         self.ops.append(self.concatenate([left, right], output))
         return output
 
     def above(self, source: int, threshold: float) -> int:
-        """bool of float32."""
+        """bool: which float32 values are above the threshold."""
         output, bound = self.add_tensor(self.shape(source), Types.BOOL), np.array(threshold, np.float32)
         self._place("GREATER", 1, [source, self.add_constant(bound)], [output], schema.GreaterOptionsT())
         return output
 
     def either(self, left: int, right: int) -> int:
-        """bool of two of one shape."""
+        """Logical or of two bool tensors of the same shape."""
         output = self.add_tensor(self.shape(left), Types.BOOL)
         self._place("LOGICAL_OR", 1, [left, right], [output], schema.LogicalOrOptionsT())
         return output
 
     def wide_ids(self, source: int) -> int:
-        """int32 of uint8."""
+        """uint8 ids as int32."""
         output, options = self.add_tensor(self.shape(source), Types.INT32), schema.CastOptionsT()
         options.inDataType, options.outDataType = Types.UINT8, Types.INT32
         self._place("CAST", 1, [source], [output], options)
@@ -155,19 +153,15 @@ class Sketch(GraphEditor):
         self._place("SELECT_V2", 1, [condition, filled, source], [output], schema.SelectV2OptionsT())
         return output
 
-    def _place(self, name: str, version: int, inputs: Sequence[int], outputs: Sequence[int], options: Any) -> None:
+    def _place(
+        self, name: str, version: int, inputs: Sequence[int], outputs: Sequence[int], options: FlatObject
+    ) -> None:
         self.ops.append(self.op(name, version, inputs, outputs, options))
 
 
-def _port(name: str, index: int) -> Any:
-    port: Any = schema.TensorMapT()
-    port.name, port.tensorIndex = name.encode(), index
-    return port
-
-
-def _nothing() -> bytes:
-    model: Any = schema.ModelT()
-    graph: Any = schema.SubGraphT()
+def _empty_model() -> bytes:
+    model: FlatObject = schema.ModelT()
+    graph: FlatObject = schema.SubGraphT()
     model.version, model.subgraphs, model.buffers = 3, [graph], [schema.BufferT()]
     graph.name, graph.tensors, graph.inputs, graph.outputs, graph.operators = b"main", [], [], [], []
     builder = flatbuffers.Builder(256)

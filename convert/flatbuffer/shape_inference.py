@@ -1,14 +1,13 @@
-"""Shapes that the converter forgets: behind a string lookup every tensor loses its rank, and with it what others could know."""
+"""Shapes that the converter loses: behind a string lookup every tensor has an unknown rank."""
 
-from typing import Any
-
+from ...runtimes.model_file.schema import FlatObject
 from .editor import Editor
 
 _SAME_SHAPE = {"HASHTABLE_FIND": 1, "CAST": 0, "DEQUANTIZE": 0, "ABS": 0, "RELU": 0, "TANH": 0, "LOGISTIC": 0}
 
 
 def complete_shapes(editor: Editor) -> None:
-    """Give outputs of unknown rank the shape that follows from their inputs, where one operator is enough to tell."""
+    """Give outputs of unknown rank the shape that follows from the inputs of the operator that makes them."""
     for op in editor.ops:
         output = editor.tensor(int(op.outputs[0])) if len(op.outputs) else None
         if output is None or output.hasRank or (output.shape is not None and len(output.shape)):
@@ -29,7 +28,7 @@ def known_shape(editor: Editor, index: int) -> list[int] | None:
     return [int(n) for n in signature]
 
 
-def _shape_of_output(editor: Editor, op: Any) -> list[int] | None:
+def _shape_of_output(editor: Editor, op: FlatObject) -> list[int] | None:
     name, inputs = editor.name_of(op), [int(i) for i in op.inputs]
     if name in _SAME_SHAPE:
         return known_shape(editor, inputs[_SAME_SHAPE[name]])

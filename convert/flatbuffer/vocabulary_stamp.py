@@ -1,4 +1,4 @@
-"""Writing into a file which vocabularies its ids come from."""
+"""Writing the vocabularies that a model's ids come from into its file."""
 
 import numpy as np
 

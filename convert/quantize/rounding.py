@@ -3,22 +3,23 @@
 import numpy as np
 
 LEVELS8, LEVELS4 = 127, 7
-# How much an element's own error counts beside the products' when rounding is fed forward: rows are summed over histories too.
-FEEDBACK_DAMPING = 0.1
+# Share of the Hessian's mean diagonal added to it: how much an element's own error counts beside the products', because rows are
+# also summed over histories.
+DAMPING = 0.1
 
 
 def row_codes(
-    table: np.ndarray, levels: int, moment: np.ndarray | None = None
+    table: np.ndarray, levels: int, hessian: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.float32]:
-    """Quantize rows, each under a scale of its own.
+    """Quantize rows, each under its own scale.
 
-    The scales are codes themselves (scales of scales: Dettmers et al. 2023, "QLoRA", section 3), rounded up, with the rows' codes
-    made for the rounded scale: that costs resolution, never range.
+    The scales are codes themselves (double quantization: Dettmers et al. 2023, "QLoRA", section 3), rounded up, and the rows' codes
+    are made for the rounded scale: that costs resolution, never range.
 
     Args:
         table: float32[n, d].
         levels: largest code, 127 for int8, 7 for int4.
-        moment: float64[d, d], mean of q q^T over representative queries q that rows will be multiplied with; without it
+        hessian: float64[d, d], mean of q q^T over representative queries q that rows will be multiplied with; without it
             every element is rounded by itself.
 
     Returns:
@@ -30,15 +31,26 @@ def row_codes(
     scale_codes = np.clip(np.ceil(needed / step), 1, LEVELS8).astype(np.int8)
     scales = scale_codes.astype(np.float64) * step
     codes = table.astype(np.float64) / scales[:, None]
-    if moment is not None and moment.any():
-        codes = fed_forward(codes, levels, moment)
+    if hessian is not None and hessian.any():
+        codes = gptq_round(codes, levels, hessian)
     return np.clip(np.round(codes), -levels, levels).astype(np.int8), scale_codes, step
 
 
-def fed_forward(codes: np.ndarray, levels: int, moment: np.ndarray) -> np.ndarray:
-    """Round columns one by one, each column's error corrected in those still to come, so that products with queries like the
-    representative ones keep what single elements lose (GPTQ: Frantar et al. 2022, section 3, with columns of most weight first)."""
-    damped = moment + FEEDBACK_DAMPING * np.mean(np.diag(moment)) * np.eye(len(moment))
+def gptq_round(codes: np.ndarray, levels: int, hessian: np.ndarray) -> np.ndarray:
+    """Round columns one by one and compensate each column's error in the columns still to come.
+
+    Products with queries like the representative ones then keep what single elements lose (GPTQ: Frantar et al. 2022, section 3;
+    columns with the largest diagonal first).
+
+    Args:
+        codes: float64[n, d], not yet rounded.
+        levels: largest code.
+        hessian: float64[d, d].
+
+    Returns:
+        float64[n, d], whole numbers within +-levels.
+    """
+    damped = hessian + DAMPING * np.mean(np.diag(hessian)) * np.eye(len(hessian))
     order = np.argsort(-np.diag(damped), kind="stable")
     upper = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
     left, rounded = codes[:, order], np.empty_like(codes)

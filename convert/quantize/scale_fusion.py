@@ -1,8 +1,6 @@
-"""Rows times their scales times a weight a row: multiply the two narrow factors first, and the wide one once."""
+"""Rows times their scales times one weight per row: multiply the two narrow factors first, and the wide one once."""
 
-from typing import Any
-
-from ...runtimes.model_file.schema import schema
+from ...runtimes.model_file.schema import FlatObject, schema
 from ..flatbuffer.operators import GraphEditor
 from ..flatbuffer.shape_inference import known_shape
 
@@ -10,12 +8,12 @@ from ..flatbuffer.shape_inference import known_shape
 def multiply_narrow_first(editor: GraphEditor) -> None:
     """Turn (wide * narrow) * narrow into wide * (narrow * narrow) where nothing else reads the first product.
 
-    Narrow is a tensor whose last dimension is 1 and whose others are the wide one's: a number a row.
+    Narrow is a tensor whose last dimension is 1 and whose others are the wide one's: one number per row.
     """
-    products: dict[int, tuple[Any, int, int]] = {}
-    folded: list[Any] = []
+    products: dict[int, tuple[FlatObject, int, int]] = {}
+    folded: list[FlatObject] = []
 
-    def instead(op: Any) -> list[Any] | None:
+    def instead(op: FlatObject) -> list[FlatObject] | None:
         factors = _wide_and_narrow(editor, op)
         if factors is None:
             return None
@@ -34,7 +32,7 @@ def multiply_narrow_first(editor: GraphEditor) -> None:
     editor.graph.operators = [op for op in editor.ops if not any(op is first for first in folded)]
 
 
-def _wide_and_narrow(editor: GraphEditor, op: Any) -> tuple[int, int] | None:
+def _wide_and_narrow(editor: GraphEditor, op: FlatObject) -> tuple[int, int] | None:
     if editor.name_of(op) != "MUL":
         return None
     first, second = (int(i) for i in op.inputs)

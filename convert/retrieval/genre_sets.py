@@ -1,4 +1,4 @@
-"""The distinct sets of genres that a catalogue's items have."""
+"""The distinct genre sets of a catalogue."""
 
 import json
 
@@ -9,7 +9,7 @@ from ...core.vocabulary_files import read_vocabulary
 
 
 def genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:
-    """The catalogue's distinct sets of genres, float32[n_sets, n_genres], and each item's set, int32[n_items]."""
+    """The distinct genre sets, float32[n_sets, n_genres], and each item's set, int32[n_items]; None where items have no genres."""
     path = run.trained / "vocabularies" / "genres.txt"
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""What a retriever may not return, drawn behind its scores."""
+"""Masks of a retriever: items that it may not return."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from ...core.run_dir import Run
 from ..flatbuffer.editor import Types
-from ..flatbuffer.graph_builder import Sketch
+from ..flatbuffer.graph_builder import GraphBuilder
 from .genre_sets import genre_sets
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Items are masked by `seen` bool[n_items], and where they have genres by `genres` float32[g]: see graphs.py.
+    """A catalogue's masks: `seen` bool[n_items], and where items have genres `genres` float32[g]; see graphs.py.
 
     Attributes:
         sets: float32[n_sets, g], the catalogue's distinct sets of genres; None where there are none.
@@ -24,31 +24,31 @@ class Masks:
 
     @classmethod
     def of(cls, run: Run) -> "Masks":
-        """Those of a run's catalogue."""
+        """The masks of a run's catalogue."""
         return cls(*(genre_sets(run) or ()))
 
 
-class Hiding:
-    """The masks' inputs in a sketch, and bool tensors of what they hide."""
+class MaskBuilder:
+    """The inputs of masks in a graph, and bool tensors of the items that they mask."""
 
-    def __init__(self, sketch: Sketch, masks: Masks, n_items: int) -> None:
-        self.sketch, self.masks = sketch, masks
-        self.seen = sketch.input("seen", [n_items], Types.BOOL)
-        self.outside = -1
+    def __init__(self, builder: GraphBuilder, masks: Masks, n_items: int) -> None:
+        self.builder, self.masks = builder, masks
+        self.seen = builder.input("seen", [n_items], Types.BOOL)
+        self.sets_without = -1
         if masks.sets is not None:
             n_genres = masks.sets.shape[1]
-            self.genres = sketch.reshaped(sketch.input("genres", [n_genres], Types.FLOAT32), [1, n_genres])
-            self.outside = self._none_of(masks.sets, "genre_sets")
+            self.genres = builder.reshaped(builder.input("genres", [n_genres], Types.FLOAT32), [1, n_genres])
+            self.sets_without = self._none_of(masks.sets, "genre_sets")
 
     def _none_of(self, marks: np.ndarray, name: str) -> int:
-        """bool[n] of marks float32[n, g]: whether genres are asked for and a row has none of them. Weights as in graphs.py, whole
-        numbers, exact in halves."""
-        weights = self.sketch.halves((1 - 2 * marks.shape[1] * marks).astype(np.float32), name)
-        counted = self.sketch.products(self.genres, weights)
-        return self.sketch.above(self.sketch.reshaped(counted, [len(marks)]), 0.5)
+        """bool[n] of marks float32[n, g]: whether genres are requested and a row has none of them. Weights as in graphs.py: whole
+        numbers, exact in float16."""
+        weights = self.builder.float16_constant((1 - 2 * marks.shape[1] * marks).astype(np.float32), name)
+        counted = self.builder.products(self.genres, weights)
+        return self.builder.above(self.builder.reshaped(counted, [len(marks)]), 0.5)
 
     def cells(self, members: np.ndarray) -> int | None:
-        """bool[n_cells] of members int32[n_cells, size]: whether nothing in a cell has a genre asked for; None without genres."""
+        """bool[n_cells] of members int32[n_cells, size]: whether no item of a cell has a requested genre; None without genres."""
         if self.masks.sets is None or self.masks.set_of is None:
             return None
         sets = self.masks.sets[self.masks.set_of[np.maximum(members, 0)]]
@@ -58,22 +58,22 @@ class Hiding:
         """bool[n_items]."""
         if self.masks.set_of is None:
             return self.seen
-        return self.sketch.either(self.seen, self._outside(self._numbers(self.masks.set_of)))
+        return self.builder.either(self.seen, self._set_mask(self._numbers(self.masks.set_of)))
 
     def among(self, members: np.ndarray, cells: int, ids: int) -> int:
-        """bool[n] of the items `ids` int32[n] in the cells chosen from `members` int32[n_cells, size]; reads no others."""
-        sketch = self.sketch
-        hidden = sketch.rows(self.seen, ids)
+        """bool[n] of the items `ids` int32[n] in the cells chosen from `members` int32[n_cells, size]; reads only their masks."""
+        builder = self.builder
+        hidden = builder.rows(self.seen, ids)
         if self.masks.set_of is None:
             return hidden
-        numbers = sketch.rows(self._numbers(self.masks.set_of[np.maximum(members, 0)]), cells)
-        return sketch.either(hidden, self._outside(sketch.reshaped(numbers, sketch.shape(ids))))
+        numbers = builder.rows(self._numbers(self.masks.set_of[np.maximum(members, 0)]), cells)
+        return builder.either(hidden, self._set_mask(builder.reshaped(numbers, builder.shape(ids))))
 
     def _numbers(self, sets: np.ndarray) -> int:
         fits = sets.max(initial=0) <= np.iinfo(np.uint8).max
-        return self.sketch.add_constant(sets.astype(np.uint8 if fits else np.int32), "sets")
+        return self.builder.add_constant(sets.astype(np.uint8 if fits else np.int32), "sets")
 
-    def _outside(self, numbers: int) -> int:
-        sketch = self.sketch
-        wide = sketch.wide_ids(numbers) if sketch.tensor(numbers).type == Types.UINT8 else numbers
-        return sketch.rows(self.outside, wide)
+    def _set_mask(self, numbers: int) -> int:
+        builder = self.builder
+        wide = builder.wide_ids(numbers) if builder.tensor(numbers).type == Types.UINT8 else numbers
+        return builder.rows(self.sets_without, wide)

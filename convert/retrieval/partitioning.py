@@ -1,8 +1,8 @@
-"""Dividing a catalogue into cells of equal size, for retrieval that reads a few of them.
+"""Balanced partitions of a catalogue (an inverted file, IVF): retrieval reads a few cells of equal size.
 
-What is known of the queries is used three times, and each time the retrieval needs fewer cells for the same recall (decision 37):
-items are compared in a space weighted by the queries' second moment, cells are represented by what predicts their best score,
-and how many cells are read is chosen on queries that neither saw.
+Representative queries are used three times, and each time the retrieval needs fewer cells for the same recall (decision 37): items
+are compared in a space weighted by the queries' second moment, each cell's centroid is fitted to predict the best score within it,
+and the number of cells to read is chosen on queries that neither step used.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ import numpy as np
 
 # Exponent of the queries' second moment in the space that items are clustered in: 0 is plain k-means, 1 the error of the scores.
 WEIGHTING = 0.75
-_LEAST_EIGENVALUE = 1e-6  # of the largest: directions that no query has would make the space singular
-_ROUNDS, _SAMPLES_A_CELL, _BLOCK = 8, 40, 16_384
+_LEAST_EIGENVALUE = 1e-6  # of the largest: directions without queries would make the space singular
+_ROUNDS, _SAMPLES_PER_CELL, _BLOCK = 8, 40, 16_384
 _RIDGE = 0.03
-# Cells are this many times the square root of the catalogue, unless a number close by divides it without a rest.
+# The number of cells is this many times the square root of the catalogue, or a number nearby that divides it evenly.
 _CELLS_PER_ROOT, _NEAR = 3.2, 1.25
 MOST_CELLS = 2_000
 
@@ -24,24 +24,27 @@ class Partition:
     """A catalogue in cells.
 
     Attributes:
-        members: int32[n_cells, size], ids of the items of each cell; -1 fills up the last places where there are none.
-        representatives: float32[n_cells, d]; a query's product with one predicts the best score within the cell.
+        members: int32[n_cells, size], ids of the items of each cell; -1 where a cell has fewer.
+        centroids: float32[n_cells, d]; a query's product with one predicts the best score within the cell.
     """
 
     members: np.ndarray
-    representatives: np.ndarray
+    centroids: np.ndarray
 
 
-def moment_of(queries: np.ndarray) -> np.ndarray:
+def second_moment(queries: np.ndarray) -> np.ndarray:
     """float64[d, d], mean of q q^T over queries float32[m, d]."""
     wide = queries.astype(np.float64)
     return wide.T @ wide / len(wide)
 
 
 def weighted_space(queries: np.ndarray, exponent: float = WEIGHTING) -> tuple[np.ndarray, np.ndarray]:
-    """float32[d, d] for items and its inverse's transpose for queries: products of what both map to are unchanged, and the
-    items' squared distances count each direction by the queries' second moment to the power `exponent`."""
-    values, vectors = np.linalg.eigh(moment_of(queries))
+    """float32[d, d] for items, and its inverse's transpose for queries.
+
+    Inner products of mapped items and mapped queries are unchanged; the items' squared distances weight each direction by the
+    queries' second moment to the power `exponent`.
+    """
+    values, vectors = np.linalg.eigh(second_moment(queries))
     values = np.maximum(values, values.max() * _LEAST_EIGENVALUE)
     for_items = (vectors * values ** (exponent / 2)) @ vectors.T
     for_queries = (vectors * values ** (-exponent / 2)) @ vectors.T
@@ -49,7 +52,7 @@ def weighted_space(queries: np.ndarray, exponent: float = WEIGHTING) -> tuple[np
 
 
 def number_of_cells(n_items: int) -> int:
-    """About 3.2 times the square root of the catalogue, at most 2,000, without a rest where a number within 25% divides it."""
+    """About 3.2 times the square root of the catalogue, at most 2,000; within 25% of that a number that divides it evenly."""
     wanted = int(max(1, min(MOST_CELLS, round(_CELLS_PER_ROOT * n_items**0.5), n_items)))
     near = range(int(np.ceil(wanted / _NEAR)), int(wanted * _NEAR) + 1)
     divisors = [n for n in near if n_items % n == 0]
@@ -65,14 +68,14 @@ def divide(items: np.ndarray, queries: np.ndarray, n_cells: int, seed: int = 0) 
     points = np.concatenate([items[i : i + _BLOCK] @ to_space for i in range(0, len(items), _BLOCK)])
     size = -(-len(items) // n_cells)
     centroids = k_means(points, n_cells, np.random.default_rng(seed))
-    members = _members(fill_cells(points, centroids, size), n_cells, size)
+    members = _members(balanced_assignment(points, centroids, size), n_cells, size)
     del points
-    return Partition(members, learnt_representatives(items, members, queries))
+    return Partition(members, learned_centroids(items, members, queries))
 
 
 def k_means(points: np.ndarray, n_cells: int, rng: np.random.Generator) -> np.ndarray:
     """float32[n_cells, d] by Lloyd's algorithm on a sample; an empty cell keeps its centroid."""
-    some = min(len(points), _SAMPLES_A_CELL * n_cells)
+    some = min(len(points), _SAMPLES_PER_CELL * n_cells)
     sample = points[np.sort(rng.choice(len(points), some, replace=False))]
     centroids = sample[rng.choice(len(sample), n_cells, replace=False)].copy()
     for _ in range(_ROUNDS):
@@ -100,11 +103,11 @@ def nearest_centroid(points: np.ndarray, centroids: np.ndarray) -> tuple[np.ndar
     return cell, regret
 
 
-def fill_cells(points: np.ndarray, centroids: np.ndarray, size: int) -> np.ndarray:
-    """int32[n], the cell of each point, none with more than `size`.
+def balanced_assignment(points: np.ndarray, centroids: np.ndarray, size: int) -> np.ndarray:
+    """int32[n], the cell of each point, none with more than `size` points.
 
-    Every point asks for the nearest cell that is not full; a cell takes those who would lose most elsewhere, and the others ask
-    again.
+    Every point proposes to the nearest cell that is not full; a cell accepts those with most to lose elsewhere, and the others
+    propose again.
     """
     cells = np.full(len(points), -1, np.int32)
     left, asking = np.full(len(centroids), size), np.arange(len(points))
@@ -131,18 +134,18 @@ def _members(cells: np.ndarray, n_cells: int, size: int) -> np.ndarray:
     return members
 
 
-def learnt_representatives(items: np.ndarray, members: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The cells' means, moved by ridge regression towards predicting each query's best score within the cell.
+def learned_centroids(items: np.ndarray, members: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """float32[n_cells, d]: the cells' means, adjusted by ridge regression to predict each query's best score within the cell.
 
     Source of the idea: Vecchiato et al. 2024, "A Learning-to-Rank Formulation of Clustering-Based Approximate Nearest Neighbor
-    Search" (representatives are learnt from queries); the regression is ours.
+    Search" (centroids are learned from queries); the regression is our own.
     """
     means, best = np.empty((len(members), items.shape[1]), np.float32), np.empty((len(queries), len(members)))
     for cell, row in enumerate(members):
         rows = items[row[row >= 0]]
         means[cell] = rows.mean(axis=0) if len(rows) else 0
         best[:, cell] = (queries @ rows.T).max(axis=1, initial=-1e4) if len(rows) else -1e4
-    moment = moment_of(queries) * len(queries)
+    moment = second_moment(queries) * len(queries)
     ridge = _RIDGE * np.trace(moment) / len(moment) * np.eye(len(moment))
     wide = queries.astype(np.float64)
     moved = np.linalg.solve(moment + ridge, wide.T @ (best - wide @ means.T.astype(np.float64)))

@@ -1,13 +1,13 @@
-"""Which form a run's retriever takes, and drawing it from the run's catalogue (see scanning.py)."""
+"""Which form a run's retriever takes, and building it from the run's catalogue (see search_graphs.py)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...core.errors import InputError, pick
+from ...core.records.record import Json
 from ...core.run_dir import Run
-from .catalogue_index import Scanned
+from .catalogue_index import CatalogueIndex
 from .masks import Masks
 from .search_graphs import FORMS, form_for
 
@@ -15,16 +15,15 @@ from .search_graphs import FORMS, form_for
 RETRIEVER, RECIPE, ENCODER = "retriever", "dynamic_int8", "query_encoder"
 FULL_SCAN = "full_scan"
 CHOICES = [name for name, form in FORMS.items() if form.from_items is not None]
-# Share of the exact best that retrieval by cells shall find on training queries: the gate, and what int8 and queries that
-# nobody has asked yet may cost.
+# Target recall on training queries: the gate plus a margin for the error of int8 rows and for unseen queries.
 RECALL = 0.975
 
 
 def chosen_form(name: str | None, graphs: Sequence[str], recipes: Sequence[str], n_items: int) -> str:
-    """The form by name, else by the size of the catalogue.
+    """The form of that name, or the one for the size of the catalogue.
 
     Raises:
-        InputError: none of that name, or no retriever that could take it is converted.
+        InputError: no form of that name, or no retriever that could take it is converted.
     """
     if name is None:
         return form_for(n_items)
@@ -32,24 +31,31 @@ def chosen_form(name: str | None, graphs: Sequence[str], recipes: Sequence[str],
     if RETRIEVER not in graphs or RECIPE not in recipes:
         given = f"{', '.join(graphs)} under {', '.join(recipes)}"
         raise InputError(
-            "--form", expected=f"{RETRIEVER} under {RECIPE}", given=given, do="convert it, or leave out --form"
+            "--form",
+            expected=f"{RETRIEVER} under {RECIPE}",
+            given=given,
+            do="convert it, or leave out --form",
+            code="OPTION_CONFLICT",
         )
     return name
 
 
-def draw_retriever(
+def build_retriever(
     run: Run, name: str, k: int, encoder: bytes, queries: np.ndarray, masked: np.ndarray
-) -> tuple[bytes, dict[str, Any]]:
-    """A retriever's bytes, and the fields of its row that say its form.
+) -> tuple[bytes, str, Json]:
+    """Build a retriever.
 
     Args:
         name: one of `CHOICES`.
-        k: results a query.
+        k: results per query.
         encoder: a query encoder's file.
-        queries: float32[m, d], its answers to training histories.
-        masked: bool[m, n_items], what each of them has seen.
+        queries: float32[m, d], its outputs for training histories.
+        masked: bool[m, n_items], the items each of them has seen.
+
+    Returns:
+        The file's bytes, the form, and its settings.
     """
     items = np.load(run.trained / "candidates.npy")
-    scanned = Scanned(items, queries, k, RECALL, masked=masked)
-    data = FORMS[name].build(scanned, encoder, Masks.of(run))
-    return data, {"form": name, "settings": FORMS[name].settings(scanned)}
+    index = CatalogueIndex(items, queries, k, RECALL, masked=masked)
+    data = FORMS[name].build(index, encoder, Masks.of(run))
+    return data, name, {**FORMS[name].settings(index)}

@@ -74,6 +74,22 @@ class Variant(Record):
         return next((port.shape[0] for port in self.outputs if port.name == "ids"), None)
 
 
+@dataclass(frozen=True)
+class Conversion(Record):
+    """variants.json: what a run or a SavedModel was converted to."""
+
+    schema: Annotated[str, Doc("name and version of the schema")]
+    kit_version: Annotated[str, Doc("version of the kit that wrote the file")]
+    made_from_sha256: Annotated[str, Doc("of the run.json, or over the files of the SavedModel", "hex")]
+    host: Annotated[Json, Doc("see `host`")]
+    variants: list[Variant]
+
+    @property
+    def unusable(self) -> list[Variant]:
+        """Files that every runtime they were tried on refused."""
+        return [variant for variant in self.variants if variant.refusals and not variant.runs_on]
+
+
 def read_variants(document: Mapping[str, object], name: str = "variants.json") -> list[Variant]:
     """The variants of a document of schema `pocketrec.variants/1`.
 

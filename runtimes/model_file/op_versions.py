@@ -1,7 +1,7 @@
-"""Which TensorFlow Lite first knew an operator's version.
+"""The TensorFlow Lite release that introduced each version of each operator.
 
 Source of the numbers: TensorFlow's tools/versioning/runtime_version.cc. A line names an operator and, for its versions 1, 2, 3 and
-so on, the release that brought them.
+so on, the release that introduced them; "-" where none is listed.
 """
 
 from collections.abc import Iterable
@@ -191,10 +191,10 @@ def since(name: str, version: int) -> str | None:
     return None if found == "-" else found
 
 
-def least_runtime(ops: Iterable[tuple[str, int]]) -> str | None:
-    """The least release that knows every (operator, version); None where one of them is in no list.
+def minimum_runtime(ops: Iterable[tuple[str, int]]) -> str | None:
+    """The minimum release that knows every (operator, version); None where one of them is in no list.
 
-    It says what the file's labels promise: a file labelled lower than its contents ask for needs more than this.
+    This is what the file's version labels promise: a file whose labels are lower than its contents require needs more.
     """
     found = [since(name, version) for name, version in ops]
     if not found or any(release is None for release in found):

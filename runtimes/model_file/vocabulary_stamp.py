@@ -1,16 +1,16 @@
-"""Which vocabularies a model's ids come from, said inside its file: the file then fits no other vocabulary by accident."""
+"""The vocabularies that a model's ids come from, recorded inside its file: a vocabulary that was changed is detected."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ...core.hashing import sha256_bytes
+from .reader import PortDict
 
 # Name of the TFLite metadata entry; its text is `vocabulary_text`'s.
 ENTRY = "pocketrec.vocabularies"
 
 
-# Which vocabulary gives the ids, or the places, of a port.
+# The vocabulary that a port's ids, or positions, refer to.
 VOCABULARY_OF = {
     "history": "items",
     "items": "items",
@@ -22,17 +22,17 @@ VOCABULARY_OF = {
 }
 
 
-def known_by(ports: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of the vocabularies whose ids a model with these ports takes or gives, sorted."""
+def known_by(ports: Iterable[PortDict]) -> list[str]:
+    """Names of the vocabularies whose ids a model with these ports takes or returns, sorted."""
     return sorted({VOCABULARY_OF[port["name"]] for port in ports if port["name"] in VOCABULARY_OF})
 
 
 def vocabulary_text(files: Mapping[str, bytes], sizes: Mapping[str, int] | None = None) -> str:
-    """`<vocabulary> <n> <sha256 of its first n lines, line ends included>`, a line each, sorted by name.
+    """`<vocabulary> <n> <sha256 of its first n lines, line ends included>`, one line each, sorted by name.
 
     Args:
-        files: bytes of vocabulary files by name, every token ended by a line feed.
-        sizes: lines that count, for a model that knows fewer than there are; all of them by default.
+        files: bytes of vocabulary files by name, every token ends with a line feed.
+        sizes: number of lines that a model knows, where it is not all of them.
 
     Raises:
         ValueError: a file has fewer lines than its size says.

@@ -1,4 +1,4 @@
-"""Which operators of a .tflite file LiteRT's default delegate, XNNPACK, takes. Run by path, as tflite_worker.py is.
+"""Which operators of a .tflite file LiteRT's default delegate, XNNPACK, takes. Runs by path, as tflite_worker.py does.
 
     python -P delegate_plan_worker.py SPEC.json
 
@@ -35,7 +35,7 @@ def main(path):
     spec = json.loads(Path(path).read_text())
     interpreter = importlib.import_module(spec["module"]).Interpreter(model_path=spec["model"], num_threads=1)
     interpreter.allocate_tensors()
-    nodes = interpreter._get_ops_details()  # the only account of the plan that the package gives
+    nodes = interpreter._get_ops_details()  # the package shows the plan nowhere else
     partitions = sum(node["op_name"] == "DELEGATE" for node in nodes)
     inside = delegated_nodes(nodes)
     delegated = np.array([i in inside for i in range(len(nodes) - partitions)], bool)

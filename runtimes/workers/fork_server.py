@@ -1,4 +1,4 @@
-"""Runs many jobs of one worker, each in a fork of its own: what a runtime costs to import is paid once, a crash hits its job only.
+"""Runs many jobs of one worker, each in its own fork: a runtime is imported once, and a crash ends one job only.
 
     python -P fork_server.py SPEC.json
 

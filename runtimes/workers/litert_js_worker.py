@@ -1,10 +1,10 @@
-"""Executes one .tflite file with LiteRT.js in headless Chromium. Standard library and NumPy; run by path.
+"""Executes one .tflite file with LiteRT.js in headless Chromium. Standard library and NumPy; runs by path.
 
-    python -P browser_worker.py SPEC.json
+    python -P litert_js_worker.py SPEC.json
 
-SPEC: model, inputs (.npz), outputs (.npz to write), mode `outputs`, all as in worker.py; browser (its path) and packages (folder
-of LiteRT.js). `meta` has n_queries, load_ns, allocate_ns, first_call_ns, queries_ns and browser, by the page's clock (a tenth of
-a millisecond). Everything is served on 127.0.0.1; the browser resolves no other host.
+SPEC: model, inputs (.npz), outputs (.npz to write), mode `outputs`, all as in tflite_worker.py; browser (its path) and
+packages (folder of LiteRT.js). `meta` has n_queries, load_ns, allocate_ns, first_call_ns, queries_ns and browser, by the page's
+clock (a tenth of a millisecond). Everything is served on 127.0.0.1; the browser resolves no other host.
 """
 
 import json
@@ -17,6 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[2] / "core" / "queries"))
+import packing  # pyright: ignore[reportMissingImports]
 
 PAGE = Path(__file__).parents[1] / "litert_js_page"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm"}
@@ -34,18 +37,17 @@ CONFINED = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 
 
 def packed_inputs(path):
-    """All inputs as bytes one after another, and where each query's lie: what /queries tells the page."""
+    """The JSON that /queries tells the page (where each query's inputs lie), and the bytes of all inputs one after another."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     inputs, blob = [], bytearray()
-    for name in (name for name in arrays if not name.endswith(".offsets")):
-        array, offsets = arrays[name], arrays.get(f"{name}.offsets")
-        if array.dtype.kind in "SUO":
+    for name in packing.names_of(arrays):
+        if arrays[name].dtype.kind in "SUO":
             raise SystemExit(f"input {name}: LiteRT.js has no string tensors")
-        rows = list(array) if offsets is None else np.split(array, offsets[1:-1])
+        rows = packing.rows_of(arrays, name)
         starts = len(blob) + np.cumsum([0, *[row.nbytes for row in rows]])
         shapes = [list(row.shape) for row in rows]
-        inputs.append({"name": name, "dtype": array.dtype.name, "starts": starts.tolist(), "shapes": shapes})
+        inputs.append({"name": name, "dtype": arrays[name].dtype.name, "starts": starts.tolist(), "shapes": shapes})
         blob += b"".join(np.ascontiguousarray(row).tobytes() for row in rows)
     return {"count": len(inputs[0]["shapes"]), "inputs": inputs}, bytes(blob)
 
@@ -62,11 +64,11 @@ def unpacked_outputs(body):
             place += value.nbytes
     if place != len(body):
         raise SystemExit(f"answers: expected {place} bytes, got {len(body)}")
-    return {**header["meta"], "n_queries": len(header["rows"])}, {name: np.stack(rows) for name, rows in found.items()}
+    return {**header["meta"], "n_queries": len(header["rows"])}, packing.packed(found, flat=True)
 
 
 def serve(files, told):
-    """A server on a free port of 127.0.0.1; what the page posts goes to `told` as (path, body)."""
+    """A server on a free port of 127.0.0.1; what the page posts goes to the queue `told` as (path, body)."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -111,7 +113,7 @@ def open_browser(program, address, scratch):
 
 
 def wait(told, browser, log):
-    """What the page told first; ends with a reason when it failed, when the browser ended, or when nobody waits any more."""
+    """What the page posted first; ends with a reason when the page failed, the browser ended, or the parent process is gone."""
     parent = os.getppid()
     while True:
         try:
@@ -121,7 +123,7 @@ def wait(told, browser, log):
                 last = log.read_text(errors="replace").strip().splitlines()[-1:]
                 raise SystemExit(f"{' '.join(last)} | {browser.args[0]} ended with {browser.returncode}") from None
             if os.getppid() != parent:
-                raise SystemExit("the process that asked has ended") from None
+                raise SystemExit("the parent process has ended") from None
             continue
         if path != "/answers":
             raise SystemExit(short(body.decode("utf-8", "replace")))
@@ -131,7 +133,7 @@ def wait(told, browser, log):
 def short(text):
     """What a page threw, without the stack's lines."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
-    return "\n".join(lines) or "the page failed without a word"
+    return "\n".join(lines) or "the page failed without a message"
 
 
 def main(path):

@@ -1,12 +1,12 @@
-"""Executes one .tflite file in a process of its own. Standard library, NumPy and one interpreter; run by path.
+"""Executes one .tflite file in a process of its own. Standard library, NumPy and one interpreter; runs by path.
 
     python -P tflite_worker.py SPEC.json
 
 SPEC: model, module (of the interpreter), bare (true: import it without the packages around it, unless the model has
 Select TF ops, whose kernels they bring), delegate (false: without XNNPACK), threads, inputs (.npz), outputs (.npz to write),
-mode `outputs` or `latency`, and for `latency` warmup and samples. An input of the .npz is `name`, one row a query, or `name` flat
-with `name.offsets` int64[n_queries + 1] where queries differ in length. Outputs are written the same way. Beside them stands
-`meta`, a JSON text: n_queries, load_ns, allocate_ns, first_call_ns, rss_before_bytes, rss_after_bytes, peak_rss_bytes.
+mode `outputs` or `latency`, and for `latency` warmup and samples. Inputs and outputs are packed as core/queries/packing.py says.
+Beside the outputs, `meta` is a JSON text: n_queries, load_ns, allocate_ns, first_call_ns, rss_before_bytes, rss_after_bytes,
+peak_rss_bytes, import_ns.
 """
 
 import importlib
@@ -19,25 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2] / "core" / "queries")]
+import packing  # pyright: ignore[reportMissingImports]
+from process_memory import memory  # pyright: ignore[reportMissingImports]
 
-class Feeds:
-    """Inputs by query."""
 
-    def __init__(self, path):
-        with np.load(path, allow_pickle=False) as archive:
-            self.arrays = {name: archive[name] for name in archive.files}
-        self.names = [name for name in self.arrays if not name.endswith(".offsets")]
-        first = self.names[0]
-        offsets = self.arrays.get(f"{first}.offsets")
-        self.count = len(self.arrays[first]) if offsets is None else len(offsets) - 1
-
-    def query(self, row):
-        found = {}
-        for name in self.names:
-            offsets = self.arrays.get(f"{name}.offsets")
-            array = self.arrays[name]
-            found[name] = array[row] if offsets is None else array[offsets[row] : offsets[row + 1]]
-        return found
+def load(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def interpreter_module(name, bare):
@@ -120,15 +109,6 @@ class Session:
         return {name: self.interpreter.get_tensor(port["index"]) for name, port in self.outputs.items()}
 
 
-def memory(field):
-    """A field of /proc/self/status in bytes; VmHWM starts anew at exec, as getrusage's peak does not."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:")), 0)
-
-
 def prepared(session, feeds):
     """A query's arrays in the dtypes of the model's inputs; only text changes representation."""
     query = {
@@ -148,15 +128,7 @@ def run_outputs(session, queries):
     for query in queries:
         session.fit(query)
         rows.append(session.call(query))
-    packed = {}
-    for name in session.outputs:
-        values = [row[name] for row in rows]
-        if len({value.shape for value in values}) == 1:
-            packed[name] = np.stack(values)
-        else:
-            packed[name] = np.concatenate([value.reshape(-1) for value in values])
-            packed[f"{name}.offsets"] = np.cumsum([0, *[value.size for value in values]])
-    return packed
+    return packing.packed({name: [row[name] for row in rows] for name in session.outputs}, flat=True)
 
 
 def nothing():
@@ -164,7 +136,7 @@ def nothing():
 
 
 def run_latency(session, queries, spec):
-    """Time calls and, after each, the same without the model: what measuring and copying themselves take."""
+    """Time calls and, after each, the same without the model: the cost of measuring and copying."""
     samples, overhead = np.empty(spec["samples"], np.int64), np.empty(spec["samples"], np.int64)
     for i in range(-spec["warmup"], spec["samples"]):
         query = queries[i % len(queries)]
@@ -181,9 +153,9 @@ def run_latency(session, queries, spec):
 def main(path):
     spec = json.loads(Path(path).read_text())
     session = Session(spec)
-    feeds = Feeds(spec["inputs"])
-    session.check(feeds.names)
-    queries = [prepared(session, feeds.query(row)) for row in range(feeds.count)]
+    feeds = load(spec["inputs"])
+    session.check(packing.names_of(feeds))
+    queries = [prepared(session, query) for query in packing.queries_of(feeds)]
     session.fit(queries[0])
     started = time.perf_counter_ns()
     session.call(queries[0])

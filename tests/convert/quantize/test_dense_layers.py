@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pocketrec.convert.converter import convert_function
-from pocketrec.convert.quantize.calibration import measure, watching
+from pocketrec.convert.quantize.calibration import instrument, measure
 from pocketrec.convert.quantize.quantizer import apply_recipe, prepare
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.core.run_dir import Run
@@ -38,9 +38,9 @@ def test_ragged_layers_answer_rightly_on_every_runtime(ragged, tmp_path, recipe,
     data, weights = ragged
     prepared, feeds = prepare(data), {"x": queries()}
     path = tmp_path / "x.tflite"
-    path.write_bytes(watching(prepared))
-    flows = measure(prepared, feeds, run_variant(path, feeds, runtime="litert-2.3.0").arrays)
-    path.write_bytes(apply_recipe(prepared, RECIPES[recipe], flows))
+    path.write_bytes(instrument(prepared))
+    statistics = measure(prepared, feeds, run_variant(path, feeds, runtime="litert-2.3.0").arrays)
+    path.write_bytes(apply_recipe(prepared, RECIPES[recipe], statistics))
     assert "PAD" in [op.name for op in read_tflite(path).ops]
     assert not [trap for trap in inspect_file(path)["traps"] if trap["trap"] == "ragged-int8-columns"]
     outcome = run_variant(path, feeds, runtime=runtime)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pocketrec.convert.converter import convert_function
 from pocketrec.convert.flatbuffer.editor import Editor
-from pocketrec.convert.quantize.calibration import measure, watching
+from pocketrec.convert.quantize.calibration import instrument, measure
 from pocketrec.convert.quantize.quantizer import apply_recipe, prepare
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.convert.quantize.rounding import affine, row_codes
@@ -36,14 +36,14 @@ def test_rounding_fed_forward_keeps_products_with_representative_queries():
     rng = np.random.default_rng(1)
     table = rng.normal(size=(400, 24)).astype(np.float32)
     queries = rng.normal(size=(500, 6)) @ rng.normal(size=(6, 24))
-    moment = queries.T @ queries / len(queries)
+    hessian = queries.T @ queries / len(queries)
 
     def error(*arguments):
         codes, scale_codes, step = row_codes(table, 7, *arguments)
         rows = codes * (scale_codes.astype(np.float64) * step)[:, None]
         return np.sqrt(np.mean((queries @ (rows - table).T) ** 2))
 
-    assert error(moment) < 0.5 * error()
+    assert error(hessian) < 0.5 * error()
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def answers(data, queries, runtime, folder):
 def test_odd_shapes_shared_tables_biases_and_activations_survive_every_recipe(odd, tmp_path, recipe, share, runtime):
     prepared, queries = odd
     expected = answers(prepared, queries, "litert-2.3.0", tmp_path)
-    flows = measure(prepared, queries, answers(watching(prepared), queries, "litert-2.3.0", tmp_path))
-    found = answers(apply_recipe(prepared, RECIPES[recipe], flows), queries, runtime, tmp_path)
+    statistics = measure(prepared, queries, answers(instrument(prepared), queries, "litert-2.3.0", tmp_path))
+    found = answers(apply_recipe(prepared, RECIPES[recipe], statistics), queries, runtime, tmp_path)
     for name, values in expected.items():
         spread = np.ptp(values)
         assert np.abs(found[name] - values).max() <= share * spread, (name, np.abs(found[name] - values).max() / spread)

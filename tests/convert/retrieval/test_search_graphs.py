@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from pocketrec.benchmarks.catalogues.synthetic_catalogue import fit_mixture, grow
-from pocketrec.convert.retrieval.catalogue_index import Scanned, exact_best
+from pocketrec.convert.retrieval.catalogue_index import CatalogueIndex, exact_best
 from pocketrec.convert.retrieval.partitioning import (
+    balanced_assignment,
     divide,
-    fill_cells,
-    learnt_representatives,
+    learned_centroids,
     number_of_cells,
     weighted_space,
 )
@@ -29,7 +29,7 @@ def made(run, tmp_path_factory):
     with np.load(run / "reports" / "reference.npz") as archive:
         vectors = archive["query"]
     asked = np.arange(len(vectors)) % 10 == 0
-    scanned = Scanned(items, vectors[~asked], K)
+    scanned = CatalogueIndex(items, vectors[~asked], K)
     for name, form in FORMS.items():
         (folder / f"{name}.tflite").write_bytes(form.build(scanned))
     return folder, scanned, vectors[asked]
@@ -89,7 +89,7 @@ def test_files_hold_built_in_operators_that_old_runtimes_know(made, name):
 @pytest.mark.parametrize(("n_items", "k"), [(4_999, 100), (150, 100), (100, 100), (1_009, 1), (700, 650)])
 def test_sizes_that_nothing_divides(made, tmp_path, n_items, k):
     _, whole, queries = made
-    scanned = Scanned(np.array(whole.items[:n_items]), whole.queries, k)
+    scanned = CatalogueIndex(np.array(whole.items[:n_items]), whole.queries, k)
     exact = exact_best(scanned.items, queries, k)
     for name, form in FORMS.items():
         (tmp_path / f"{name}.tflite").write_bytes(form.build(scanned))
@@ -102,7 +102,7 @@ def test_sizes_that_nothing_divides(made, tmp_path, n_items, k):
 
 def test_same_seed_gives_the_same_bytes(made):
     folder, scanned, _ = made
-    again = Scanned(np.array(scanned.items), scanned.queries, K)
+    again = CatalogueIndex(np.array(scanned.items), scanned.queries, K)
     assert FORMS["partitioned"].build(again) == (folder / "partitioned.tflite").read_bytes()
 
 
@@ -116,26 +116,26 @@ def test_cells_hold_every_item_once_and_are_of_one_size(made):
 
 def test_full_cells_turn_away_those_who_lose_least():
     points = np.array([[0.0], [0.1], [0.2], [0.9], [5.0]], np.float32)
-    cells = fill_cells(points, np.array([[0.0], [1.0], [6.0]], np.float32), 2)
+    cells = balanced_assignment(points, np.array([[0.0], [1.0], [6.0]], np.float32), 2)
     assert np.bincount(cells, minlength=3).max() == 2
     assert cells.tolist() == [0, 0, 1, 1, 2]
 
 
 def test_what_is_known_of_queries_finds_more_in_fewer_cells(made):
-    """Cells of plain k-means, or means as representatives, find less: the reason for the weighted space and the regression."""
+    """Cells of plain k-means, or means as centroids, find less: the reason for the weighted space and the regression."""
     _, scanned, queries = made
     exact, cells = exact_best(scanned.items, queries, K), scanned.partition.members
     # With queries of one length in every direction the weighted space is the plain one.
     plain = divide(np.asarray(scanned.items), np.eye(64, dtype=np.float32), len(cells)).members
 
-    def found(members, representatives):
-        best = np.argsort(-(queries @ representatives.T), axis=1)[:, :15]
+    def found(members, centroids):
+        best = np.argsort(-(queries @ centroids.T), axis=1)[:, :15]
         return np.mean([np.isin(ids, members[read]).mean() for ids, read in zip(exact, best, strict=True)])
 
     means = np.stack([scanned.items[row[row >= 0]].mean(axis=0) for row in cells])
-    known = found(cells, scanned.partition.representatives)
+    known = found(cells, scanned.partition.centroids)
     assert known > found(cells, means) + 0.01
-    assert known > found(plain, learnt_representatives(scanned.items, plain, scanned.queries)) + 0.01
+    assert known > found(plain, learned_centroids(scanned.items, plain, scanned.queries)) + 0.01
 
 
 def test_weighted_space_keeps_products(made):
@@ -193,7 +193,7 @@ def test_behind_an_encoder_history_goes_in_and_the_same_items_come_out(made, run
 
 def test_encoder_of_another_width_is_refused(made, run):
     scanned = made[1]
-    narrow = Scanned(np.array(scanned.items[:500, :32]), scanned.queries[:, :32], 10)
+    narrow = CatalogueIndex(np.array(scanned.items[:500, :32]), scanned.queries[:, :32], 10)
     encoder = (run / "converted" / "query_encoder-float32.tflite").read_bytes()
     with pytest.raises(InputError, match="an output query"):
         FORMS["full_scan"].build(narrow, encoder)

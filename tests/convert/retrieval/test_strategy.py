@@ -137,28 +137,28 @@ def test_forms_serve_users_known_by_id_and_small_lists(tutorial_run, tmp_path, f
 
 
 def test_cells_that_hold_nothing_of_a_genre_are_not_read(runs, run, tmp_path, monkeypatch):
-    """Without it a rare genre comes back in shreds: the reason for `Hiding.cells`."""
-    from pocketrec.convert.retrieval.masks import Hiding
+    """Without it a rare genre comes back in shreds: the reason for `MaskBuilder.cells`."""
+    from pocketrec.convert.retrieval.masks import MaskBuilder
 
     queries = [dataclasses.replace(query, genres=["Western"]) for query in HeldOut(runs[None]).queries[::40]]
     kept = (ask(runs["partitioned"], queries, RUNTIMES[1])[1] > MASKED_BELOW).sum()
-    monkeypatch.setattr(Hiding, "cells", lambda *arguments: None)
+    monkeypatch.setattr(MaskBuilder, "cells", lambda *arguments: None)
     lost = (ask(converted(run, tmp_path / "run", "partitioned"), queries, RUNTIMES[1])[1] > MASKED_BELOW).sum()
     assert lost < 0.7 * kept
 
 
 def test_masks_make_more_cells_be_read(runs):
     """Who has seen the best cells' items still gets a full list, so training histories' masks decide how many are read."""
-    from pocketrec.convert.retrieval.catalogue_index import Scanned
+    from pocketrec.convert.retrieval.catalogue_index import CatalogueIndex
 
     rng = np.random.default_rng(0)
     items, queries = rng.normal(size=(2_000, 8)).astype(np.float32), rng.normal(size=(80, 8)).astype(np.float32)
     masked = np.argsort(np.argsort(-(queries @ items.T), axis=1), axis=1) < 150
-    free, busy = Scanned(items, queries, 20), Scanned(items, queries, 20, masked=masked)
+    free, busy = CatalogueIndex(items, queries, 20), CatalogueIndex(items, queries, 20, masked=masked)
     assert busy.cells_read > free.cells_read
     assert busy.cells_read * busy.partition.members.shape[1] >= 20 + 150
     masked[0] = True
-    everything = Scanned(items, queries, 20, masked=masked)
+    everything = CatalogueIndex(items, queries, 20, masked=masked)
     assert everything.cells_read <= busy.cells_read + 1, "who has seen everything can be given nothing"
 
 
