@@ -9,7 +9,7 @@ from ..core.atomic import atomic_dir, require_empty
 from ..core.documents import VARIANTS_SCHEMA, document_head, write_json
 from ..core.errors import CheckFailed, InputError, pick
 from ..core.hashing import sha256_file, sha256_tree
-from ..core.records.variants import Conversion, Variant
+from ..core.records.variants import Variant, VariantsRecord
 from ..core.run_dir import Run
 from ..core.scoring import DEFAULT_K
 from ..runtimes.runtimes import runtime_packages
@@ -30,7 +30,7 @@ def convert_run(
     recipes: Iterable[str] = (),
     k: int | None = None,
     form: str | None = None,
-) -> Conversion:
+) -> VariantsRecord:
     """Convert a run's graphs under recipes and write RUN/converted whole, or not at all.
 
     Args:
@@ -98,8 +98,8 @@ def _require_sound(variant: Variant) -> None:
         raise CheckFailed(f"{variant.file}: {'; '.join(reasons)}; nothing was written", code=code)
 
 
-def _document(variants: Sequence[Variant], made_from: str) -> Conversion:
-    return Conversion(**document_head(VARIANTS_SCHEMA, made_from, runtime_packages()), variants=list(variants))
+def _document(variants: Sequence[Variant], made_from: str) -> VariantsRecord:
+    return VariantsRecord(**document_head(VARIANTS_SCHEMA, made_from, runtime_packages()), variants=list(variants))
 
 
 def convert_foreign(
@@ -110,7 +110,7 @@ def convert_foreign(
     signature: str | None = None,
     recipes: Iterable[str] = (),
     allow_select_tf_ops: bool = False,
-) -> Conversion:
+) -> VariantsRecord:
     """Convert one signature of a SavedModel that this kit did not train; files are `<signature>-<recipe>.tflite`.
 
     Without representative data the recipes that need them are left out, unless they are requested by name. A file that keeps

@@ -69,6 +69,8 @@ def convert(
             out=out,
         )
     show_variants(converted)
+    if converted.unusable and not allow_select_tf_ops:
+        raise typer.Exit(1)
     if compare and run is not None:
         with working(verbose):
             compared = conversion.compare(run)
@@ -80,6 +82,8 @@ def show_variants(converted: "Conversion") -> None:
     from ..render.conversion import variants_table
 
     show(variants_table(converted.to_json()))
+    for variant in converted.unusable:
+        show(f"{variant.file} runs on no runtime: {'; '.join(variant.refusals)}")
 
 
 def show_comparison(compared: "Comparison") -> None:

@@ -246,11 +246,11 @@ def calibration_missing(recipes: list[str], what: str = "calibration") -> InputE
     )
 
 
-def quantize(tflite_bytes: bytes, recipe: str, *, calibration: Mapping[str, np.ndarray] | None = None) -> bytes:
+def quantize(model: bytes, recipe: str, *, calibration: Mapping[str, np.ndarray] | None = None) -> bytes:
     """Quantize a float32 .tflite model: bytes to bytes.
 
     Args:
-        tflite_bytes: a float32 .tflite file.
+        model: the bytes of a float32 .tflite file.
         recipe: a key of `RECIPES`, such as `dynamic_int8`.
         calibration: representative inputs by name; axis 0 indexes queries. An array of an input's own rank is fed one row at a
             time, that axis kept as a batch of one; an array with one axis more is fed one entry per query. Recipes with
@@ -267,9 +267,9 @@ def quantize(tflite_bytes: bytes, recipe: str, *, calibration: Mapping[str, np.n
     chosen = pick_recipe(recipe, "recipe")
     if chosen.needs_calibration and calibration is None:
         raise calibration_missing([recipe])
-    inputs, _ = parse_tflite(tflite_bytes, "tflite_bytes").ports()
+    inputs, _ = parse_tflite(model).ports()
     feeds = None if calibration is None else feeds_of_arrays(calibration, inputs, "calibration")
-    return Quantizer(tflite_bytes, feeds).quantize(recipe)
+    return Quantizer(model, feeds).quantize(recipe)
 
 
 def left_in_float32(file: TfliteFile, recipe: Recipe) -> list[Tensor]:

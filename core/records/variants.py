@@ -75,7 +75,7 @@ class Variant(Record):
 
 
 @dataclass(frozen=True)
-class Conversion(Record):
+class VariantsRecord(Record):
     """variants.json: what a run or a SavedModel was converted to."""
 
     schema: Annotated[str, Doc("name and version of the schema")]

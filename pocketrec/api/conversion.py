@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, overload
 
 from ..core.records.record import Json
-from ..core.records.variants import Variant
+from ..core.records.variants import Variant, VariantsRecord
 from ..core.run_dir import Run
-from .arguments import StrPath, as_run, path_or_none
+from .arguments import StrPath, as_run
 from .rules import checked
 
 if TYPE_CHECKING:
@@ -22,16 +21,21 @@ class Conversion(Sequence[Variant]):
 
     Attributes:
         folder: Directory of the .tflite files and variants.json.
-        document: variants.json.
+        record: variants.json.
     """
 
     folder: Path
-    document: Mapping[str, Any]
+    record: VariantsRecord
 
     @property
     def variants(self) -> list[Variant]:
         """One record per file."""
-        return [Variant.from_json(row, "variants.json") for row in self.document["variants"]]
+        return self.record.variants
+
+    @property
+    def unusable(self) -> list[Variant]:
+        """Files that every runtime they were tried on refused; only a SavedModel of another origin can have any."""
+        return self.record.unusable
 
     @overload
     def __getitem__(self, index: int) -> Variant: ...
@@ -41,14 +45,14 @@ class Conversion(Sequence[Variant]):
         return self.variants[index]
 
     def __len__(self) -> int:
-        return len(self.document["variants"])
+        return len(self.variants)
 
     def __iter__(self) -> Iterator[Variant]:
         return iter(self.variants)
 
     def to_json(self) -> Json:
         """The document written to variants.json."""
-        return dict(self.document)
+        return self.record.to_json()
 
 
 @dataclass(frozen=True)
@@ -106,19 +110,19 @@ def convert(
     from ..convert import stage
 
     if saved_model is not None and out is not None:
-        document = stage.convert_foreign(
-            Path(saved_model),
-            Path(out),
-            representative=path_or_none(representative),
+        record = stage.convert_foreign(
+            saved_model,
+            out,
+            representative=representative,
             signature=signature,
             recipes=recipes,
             allow_select_tf_ops=allow_select_tf_ops,
         )
-        return Conversion(Path(out), document)
+        return Conversion(Path(out), record)
     assert run is not None  # the rules of `convert` say so
     opened = as_run(run)
-    document = stage.convert_run(opened, graphs=graphs, recipes=recipes, k=k, form=form)
-    return Conversion(opened.converted, document)
+    record = stage.convert_run(opened, graphs=graphs, recipes=recipes, k=k, form=form)
+    return Conversion(opened.converted, record)
 
 
 def compare(run: StrPath | Run) -> Comparison:
@@ -151,9 +155,9 @@ def quantize(model: bytes, recipe: str, *, calibration: "Mapping[str, np.ndarray
     Raises:
         InputError: `model` is no .tflite flatbuffer, an unknown recipe, calibration that is missing or does not fit.
     """
-    from ..convert.quantize.bytes_to_bytes import quantize_bytes
+    from ..convert.quantize import quantizer
 
-    return quantize_bytes(model, recipe, calibration)
+    return quantizer.quantize(model, recipe, calibration=calibration)
 
 
 def inspect(model: StrPath | bytes) -> Json:
@@ -168,11 +172,6 @@ def inspect(model: StrPath | bytes) -> Json:
     Raises:
         InputError: It is no readable .tflite file.
     """
-    from ..runtimes.inspection import inspect_file
+    from ..runtimes.inspection import inspect_model
 
-    if not isinstance(model, bytes):
-        return inspect_file(Path(model))
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(model)
-        return inspect_file(path)
+    return inspect_model(model).to_json()

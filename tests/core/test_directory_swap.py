@@ -63,7 +63,7 @@ def test_a_linked_directory_is_replaced_where_it_lies(tmp_path):
 def killed(tmp_path, body):
     """Run a program that replaces tmp_path/out and kills itself on the way."""
     program = (
-        "import os, signal; from pathlib import Path; from pocketrec.train import artifacts, replacing\n"
+        "import os, signal; from pathlib import Path; from pocketrec.core import atomic as artifacts, directory_swap as replacing\n"
         f"out = Path({str(tmp_path / 'out')!r}); die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n{body}\n"
         "with artifacts.atomic_dir(out) as folder: (folder / 'file').write_text('new')\n"
     )

@@ -32,7 +32,7 @@ def test_inspect_shows_signature_ops_with_versions_and_tables(file, pocketrec):
 
 def traps_of(data):
     """Traps seen in the bytes alone, without asking a runtime."""
-    return [trap["trap"] for trap in find_traps(parse_tflite(data))]
+    return [trap.trap for trap in find_traps(parse_tflite(data))]
 
 
 def test_the_tutorials_plain_conversion_shows_its_traps(tutorial_run, tmp_path):

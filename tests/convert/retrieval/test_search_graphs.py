@@ -80,7 +80,7 @@ def test_two_stage_top_k_is_the_full_scans(made, runtime):
 def test_files_hold_built_in_operators_that_old_runtimes_know(made, name):
     file = read_tflite(made[0] / f"{name}.tflite")
     assert tuple(map(int, file.min_runtime.split("."))) <= (2, 14, 0)
-    kinds = {trap["trap"] for trap in find_traps(file)} - {"breaks-delegation"}
+    kinds = {trap.trap for trap in find_traps(file)} - {"breaks-delegation"}
     assert kinds <= {"float-table"}, kinds
     inputs, outputs = file.ports()
     assert [p["name"] for p in inputs] == ["query"] and [p["name"] for p in outputs] == ["ids", "scores"]
