@@ -10,7 +10,7 @@ from ..core.hashing import sha256_bytes, sha256_tree
 from ..core.records.record import Json
 from ..core.records.variants import OpCount, Port, Trap, Variant
 from ..core.run_dir import Run
-from ..runtimes.inspection import find_traps, float_table_trap
+from ..runtimes.inspection import FLOAT_TABLE, find_traps, float_table_trap
 from ..runtimes.model_file.reader import parse_tflite
 from ..runtimes.model_file.vocabulary_stamp import known_by, read_files, vocabulary_text
 from ..runtimes.probing import execute, try_out
@@ -87,10 +87,10 @@ class GraphConversion:
 
 
 def _traps(data: bytes, recipe: str) -> list[Trap]:
-    """The file's traps, and what its recipe promises to store in fewer bits but is float32."""
+    """The file's traps; a float32 table is one where the recipe promises to store it in fewer bits, and only there."""
     file = parse_tflite(data)
-    broken = [float_table_trap(tensor) for tensor in left_in_float32(file, RECIPES[recipe])]
-    return list(dict.fromkeys([*find_traps(file), *broken]))
+    others = [trap for trap in find_traps(file) if trap.trap != FLOAT_TABLE]
+    return [*others, *(float_table_trap(tensor) for tensor in left_in_float32(file, RECIPES[recipe]))]
 
 
 @dataclass

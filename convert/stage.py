@@ -12,6 +12,7 @@ from ..core.hashing import sha256_file, sha256_tree
 from ..core.records.variants import Variant, VariantsRecord
 from ..core.run_dir import Run
 from ..core.scoring import DEFAULT_K
+from ..runtimes.inspection import FLOAT_TABLE
 from ..runtimes.runtimes import runtime_packages
 from .graph_conversion import GraphConversion, RetrieverConversion, RunGraphConversion
 from .graphs import GRAPHS, Options
@@ -92,7 +93,7 @@ def _check_k(k: int | None, n_items: int) -> int:
 
 
 def _require_sound(variant: Variant) -> None:
-    floats = [trap.where for trap in variant.traps if trap.trap == "float-table"]
+    floats = [trap.where for trap in variant.traps if trap.trap == FLOAT_TABLE]
     if reasons := floats or variant.refusals:
         code = "CONVERSION_FAILED" if floats else "RUNTIME_FAILED"
         raise CheckFailed(f"{variant.file}: {'; '.join(reasons)}; nothing was written", code=code)

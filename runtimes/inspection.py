@@ -22,6 +22,8 @@ _NARROW = ("int8", "int4", "int2", "uint8")
 # Custom operators that every TensorFlow Lite interpreter registers (TensorFlow's lite/core/kernels/register.cc).
 _REGISTERED_CUSTOM = ("NumericVerify", "Mfcc", "AudioSpectrogram", "TFLite_Detection_PostProcess")
 _FLEX = "Flex"
+# The trap of a table that a quantized file keeps in float32.
+FLOAT_TABLE = "float-table"
 
 
 def inspect_model(model: bytes | str | os.PathLike[str]) -> Inspection:
@@ -173,7 +175,7 @@ def float32_tables(file: TfliteFile) -> list[Tensor]:
 def float_table_trap(tensor: Tensor) -> Trap:
     """The trap of a table that was left in float32."""
     name = tensor.name or "a constant"
-    return Trap("float-table", f"{name} {list(tensor.shape)}, {tensor.n_bytes} bytes of float32 in a quantized file")
+    return Trap(FLOAT_TABLE, f"{name} {list(tensor.shape)}, {tensor.n_bytes} bytes of float32 in a quantized file")
 
 
 def _float_tables(file: TfliteFile) -> list[Trap]:

@@ -1,22 +1,45 @@
+"""Packing queries: what a worker reads, and back."""
+
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
-from pocketrec.core.queries.packing import packed, part, rows_of
+import pytest
+from pocketrec.core.queries import packing
+from pocketrec.core.queries.packing import names_of, packed, part, queries_of, rows_of
 
-RAGGED = [np.array([1, 2]), np.array([], int), np.array([3])]
-
-
-def test_ragged_rows_come_back():
-    arrays = packed({"items": RAGGED})
-    assert arrays["items.offsets"].tolist() == [0, 2, 2, 3]
-    assert [row.tolist() for row in rows_of(arrays, "items")] == [[1, 2], [], [3]]
+RAGGED = {"a": [np.array([1, 2, 3]), np.array([], int), np.array([4])], "b": [np.array([n]) for n in range(3)]}
 
 
-def test_rows_of_one_shape_are_stacked():
-    arrays = packed({"query": [np.zeros(4), np.ones(4)]})
-    assert set(arrays) == {"query"} and arrays["query"].shape == (2, 4)
+def test_equal_rows_are_stacked_and_others_lie_flat_with_their_bounds():
+    arrays = packed(RAGGED)
+    assert arrays["b"].shape == (3, 1) and "b.offsets" not in arrays
+    assert arrays["a"].tolist() == [1, 2, 3, 4] and arrays["a.offsets"].tolist() == [0, 3, 3, 4]
+    assert names_of(arrays) == ["a", "b"]
 
 
-def test_a_part_holds_the_rows_of_some_queries():
-    arrays = packed({"items": RAGGED, "query": [np.zeros(4), np.ones(4), np.ones(4)]})
-    middle = part(arrays, 1)
-    assert middle["items.offsets"].tolist() == [0, 0, 1] and middle["items"].tolist() == [3]
-    assert len(part(arrays, 0, 2)["query"]) == 2
+def test_unpacking_gives_the_queries_back():
+    arrays = packed(RAGGED)
+    for name, rows in RAGGED.items():
+        assert [row.tolist() for row in rows_of(arrays, name)] == [row.tolist() for row in rows]
+    assert [query["a"].tolist() for query in queries_of(arrays)] == [[1, 2, 3], [], [4]]
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (1, 3), (1, None), (0, None), (2, 2)])
+def test_a_part_is_the_packing_of_those_queries(start, stop):
+    found = part(packed(RAGGED), start, stop)
+    for name, rows in RAGGED.items():
+        assert [row.tolist() for row in rows_of(found, name)] == [row.tolist() for row in rows[start:stop]]
+
+
+def test_outputs_of_different_shapes_can_be_flattened():
+    arrays = packed({"y": [np.zeros((2, 3)), np.ones((1, 3))]}, flat=True)
+    assert arrays["y"].shape == (9,) and arrays["y.offsets"].tolist() == [0, 6, 9]
+
+
+def test_workers_can_import_it_by_its_folder_alone():
+    folder = Path(packing.__file__).parent
+    program = f"import sys; sys.path = [{str(folder)!r}, *sys.path]; import packing; print(packing.names_of({{}}))"
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
