@@ -18,8 +18,9 @@ PORT_COLUMNS = (
 OP_COLUMNS = (
     Column("op", "name", is_number=False),
     Column("version", "version", count),
-    Column("calls", "count", count),
+    Column("calls", "first_subgraph", count),
     Column("delegated", "delegated", count),
+    Column("elsewhere", "elsewhere", count, drop=1),
 )
 TABLE_COLUMNS = (
     Column("table", "name", is_number=False),
@@ -38,17 +39,23 @@ def inspection_tables(found: Found) -> list[Fitted]:
     title = f"{found['file']}: {found['size_bytes']:,} bytes, minimum runtime {least}"
     tables = [
         table(PORT_COLUMNS, _ports(found), title),
-        table(OP_COLUMNS, field_of(found, "ops"), _delegation(field_of(found, "xnnpack"))),
+        table(OP_COLUMNS, _ops(found), _delegation(field_of(found, "xnnpack"))),
         table(TABLE_COLUMNS, field_of(found, "tables"), "Constant tensors"),
     ]
     traps: Sequence[object] = field_of(found, "traps")
     return [*tables, table(TRAP_COLUMNS, traps, "Traps")] if traps else tables
 
 
+def _ops(found: Found) -> list[dict[str, object]]:
+    """Operators with their calls in branches and initialisers, where there are any."""
+    return [{**op, "elsewhere": op["count"] - op["first_subgraph"] or None} for op in field_of(found, "ops")]
+
+
 def _ports(found: Found) -> list[dict[str, object]]:
+    """Ports of the signatures; of the graph where a file has none."""
     return [
         {**port, "signature": signature["key"], "kind": kind[:-1]}
-        for signature in field_of(found, "signatures")
+        for signature in field_of(found, "signatures") or [{"key": None, **found}]
         for kind in ("inputs", "outputs")
         for port in signature[kind]
     ]

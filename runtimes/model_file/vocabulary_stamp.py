@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...core.hashing import sha256_bytes
-from .reader import PortDict
 
 # Name of the TFLite metadata entry; its text is `vocabulary_text`'s.
 ENTRY = "pocketrec.vocabularies"
@@ -22,9 +21,9 @@ VOCABULARY_OF = {
 }
 
 
-def known_by(ports: Iterable[PortDict]) -> list[str]:
+def known_by(ports: Iterable[Mapping[str, object]]) -> list[str]:
     """Names of the vocabularies whose ids a model with these ports takes or returns, sorted."""
-    return sorted({VOCABULARY_OF[port["name"]] for port in ports if port["name"] in VOCABULARY_OF})
+    return sorted({VOCABULARY_OF[str(port["name"])] for port in ports if port["name"] in VOCABULARY_OF})
 
 
 def vocabulary_text(files: Mapping[str, bytes], sizes: Mapping[str, int] | None = None) -> str:
