@@ -15,9 +15,9 @@ _Click: TypeAlias = Any  # Typer's own copy of Click has no public names
 _DEFAULTS = {
     "recipe": ("convert.quantize.recipes", "DEFAULT_RECIPE"),
     "k": ("core.scoring", "DEFAULT_K"),
-    "threads": ("benchmarks.latency.stage", "THREADS"),
-    "processes": ("benchmarks.latency.stage", "PROCESSES"),
-    "samples": ("benchmarks.latency.stage", "SAMPLES"),
+    "threads": ("benchmarks.latency.options", "THREADS"),
+    "processes": ("benchmarks.latency.options", "PROCESSES"),
+    "samples": ("benchmarks.latency.options", "SAMPLES"),
 }
 
 

@@ -68,10 +68,20 @@ def device_cases(setup: SearchSetup, runtimes: Sequence[str], threads: Sequence[
         for runtime in runtimes:
             for count in threads:
                 fields = CaseFields(
-                    subject="tflite", graph="retriever", recipe=form.recipe, form=name, runtime=runtime, threads=count,
-                    batch_size=1, n_items=setup.n_items, k=setup.k, dimension=setup.items.shape[1], is_exact=form.is_exact,
-                    size_bytes=path.stat().st_size, settings={**form.settings(scanned)},
-                )  # fmt: skip
+                    subject="tflite",
+                    graph="retriever",
+                    recipe=form.recipe,
+                    form=name,
+                    runtime=runtime,
+                    threads=count,
+                    batch_size=1,
+                    n_items=setup.n_items,
+                    k=setup.k,
+                    dimension=setup.items.shape[1],
+                    is_exact=form.is_exact,
+                    size_bytes=path.stat().st_size,
+                    settings={**form.settings(scanned)},
+                )
                 job = variant_job(path, queries, runtime=runtime, threads=count, timeout_s=_MEASURE_S)
                 cases.append(BenchmarkCase(f"{name}-{setup.name}@{runtime}-t{count}", fields, job))
     return cases
@@ -132,8 +142,18 @@ def _scann_case(
 ) -> BenchmarkCase:
     """Native ScaNN; `tuned` is its configuration, None for brute force, which is exact."""
     fields = CaseFields(
-        subject="server/scann/native", form=form, runtime="native", threads=1, batch_size=1, n_items=setup.n_items, k=setup.k,
-        dimension=setup.items.shape[1], covers="index", configuration=form, is_exact=tuned is None, size_bytes=size_bytes,
+        subject="server/scann/native",
+        form=form,
+        runtime="native",
+        threads=1,
+        batch_size=1,
+        n_items=setup.n_items,
+        k=setup.k,
+        dimension=setup.items.shape[1],
+        covers="index",
+        configuration=form,
+        is_exact=tuned is None,
+        size_bytes=size_bytes,
         settings=dict(tuned or {}),
-    )  # fmt: skip
+    )
     return retriever_case(f"scann-{form}-{setup.name}", fields, spec, {"query": queries}, _MEASURE_S)

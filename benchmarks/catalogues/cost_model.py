@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...core.records.latency import CostModel, CostResidual, LatencyRow
+from ...core.records.latency import LatencyRow
+from ...core.records.sweep import CostModel, CostResidual
 
 # Bytes per item besides its codes, as LiteRT moves them: XNNPACK packs a scale, a sum of the codes and a bias with every row (12);
 # the float32 score is written and read (8), and for the two-stage top k copied into blocks (8 more).

@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +16,21 @@ from ...core.errors import CheckFailed, InputError
 from ...core.hashing import sha256_file
 from ...core.host import describe_host
 from ...core.metrics import recall_with_ties
-from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import rows_of
-from ...core.records.latency import GrowthRow, LatencyReport, LatencyRow
+from ...core.records.latency import LatencyReport, LatencyRow
+from ...core.records.sweep import GrowthRow
 from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_worker
 from ...runtimes.runtimes import runtime_packages
 from ..latency.cases import BenchmarkCase
-from ..latency.latency_queries import latency_queries
 from ..latency.machine_noise import load_average
-from ..latency.stage import PROCESSES, SAMPLES, Checked, LatencyOptions, make_report, results_per_call
+from ..latency.options import PROCESSES, SAMPLES, Checked, LatencyOptions
+from ..latency.stage import make_report
 from ..latency.timing import measured_row, time_once, unmeasured_row
-from ..parity.reference import load_reference
 from .cases import SearchSetup, device_cases, scann_cases
 from .cost_model import cost_models
-from .synthetic_catalogue import Mixture, fit_mixture, grow, likeness, projection
+from .sweep import Sweep, prepare_sweep
+from .synthetic_catalogue import grow, likeness
 
 log = logging.getLogger(__name__)
 
@@ -39,35 +39,10 @@ RECALL = 0.965
 # The timed calls of a case in one process take about this long, but are never fewer than the second number: a slow kernel at a
 # million items would otherwise take an hour.
 SECONDS_PER_PROCESS, LEAST_SAMPLES = 0.5, 20
-# A .tflite file addresses its bytes with 31 bits.
-_MOST_BYTES = 2**31 - 2**20
 _BANDWIDTH_WORKER = Path(__file__).with_name("bandwidth_worker.py")
 _BANDWIDTH_REPEATS = 15
 # Scores this close (of the k-th, as a share) are the same in another order of summation.
 TIE = 1e-5
-# The run's own catalogue is the first size of a sweep, unless it is too small for partitions to mean anything.
-LEAST_OWN = 1_000
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What every size of a sweep has in common.
-
-    Attributes:
-        own: float32[n, d], the run's own catalogue in the space of the sweep.
-        mixture: what larger catalogues are drawn from.
-        queries: float32[q, d], those that are measured.
-        representative: float32[m, d], those that searches are set up with.
-        sizes: catalogue sizes, rising; that of `own` is the run itself.
-    """
-
-    own: np.ndarray
-    mixture: Mixture
-    queries: np.ndarray
-    representative: np.ndarray
-    sizes: list[int]
-    k: int
-    seed: int
 
 
 def measure_scaling(
@@ -99,7 +74,7 @@ def measure_scaling(
     """
     options = LatencyOptions(list(threads) or [1], runtimes, processes, samples).checked()
     load_before = load_average()
-    sweep = _prepare(run, items, dimension, seed)
+    sweep = prepare_sweep(run, items, dimension, seed)
     rows: list[LatencyRow] = []
     growth: list[GrowthRow] = []
     for n_items in sweep.sizes:
@@ -110,55 +85,15 @@ def measure_scaling(
             alike = likeness(setup.items, sweep.own, seed)
             growth.append(
                 GrowthRow(
-                    n_items=n_items, seed=seed, resembles=alike.resembles, **asdict(alike), scanned_bytes=int(setup.items.size),
+                    n_items=n_items,
+                    seed=seed,
+                    resembles=alike.resembles,
+                    **asdict(alike),
+                    scanned_bytes=int(setup.items.size),
                     read_gb_s=read_gb_s,
                 )
-            )  # fmt: skip
+            )
     return _write(run, rows, growth, load_before)
-
-
-def _prepare(run: Run, items: Iterable[int], dimension: int | None, seed: int) -> Sweep:
-    """Check sizes and width, and bring catalogue and queries into the space of the sweep."""
-    data, trained = HeldOut(run), np.load(run.trained / "candidates.npy")
-    k = results_per_call(run.variants, len(data.items))
-    width = trained.shape[1] if dimension is None else dimension
-    to_space = projection(trained, width)
-    sizes = check_sizes(items, len(trained), k, width)
-    vectors = load_reference(run, data)["query"]
-    measured = latency_queries(data).rows
-    others = np.setdiff1d(np.arange(len(vectors)), measured)
-    own = trained @ to_space
-    return Sweep(
-        own=own,
-        mixture=fit_mixture(own, seed),
-        queries=vectors[measured] @ to_space,
-        representative=vectors[others if len(others) else measured] @ to_space,
-        sizes=sizes if len(own) < LEAST_OWN else sorted({len(own), *sizes}),
-        k=k,
-        seed=seed,
-    )
-
-
-def check_sizes(items: Iterable[int], n_trained: int, k: int, dimension: int) -> list[int]:
-    """The sizes, smallest first, each once.
-
-    Raises:
-        InputError: too small or too large.
-    """
-    sizes, most = sorted(set(items)), _MOST_BYTES // (4 * dimension)
-    for size in sizes:
-        if size < k:
-            expected, do = f"{k} or more, the results per call", "choose a larger size"
-        elif size < n_trained:
-            expected = f"{n_trained:,} or more, the items of the run's own catalogue"
-            do = "leave --items out to measure that catalogue"
-        elif size > most:
-            expected = f"at most {most:,} items of {dimension} float32, what a .tflite file can hold"
-            do = "choose fewer, or a smaller --dimension"
-        else:
-            continue
-        raise InputError("--items", expected=expected, given=f"{size:,}", do=do, code="VALUE_OUT_OF_RANGE")
-    return sizes
 
 
 @contextmanager

@@ -76,10 +76,18 @@ def _variant_case(
     if "seen" in feeds:  # the servers' indexes have no mask
         feeds["seen"] = np.zeros_like(feeds["seen"])
     fields = CaseFields(
-        subject="tflite", graph=variant.graph, recipe=variant.recipe, runtime=runtime, threads=threads,
-        delegate="xnnpack" if delegate else "none", batch_size=batch, n_items=queries.n_items, k=k,
-        is_exact=RECIPES[variant.recipe].is_exact if k else None, size_bytes=variant.size_bytes,
-    )  # fmt: skip
+        subject="tflite",
+        graph=variant.graph,
+        recipe=variant.recipe,
+        runtime=runtime,
+        threads=threads,
+        delegate="xnnpack" if delegate else "none",
+        batch_size=batch,
+        n_items=queries.n_items,
+        k=k,
+        is_exact=RECIPES[variant.recipe].is_exact if k else None,
+        size_bytes=variant.size_bytes,
+    )
     other = f"-b{batch}" if batch != batch_sizes(variant.graph)[0] else ""
     label = f"{variant.graph}-{variant.recipe}@{runtime}-t{threads}{other}{'' if delegate else '-none'}"
     job = variant_job(run.converted / variant.file, feeds, runtime=runtime, threads=threads, delegate=delegate)
@@ -94,14 +102,19 @@ def file_cases(
         BenchmarkCase(
             f"{path.stem}@{runtime}-t{count}",
             CaseFields(
-                subject="tflite", graph=path.stem, runtime=runtime, threads=count, delegate="xnnpack",
-                size_bytes=path.stat().st_size, inputs="zeros" if are_zeros else "file",
+                subject="tflite",
+                graph=path.stem,
+                runtime=runtime,
+                threads=count,
+                delegate="xnnpack",
+                size_bytes=path.stat().st_size,
+                inputs="zeros" if are_zeros else "file",
             ),
             variant_job(path, feeds, runtime=runtime, threads=count),
         )
         for runtime in runtimes
         for count in threads
-    ]  # fmt: skip
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,15 +146,27 @@ def server_cases(run: Run, queries: LatencyQueries, k: int, vectors: np.ndarray)
         if not run.saved_model(model.folder).is_dir():
             continue
         fields = CaseFields(
-            subject=model.subject, runtime=runtime, batch_size=1, n_items=queries.n_items, k=k, is_exact=model.is_exact,
-            covers="encoder+index", configuration=model.configuration,
-        )  # fmt: skip
+            subject=model.subject,
+            runtime=runtime,
+            batch_size=1,
+            n_items=queries.n_items,
+            k=k,
+            is_exact=model.is_exact,
+            covers="encoder+index",
+            configuration=model.configuration,
+        )
         spec = {"kind": "savedmodel", "saved_model": str(run.saved_model(model.folder)), "k": k}
         cases.append(retriever_case(_server_label(fields), fields, spec, inputs))
     fields = CaseFields(
-        subject="server/scann/native", runtime="native", batch_size=1, n_items=queries.n_items, k=k, is_exact=True, covers="index",
+        subject="server/scann/native",
+        runtime="native",
+        batch_size=1,
+        n_items=queries.n_items,
+        k=k,
+        is_exact=True,
+        covers="index",
         configuration="brute_force, as ScaNN's authors advise under 20,000 items",
-    )  # fmt: skip
+    )
     spec = {"kind": "scann_native", "candidates": str(run.trained / "candidates.npy"), "k": k}
     return [*cases, retriever_case(_server_label(fields), fields, spec, {"query": vectors})]
 

@@ -121,9 +121,17 @@ def measure_served(
             raise CheckFailed(text, code="SERVER_FAILED")
         recall = None if exact is None else recall_of(outcome, exact, queries.catalogue.items)
         make = _Rows(
-            run, queries, k, load, server, client_cpu, recall, folder, first_call_ms=outcome.meta["first_call_ns"] / 1e6,
+            run,
+            queries,
+            k,
+            load,
+            server,
+            client_cpu,
+            recall,
+            folder,
+            first_call_ms=outcome.meta["first_call_ns"] / 1e6,
             rss_before_bytes=server.memory("VmRSS"),
-        )  # fmt: skip
+        )
         rows = [make.row(sent, None, http_only_p50_us=floor)]
         for rate in load.rates:
             log.info(f"served: {rate:g} requests a second")
@@ -216,23 +224,42 @@ class _Rows:
         found, limit = summarize(samples), load.p99_limit_ms * 1e6
         with_rtt = found.p50_us + load.rtt_ms * 1e3 if found.p50_us is not None and load.rtt_ms is not None else None
         return LatencyRow(
-            **asdict(self._fields(rate)), **asdict(found), recall_at_k=self.recall, load_ms=self.server.load_ms,
-            first_call_ms=self.first_call_ms, rss_before_bytes=self.rss_before_bytes, peak_rss_bytes=self.server.memory("VmHWM"),
-            samples_file=self._write(sent, rate), achieved_per_s=sent.achieved_per_s(window), errors=sent.errors,
+            **asdict(self._fields(rate)),
+            **asdict(found),
+            recall_at_k=self.recall,
+            load_ms=self.server.load_ms,
+            first_call_ms=self.first_call_ms,
+            rss_before_bytes=self.rss_before_bytes,
+            peak_rss_bytes=self.server.memory("VmHWM"),
+            samples_file=self._write(sent, rate),
+            achieved_per_s=sent.achieved_per_s(window),
+            errors=sent.errors,
             breaks=breaks(sent, per_s=rate, window_s=window, p99_limit_ns=limit) if rate else None,
-            p99_limit_ms=load.p99_limit_ms, rtt_ms=load.rtt_ms, p50_plus_rtt_us=with_rtt, http_only_p50_us=http_only_p50_us,
+            p99_limit_ms=load.p99_limit_ms,
+            rtt_ms=load.rtt_ms,
+            p50_plus_rtt_us=with_rtt,
+            http_only_p50_us=http_only_p50_us,
             send_lag_p50_us=percentile(sent.lag_ns / 1e3, 0.5) if rate else None,
             send_lag_p99_us=percentile(sent.lag_ns / 1e3, 0.99) if rate else None,
-            server_cpu=self.server.cpu, client_cpu=self.client_cpu,
-        )  # fmt: skip
+            server_cpu=self.server.cpu,
+            client_cpu=self.client_cpu,
+        )
 
     def _fields(self, rate: float | None) -> CaseFields:
         how = str(self.run.run_json["scann"]["configuration"]) if self.load.index == "scann" else "exact"
         return CaseFields(
-            subject=f"server/{self.load.index}/http", runtime=f"tf-{metadata.version('tensorflow')}", batch_size=1,
-            n_items=self.queries.n_items, k=self.k, is_exact=how in ("exact", "brute_force"), covers="served", configuration=how,
-            arrivals=self.load.arrivals if rate else "closed", connections=CONNECTIONS if rate else 1, offered_per_s=rate,
-        )  # fmt: skip
+            subject=f"server/{self.load.index}/http",
+            runtime=f"tf-{metadata.version('tensorflow')}",
+            batch_size=1,
+            n_items=self.queries.n_items,
+            k=self.k,
+            is_exact=how in ("exact", "brute_force"),
+            covers="served",
+            configuration=how,
+            arrivals=self.load.arrivals if rate else "closed",
+            connections=CONNECTIONS if rate else 1,
+            offered_per_s=rate,
+        )
 
     def _write(self, sent: Sent, rate: float | None) -> str | None:
         if self.folder is None:

@@ -1,104 +1,37 @@
 """The latency stage: every case in several processes, interleaved, raw samples kept."""
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from importlib import util
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from ...core.atomic import require_empty
 from ...core.documents import LATENCY_SCHEMA, document_head, write_json
-from ...core.errors import CheckFailed, InputError
+from ...core.errors import CheckFailed
 from ...core.hashing import sha256_file
 from ...core.metrics import top_k
 from ...core.queries.held_out import HeldOut
-from ...core.records.latency import CostModel, GrowthRow, LatencyReport, LatencyRow
+from ...core.records.latency import LatencyReport, LatencyRow
+from ...core.records.sweep import CostModel, GrowthRow
 from ...core.records.variants import Variant
 from ...core.run_dir import Run, check_unchanged
 from ...runtimes.launch import Outcome
 from ...runtimes.model_file.reader import TfliteFile, read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.probing import zeros_for
-from ...runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, chosen_runtimes, runtime_packages
+from ...runtimes.runtimes import runtime_packages
 from ..parity.reference import load_reference
 from .cases import BenchmarkCase, file_cases, server_cases, variant_cases
 from .latency_queries import latency_queries, recall_of
 from .load_test import Load, measure_served
 from .machine_noise import describe_conditions, load_average
+from .options import PROCESSES, SAMPLES, Checked, LatencyOptions
 from .timing import measured_row, time_cases, unmeasured_row
 
 log = logging.getLogger(__name__)
 
-SAMPLES, PROCESSES, THREADS = 1000, 5, (1, 2)
 Recall: TypeAlias = Callable[[BenchmarkCase, Outcome], float | None]
-
-
-@dataclass(frozen=True)
-class LatencyOptions:
-    """What all measurements share.
-
-    Attributes:
-        threads: of the runtimes that take a number of threads; by default those of `THREADS` that the machine has.
-        runtimes: keys of `RUNTIMES`; by default the installed ones that apps ship.
-        processes: processes that each case is measured in.
-        samples: timed calls per process.
-    """
-
-    threads: Iterable[int] = ()
-    runtimes: Iterable[str] = ()
-    processes: int = PROCESSES
-    samples: int = SAMPLES
-
-    def checked(self) -> "Checked":
-        """Refuse what cannot be done, before anything slow.
-
-        Raises:
-            InputError: a count out of range, an unknown runtime, none that is installed, or SciPy is missing.
-        """
-        if util.find_spec("scipy") is None:
-            raise InputError(
-                "latency",
-                expected="SciPy, for the intervals",
-                given="none",
-                do="run `pip install 'pocketrec[bench]'`",
-                code="NOT_INSTALLED",
-            )
-        for name, value in (("--processes", self.processes), ("--samples", self.samples)):
-            if value < 1:
-                raise InputError(
-                    name, expected="1 or more", given=value, do="choose another", code="VALUE_OUT_OF_RANGE"
-                )
-        names = [name for name in chosen_runtimes(self.runtimes) if not RUNTIMES[name].missing()]
-        if not names:
-            raise InputError(
-                "--runtime", expected=f"one of {', '.join(PHONE_RUNTIMES)} installed", given="none",
-                do=RUNTIMES[CURRENT_RUNTIME].missing(), code="NOT_INSTALLED",
-            )  # fmt: skip
-        return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Options that can be measured with; see `LatencyOptions`."""
-
-    threads: list[int]
-    runtimes: list[str]
-    processes: int
-    samples: int
-
-
-def _thread_counts(threads: Iterable[int]) -> list[int]:
-    most = len(os.sched_getaffinity(0))
-    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if count <= most]
-    for count in counts:
-        if not 1 <= count <= most:
-            expected = f"1 to {most}, the processors of this machine"
-            raise InputError(
-                "--threads", expected=expected, given=count, do="choose another", code="VALUE_OUT_OF_RANGE"
-            )
-    return counts
 
 
 def measure_run(

@@ -74,11 +74,18 @@ def measured_row(
         write_npz(folder / f"samples/{case.label}.npz", samples_ns=samples)
     load, allocate, first = (_median(outcomes, key) for key in ("load_ns", "allocate_ns", "first_call_ns"))
     return LatencyRow(
-        **asdict(case.fields), **asdict(summarize(samples)), recall_at_k=recall, overhead_us=_overhead_us(outcomes),
-        load_ms=(load + allocate) / 1e6, allocate_ms=allocate / 1e6, first_call_ms=first / 1e6,
-        rss_before_bytes=int(_median(outcomes, "rss_before_bytes")), rss_after_bytes=int(_median(outcomes, "rss_after_bytes")),
-        peak_rss_bytes=int(max(outcome.meta["peak_rss_bytes"] for outcome in outcomes)), samples_file=file,
-    )  # fmt: skip
+        **asdict(case.fields),
+        **asdict(summarize(samples)),
+        recall_at_k=recall,
+        overhead_us=_overhead_us(outcomes),
+        load_ms=(load + allocate) / 1e6,
+        allocate_ms=allocate / 1e6,
+        first_call_ms=first / 1e6,
+        rss_before_bytes=int(_median(outcomes, "rss_before_bytes")),
+        rss_after_bytes=int(_median(outcomes, "rss_after_bytes")),
+        peak_rss_bytes=int(max(outcome.meta["peak_rss_bytes"] for outcome in outcomes)),
+        samples_file=file,
+    )
 
 
 def unmeasured_row(case: BenchmarkCase, status: LatencyStatus, reason: str) -> LatencyRow:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core.records.agreement import QUALITY
-from ...core.records.latency import CostModel, LatencyReport, LatencyRow
+from ...core.records.latency import LatencyReport, LatencyRow
+from ...core.records.sweep import CostModel
 from ...runtimes.runtimes import CURRENT_RUNTIME
 from ..latency.case_kinds import name_of
 from ..parity.verdicts import where, worst_measure

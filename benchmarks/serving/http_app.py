@@ -1,6 +1,6 @@
 """The HTTP interface of `pocketrec serve`.
 
-    POST /retrieve    a JSON question (Content-Type: application/json, at most 256 KiB), by the run's preset:
+    POST /retrieve    a JSON query (Content-Type: application/json, at most 256 KiB), in the form of the run's preset:
 
         pocket        {"history": [{"title": "Speed (1994)", "stars": 5}, {"id": "50"}], "preferences": ["Sci-Fi"], "k": 10}
         tutorial      {"user": "42", "k": 10}
@@ -8,28 +8,33 @@
     GET /healthz      {"status": "ok", "preset", "index", "k"}: ready, and how many items an answer can hold
     GET /openapi.json the same as a schema
 
-A film is named by id or by title, oldest first; stars may be left out. History and preferences are read as `pocketrec recommend`
-reads them: unknown names are refused, or unknown films left out with `"skip_unknown": true`. `k` is 1 to what the index returns,
-and that by default. The retriever looks at which films were watched, not at their stars, and leaves none of them out.
+Items are named by id or by title, oldest first; ratings (`stars`) are optional. History and preferences are parsed by the rules of
+`pocketrec recommend`: unknown names are refused, or with `"skip_unknown": true` unknown items are left out. `k` is at most what the
+index returns, and that by default. The retriever uses which items are in the history, not their ratings, and does not filter them.
 
-An answer is `{"ids", "titles", "scores", "notes"}`, best first; notes say what was noticed, such as a history beyond the window.
-Everything else is `{"detail": "one line"}`: 400 no JSON, 404 no such path, 405 wrong method, 413 too large, 415 no JSON by its
-Content-Type, 422 a question that cannot be understood.
+The response is `{"ids", "titles", "scores", "notes"}`, best first; notes report, for example, a history longer than the window.
+Every other response is `{"detail": "one line"}`: 400 not JSON, 404 no such path, 405 wrong method, 413 too large, 415 wrong
+Content-Type, 422 a query that cannot be parsed.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core.documents import kit_version
 from ...core.errors import InputError
 from ...core.queries.history_parsing import HistoryEntry
+
+if TYPE_CHECKING:
+    from .requests import Inputs
+    from .server import Retriever
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -40,31 +45,31 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Film(_Strict):
-    """A film of a history: by id or by title, with stars where any were given."""
+class HistoryItem(_Strict):
+    """An item of a history: by id or by title, with a rating where one was given."""
 
     id: _Name | None = None
     title: _Name | None = None
     stars: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
-    def _one_name(self) -> "Film":
+    def _one_name(self) -> "HistoryItem":
         if (self.id is None) == (self.title is None):
             raise ValueError("expected either an id or a title")
         return self
 
 
-class HistoryQuestion(_Strict):
-    """Who asks, said as what they watched, oldest first, and what they declared."""
+class HistoryQuery(_Strict):
+    """A user described by their history, oldest first, and declared preferences."""
 
-    history: list[Film] = []
+    history: list[HistoryItem] = []
     preferences: list[_Name] = []
     k: int | None = None
     skip_unknown: bool = False
 
 
-class UserQuestion(_Strict):
-    """Who asks, said as a user id known to the models."""
+class UserQuery(_Strict):
+    """A user known to the models, by id."""
 
     user: _Name
     k: int | None = None
@@ -79,34 +84,34 @@ class Answer(BaseModel):
     notes: list[str]
 
 
-def _entry(film: Film) -> HistoryEntry:
-    if film.id is not None:
-        return HistoryEntry(film.id, film.stars, "id")
-    return HistoryEntry(film.title or "", film.stars, "title")
+def _entry(item: HistoryItem) -> HistoryEntry:
+    if item.id is not None:
+        return HistoryEntry(item.id, item.stars, "id")
+    return HistoryEntry(item.title or "", item.stars, "title")
 
 
-def make_app(retriever: Any, *, threads: int = 1) -> FastAPI:
-    """The application over a `serving.Retriever`; TensorFlow is asked in `threads` threads, so that the event loop stays free."""
+def make_app(retriever: "Retriever", *, threads: int = 1) -> FastAPI:
+    """The application over a retriever, which runs in `threads` threads, so that the event loop stays free."""
     app = FastAPI(title="pocketrec", version=kit_version(), docs_url=None, redoc_url=None)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="retrieve")
 
-    async def answer(inputs: Any, k: int | None, notes: list[str]) -> Answer:
+    async def answer(inputs: "Inputs", k: int | None, notes: list[str]) -> Answer:
         if k is not None and not 1 <= k <= retriever.most:
             expected = f"1 to {retriever.most}, what the index returns"
-            raise InputError("k", expected=expected, given=k, do="choose another")
+            raise InputError("k", expected=expected, given=k, do="choose another", code="VALUE_OUT_OF_RANGE")
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(pool, retriever, inputs, k or retriever.most)
-        return Answer(**found, notes=notes)
+        return Answer(ids=found.ids, titles=found.titles, scores=found.scores, notes=notes)
 
-    async def by_history(question: HistoryQuestion) -> Answer:
-        history = [_entry(film) for film in question.history]
-        asked = retriever.requests.of_history(history, question.preferences, skip_unknown=question.skip_unknown)
-        return await answer(asked[0], question.k, asked[1])
+    async def by_history(query: HistoryQuery) -> Answer:
+        history = [_entry(item) for item in query.history]
+        asked = retriever.requests.of_history(history, query.preferences, skip_unknown=query.skip_unknown)
+        return await answer(asked[0], query.k, asked[1])
 
-    async def by_user(question: UserQuestion) -> Answer:
-        return await answer(retriever.requests.of_user(question.user), question.k, [])
+    async def by_user(query: UserQuery) -> Answer:
+        return await answer(retriever.requests.of_user(query.user), query.k, [])
 
-    async def healthz() -> dict[str, Any]:
+    async def healthz() -> Mapping[str, str | int]:
         return {"status": "ok", "preset": retriever.preset, "index": retriever.index, "k": retriever.most}
 
     app.post("/retrieve")(by_history if retriever.by_history else by_user)
@@ -122,8 +127,8 @@ async def _refuse(request: Request, error: Exception) -> JSONResponse:
     return _detail(422, str(error))
 
 
-async def _refuse_invalid(request: Request, error: Exception) -> JSONResponse:
-    first = error.errors()[0]  # type: ignore[attr-defined]
+async def _refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    first = error.errors()[0]
     if first["type"] == "json_invalid":
         return _detail(400, f"body: expected JSON, got {first['ctx']['error']} at byte {first['loc'][-1]}")
     if first["loc"] == ("body",) and first["type"] == "missing":
@@ -134,22 +139,22 @@ async def _refuse_invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _refuse_unreadable(request: Request, error: Exception) -> JSONResponse:
-    """FastAPI's own 400: bytes that are no UTF-8, JSON too deep or a number too long for Python."""
-    return _detail(400, "body: expected JSON, got what cannot be read as such")
+    """FastAPI's own 400: bytes that are not UTF-8, JSON nested too deeply or a number too long for Python."""
+    return _detail(400, "body: expected JSON, got something that cannot be parsed")
 
 
 def _detail(status: int, text: str) -> JSONResponse:
-    # What is echoed may hold half a surrogate pair, which JSON can say and UTF-8 cannot.
+    # Echoed input may hold an unpaired surrogate, which JSON can express and UTF-8 cannot.
     return JSONResponse({"detail": text.encode("utf-8", "replace").decode()}, status)
 
 
 class _Limits:
-    """ASGI middleware: what is not JSON or too large is refused before it is read."""
+    """ASGI middleware that refuses a body that is not JSON or too large before it is read."""
 
-    def __init__(self, app: Callable[..., Any]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self._app(scope, receive, send)
         headers = dict(scope["headers"])
@@ -167,11 +172,11 @@ class _Limits:
 _TOO_LARGE = f"body: expected at most {MAX_BODY_BYTES} bytes, got more"
 
 
-def _counted(receive: Any) -> Any:
-    """`receive` that gives up once a body sent in chunks is too large."""
+def _counted(receive: Receive) -> Receive:
+    """`receive` that stops once a body sent in chunks is too large."""
     size = 0
 
-    async def counted() -> Any:
+    async def counted() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))

@@ -45,7 +45,7 @@ class Fitted:
         is_tight = self._width(kept, self._natural) > room
         while self._width(kept, self._least) > room and (worst := self._first_to_go(kept)) is not None:
             kept.remove(worst)
-        yield self._table(kept, is_tight=is_tight)
+        yield self._table(kept, is_tight=is_tight, is_short=self._width(kept, self._least) > room)
         hidden = [column.heading for number, column in enumerate(self.content.columns) if number not in kept]
         if hidden:
             yield Text(f"Not shown in {room} columns: {', '.join(hidden)}.".replace("\n", " "), style="dim")
@@ -72,14 +72,20 @@ class Fitted:
         words = (len(part) for row in self.content.rows for part in row[number].text.split())
         return max(word, min(_LONGEST_WORD, max(words, default=0)))
 
-    def _table(self, kept: Sequence[int], *, is_tight: bool) -> Table:
+    def _table(self, kept: Sequence[int], *, is_tight: bool, is_short: bool) -> Table:
+        """The table of these columns.
+
+        Args:
+            is_tight: whether headings of numbers are broken into words.
+            is_short: whether words are folded too.
+        """
         made = Table(title=self.title, caption=self.caption or None, title_justify="left", caption_justify="left")
         for number in kept:
             column, least = self.content.columns[number], self._least(number)
             if column.is_number:
                 made.add_column(column.heading, justify="right", min_width=least, max_width=least if is_tight else None)
             else:
-                made.add_column(column.heading, overflow="fold", min_width=min(least, self._natural(number)))
+                made.add_column(column.heading, overflow="fold", min_width=None if is_short else least)
         sections = self.content.sections
         for place, row in enumerate(self.content.rows):
             if place and sections and sections[place] != sections[place - 1]:

@@ -138,9 +138,13 @@ def _dashes(rows: Sequence[Spec], size: Size) -> Spec:
     """A dash for each form: a narrow chart has no room for labels beside the lines."""
     forms = list(dict.fromkeys(row["form"] for row in rows))
     legend = {
-        "orient": "bottom", "columns": size.columns(2), "symbolStrokeColor": SOFT, "symbolType": "stroke", "symbolSize": 300,
+        "orient": "bottom",
+        "columns": size.columns(2),
+        "symbolStrokeColor": SOFT,
+        "symbolType": "stroke",
+        "symbolSize": 300,
         "labelLimit": 220,
-    }  # fmt: skip
+    }
     dashes = [_DASHES[number % len(_DASHES)] for number in range(len(forms))]
     return {"field": "form", "type": "nominal", "scale": {"domain": forms, "range": dashes}, "legend": legend}
 

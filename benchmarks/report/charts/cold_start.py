@@ -85,9 +85,12 @@ def _panel(place: str, parts: Sequence[Spec], most: float, size: Size, colours: 
     x = {"type": "quantitative", "scale": scale, "axis": {"title": "ms", "tickCount": 5 if size.is_wide else 3}}
     colour = {"field": "part", "type": "nominal", "scale": {"domain": list(colours), "range": list(colours.values())}}
     encoding = {
-        "y": y, "x": {**x, "field": "ms", "stack": True}, "color": colour, "order": {"field": "order"},
+        "y": y,
+        "x": {**x, "field": "ms", "stack": True},
+        "color": colour,
+        "order": {"field": "order"},
         "description": {"field": "said"},
-    }  # fmt: skip
+    }
     bars = {"data": values(parts), "mark": {"type": "bar", "height": 9, "clip": True}, "encoding": encoding}
     cut = {
         "data": values(beyond),

@@ -76,8 +76,11 @@ def _shape(shown: Sequence[Spec], size: Size) -> Spec:
     graphs = list(dict.fromkeys(datum["graph"] for datum in shown))
     shapes = ["circle", "diamond", "square", "triangle-up"][: len(graphs)]
     legend = {
-        "orient": "bottom", "columns": size.columns(4), "symbolStrokeColor": SOFT, "symbolFillColor": "transparent",
-    }  # fmt: skip
+        "orient": "bottom",
+        "columns": size.columns(4),
+        "symbolStrokeColor": SOFT,
+        "symbolFillColor": "transparent",
+    }
     return {"field": "graph", "type": "nominal", "scale": {"domain": graphs, "range": shapes}, "legend": legend}
 
 

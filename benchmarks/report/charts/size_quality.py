@@ -65,11 +65,17 @@ def _worst(variant: Row, results: Sequence[Row]) -> Loss | None:
     row = max(ran, key=lambda row: field_of(row, "metrics.quality_loss"))
     low, high = field_of(row, "metrics.quality_loss_ci95") or (None, None)
     return Loss(
-        graph=str(variant["graph"]), recipe=str(variant["recipe"]), n_bytes=field_of(variant, "size_bytes"),
-        metric=metric_name(field_of(row, "metrics.quality_metric")), reference=field_of(row, "metrics.quality_reference"),
-        loss=field_of(row, "metrics.quality_loss"), low=low, high=high, gate=field_of(row, "tolerance.quality_loss"),
+        graph=str(variant["graph"]),
+        recipe=str(variant["recipe"]),
+        n_bytes=field_of(variant, "size_bytes"),
+        metric=metric_name(field_of(row, "metrics.quality_metric")),
+        reference=field_of(row, "metrics.quality_reference"),
+        loss=field_of(row, "metrics.quality_loss"),
+        low=low,
+        high=high,
+        gate=field_of(row, "tolerance.quality_loss"),
         where=where(row),
-    )  # fmt: skip
+    )
 
 
 def _spec(losses: Sequence[Loss], size: Size) -> Spec:

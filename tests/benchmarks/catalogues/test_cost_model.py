@@ -11,9 +11,16 @@ SIZES = (10_000, 100_000, 1_000_000)
 
 def row(form, n_items, runtime="litert-2.3.0", settings=None, p50=1.0):
     return LatencyRow(
-        subject="tflite", runtime=runtime, threads=1, form=form, n_items=n_items, dimension=32, k=100, settings=settings or {},
+        subject="tflite",
+        runtime=runtime,
+        threads=1,
+        form=form,
+        n_items=n_items,
+        dimension=32,
+        k=100,
+        settings=settings or {},
         p50_us_by_process=[2 * p50, p50],
-    )  # fmt: skip
+    )
 
 
 def made_up(sizes, fixed=20.0, gb_s=25.0, top_k_ns=1.3, runtime="litert-2.3.0"):

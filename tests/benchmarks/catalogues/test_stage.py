@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.catalogues import stage
 from pocketrec.benchmarks.catalogues.cases import SCANN_BUILD_WORKER, SearchSetup, scann_cases
-from pocketrec.benchmarks.catalogues.stage import check_sizes, measure_scaling, own_rows
+from pocketrec.benchmarks.catalogues.stage import measure_scaling, own_rows
+from pocketrec.benchmarks.catalogues.sweep import check_sizes
 from pocketrec.benchmarks.catalogues.synthetic_catalogue import fit_mixture, grow
+from pocketrec.benchmarks.latency.options import LatencyOptions
 from pocketrec.convert.retrieval.catalogue_index import exact_best
 from pocketrec.convert.retrieval.search_graphs import FORMS
 from pocketrec.core.documents import LATENCY_SCHEMA, read_json
@@ -145,7 +147,7 @@ def test_without_scann_its_cases_are_skipped(tiny, monkeypatch):
     setup = made_up_setup(tiny)
     (case,) = scann_cases(setup)
     assert "pocketrec[train]" in case.missing()
-    options = stage.LatencyOptions(threads=[1], processes=1, samples=5).checked()
+    options = LatencyOptions(threads=[1], processes=1, samples=5).checked()
     monkeypatch.setattr(stage, "_read_gb_s", lambda n_bytes: 1.0)
     with raises("WORKER_FAILED"):
         stage._measure(tiny, setup, [case], options)  # nothing else was measured
@@ -193,9 +195,12 @@ def test_scann_with_a_tree_takes_the_cheapest_search_that_reaches_the_recall(set
     found = {}
     for wanted in (0.5, 0.95, 1.1):
         spec = {
-            "items": str(setup.folder / "items.npy"), "settings": settings, "k": 100, "recall": wanted,
+            "items": str(setup.folder / "items.npy"),
+            "settings": settings,
+            "k": 100,
+            "recall": wanted,
             "folder": str(tmp_path / str(wanted)),
-        }  # fmt: skip
+        }
         outcome = run_worker([str(SCANN_BUILD_WORKER)], spec, inputs, timeout_s=120)
         assert outcome, outcome.reason
         found[wanted] = outcome.meta

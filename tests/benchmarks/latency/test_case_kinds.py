@@ -5,8 +5,18 @@ from pocketrec.runtimes.runtimes import PHONE_RUNTIMES, RUNTIMES
 
 
 def tflite(runtime="litert-2.3.0", **more):
-    return LatencyRow(**{"subject": "tflite", "graph": "ranker", "recipe": "float32", "runtime": runtime, "threads": 1,
-                         "delegate": "xnnpack", "batch_size": 100, **more})  # fmt: skip
+    return LatencyRow(
+        **{
+            "subject": "tflite",
+            "graph": "ranker",
+            "recipe": "float32",
+            "runtime": runtime,
+            "threads": 1,
+            "delegate": "xnnpack",
+            "batch_size": 100,
+            **more,
+        }
+    )
 
 
 def server(subject, **more):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.latency import stage
+from pocketrec.benchmarks.latency import options, stage
 from pocketrec.benchmarks.latency.case_kinds import batch_sizes, is_usual
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.core.documents import LATENCY_SCHEMA, read_json
@@ -110,13 +110,13 @@ def test_inputs_of_a_file_are_taken_from_an_npz(tiny, tmp_path):
     file = tiny / "converted" / "query_encoder-float32.tflite"
     variant = next(v for v in Run(tiny).variants if v.file == file.name)
     np.savez(tmp_path / "in.npz", **{port.name: np.zeros((3, *port.shape), port.dtype) for port in variant.inputs})
-    options = {"runtimes": [CURRENT_RUNTIME], "threads": [1], "processes": 1, "samples": 10}
-    report = stage.measure_file(file, inputs=tmp_path / "in.npz", **options)
+    counts = {"runtimes": [CURRENT_RUNTIME], "threads": [1], "processes": 1, "samples": 10}
+    report = stage.measure_file(file, inputs=tmp_path / "in.npz", **counts)
     assert [row.inputs for row in report.rows] == ["file"] and report.rows[0].samples_file is None
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "named"),
+    ("given", "code", "named"),
     [
         ({"threads": [0]}, "VALUE_OUT_OF_RANGE", "--threads"),
         ({"threads": [4096]}, "VALUE_OUT_OF_RANGE", "--threads"),
@@ -125,9 +125,9 @@ def test_inputs_of_a_file_are_taken_from_an_npz(tiny, tmp_path):
         ({"runtimes": ["tflite"]}, "NAME_UNKNOWN", "--runtime"),
     ],
 )
-def test_bad_options_are_refused_before_anything_is_measured(tiny, options, code, named):
+def test_bad_options_are_refused_before_anything_is_measured(tiny, given, code, named):
     with raises(code) as caught:
-        stage.measure_run(Run(tiny), **options)
+        stage.measure_run(Run(tiny), **given)
     assert named in str(caught.value)
 
 
@@ -139,8 +139,8 @@ def test_a_variant_that_changed_is_refused(own_tiny):
 
 def test_without_scipy_it_says_what_to_install(tiny, monkeypatch):
     """The small install has no SciPy, which the intervals need."""
-    find_spec = stage.util.find_spec
-    monkeypatch.setattr(stage.util, "find_spec", lambda name: None if name == "scipy" else find_spec(name))
+    find_spec = options.util.find_spec
+    monkeypatch.setattr(options.util, "find_spec", lambda name: None if name == "scipy" else find_spec(name))
     with raises("NOT_INSTALLED") as caught:
         stage.measure_file(tiny / "converted" / "ranker-float32.tflite")
     assert "pocketrec[bench]" in str(caught.value)
@@ -148,7 +148,7 @@ def test_without_scipy_it_says_what_to_install(tiny, monkeypatch):
 
 def test_without_any_phone_runtime_it_says_what_to_install(tiny, monkeypatch):
     bare = {name: replace(runtime, version="0") for name, runtime in RUNTIMES.items()}
-    monkeypatch.setattr(stage, "RUNTIMES", bare)
+    monkeypatch.setattr(options, "RUNTIMES", bare)
     with raises("NOT_INSTALLED"):
         stage.measure_file(tiny / "converted" / "ranker-float32.tflite")
 

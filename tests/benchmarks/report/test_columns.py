@@ -10,9 +10,10 @@ from pocketrec.benchmarks.report import columns as columns_module
 from pocketrec.benchmarks.report import stage, tables
 from pocketrec.benchmarks.report.columns import HTML, MARKDOWN, TERMINAL, Column, field_of, grid
 from pocketrec.core.records.agreement import Agreement
-from pocketrec.core.records.latency import CaseKey, CostModel, GrowthRow, LatencyReport, LatencyRow
+from pocketrec.core.records.latency import CaseKey, LatencyReport, LatencyRow
 from pocketrec.core.records.parity import ParityRow
 from pocketrec.core.records.record import describe
+from pocketrec.core.records.sweep import CostModel, GrowthRow
 from pocketrec.core.records.variants import Variant
 from pocketrec.core.run_dir import Run
 

@@ -90,9 +90,30 @@ def test_failing_cell_shows_both_lists_and_no_markup_of_theirs(tiny, tmp_path):
 def test_a_latency_json_of_an_earlier_version_is_shown(tiny, tmp_path):
     """It lacks what was added since: all but what has been there from the start."""
     folder = only_reports(tiny, tmp_path / "run")
-    kept = {"subject", "graph", "recipe", "runtime", "target", "threads", "batch_size", "n_items", "k", "is_exact", "recall_at_k",
-            "n_samples", "n_processes", "p50_us", "p90_us", "p99_us", "ci95_p50_us", "load_ms", "first_call_ms", "peak_rss_bytes",
-            "size_bytes", "samples_file"}  # fmt: skip
+    kept = {
+        "subject",
+        "graph",
+        "recipe",
+        "runtime",
+        "target",
+        "threads",
+        "batch_size",
+        "n_items",
+        "k",
+        "is_exact",
+        "recall_at_k",
+        "n_samples",
+        "n_processes",
+        "p50_us",
+        "p90_us",
+        "p99_us",
+        "ci95_p50_us",
+        "load_ms",
+        "first_call_ms",
+        "peak_rss_bytes",
+        "size_bytes",
+        "samples_file",
+    }
 
     def strip(document):
         document["results"] = [{name: row[name] for name in kept} for row in document["results"]]
@@ -128,8 +149,12 @@ def test_conditions_and_delegates_are_shown(tiny, tmp_path):
 
     def add(document):
         document["conditions"] = {
-            "affinity": [0, 1], "load_average": [3.0, 2.0, 1.0], "governor": None, "noisy": True, "warnings": ["busy machine"],
-        }  # fmt: skip
+            "affinity": [0, 1],
+            "load_average": [3.0, 2.0, 1.0],
+            "governor": None,
+            "noisy": True,
+            "warnings": ["busy machine"],
+        }
         for row in document["results"]:
             row |= {"delegate": None, "allocate_ms": row["load_ms"] / 4, "ci95_p99_us": None, "spread": 0.01}
         document["results"][0]["delegate"] = "none"

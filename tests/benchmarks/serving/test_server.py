@@ -19,6 +19,7 @@ from pocketrec.benchmarks.latency.load_test import HTTP_LOAD_WORKER, body_of
 from pocketrec.benchmarks.latency.server_process import serving_process
 from pocketrec.benchmarks.serving.http_app import MAX_BODY_BYTES, make_app
 from pocketrec.benchmarks.serving.requests import RequestParser
+from pocketrec.benchmarks.serving.server import Retrieved
 from pocketrec.core.errors import CheckFailed
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.query import Catalogue
@@ -283,7 +284,7 @@ class Blocked:
     def __call__(self, inputs, k):
         self.started.set()
         assert self.go.wait(60), "nobody else was served meanwhile"
-        return {"ids": ["a"], "titles": ["A"], "scores": [1.0]}
+        return Retrieved(["a"], ["A"], [1.0])
 
 
 def test_health_is_answered_while_tensorflow_works():

@@ -42,7 +42,7 @@ def test_in_a_narrow_terminal_the_least_important_columns_go_first_and_are_named
     text = shown(table(COLUMNS, ROWS, "Title"), 48)
     assert "Not shown in 48 columns: third." in text and "second" in text
     text = shown(table(COLUMNS, ROWS, "Title"), 36)
-    assert "Not shown in 36 columns: second, third." in text and "first" in text
+    assert "Not shown in 36 columns: second, third." in " ".join(text.split()) and "first" in text
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
@@ -120,15 +120,40 @@ def test_a_sweep_without_results_is_three_empty_tables():
 COMPARISON = {
     "n_queries": 9,
     "results": [
-        {"graph": "g", "made_by": "other", "recipe": None, "size_bytes": None, "float_table_bytes": None,
-         "runtimes": {"one": {"status": "none", "reason": "no file", "metrics": None},
-                      "two": {"status": "none", "reason": "no file", "metrics": None}}},
-        {"graph": "g", "made_by": "pocketrec", "recipe": "float32", "size_bytes": 1234, "float_table_bytes": 0,
-         "runtimes": {"one": {"status": "right", "reason": "", "metrics": {
-             "max_abs_diff": 0.25, "quality_metric": "rmse", "quality_delta": 0.0, "quality_variant": 0.9,
-             "quality_reference": 0.9}}, "two": {"status": "skipped", "reason": "absent", "metrics": None}}},
+        {
+            "graph": "g",
+            "made_by": "other",
+            "recipe": None,
+            "size_bytes": None,
+            "float_table_bytes": None,
+            "runtimes": {
+                "one": {"status": "none", "reason": "no file", "metrics": None},
+                "two": {"status": "none", "reason": "no file", "metrics": None},
+            },
+        },
+        {
+            "graph": "g",
+            "made_by": "pocketrec",
+            "recipe": "float32",
+            "size_bytes": 1234,
+            "float_table_bytes": 0,
+            "runtimes": {
+                "one": {
+                    "status": "right",
+                    "reason": "",
+                    "metrics": {
+                        "max_abs_diff": 0.25,
+                        "quality_metric": "rmse",
+                        "quality_delta": 0.0,
+                        "quality_variant": 0.9,
+                        "quality_reference": 0.9,
+                    },
+                },
+                "two": {"status": "skipped", "reason": "absent", "metrics": None},
+            },
+        },
     ],
-}  # fmt: skip
+}
 
 
 def test_other_converters_stand_beside_ours_and_refusals_are_said_once():

@@ -1,0 +1,77 @@
+"""What all latency measurements share: threads, runtimes, processes and samples, with their defaults."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import util
+
+from ...core.errors import InputError
+from ...runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, chosen_runtimes
+
+SAMPLES, PROCESSES, THREADS = 1000, 5, (1, 2)
+
+
+@dataclass(frozen=True)
+class LatencyOptions:
+    """What all measurements share.
+
+    Attributes:
+        threads: of the runtimes that take a number of threads; by default those of `THREADS` that the machine has.
+        runtimes: keys of `RUNTIMES`; by default the installed ones that apps ship.
+        processes: processes that each case is measured in.
+        samples: timed calls per process.
+    """
+
+    threads: Iterable[int] = ()
+    runtimes: Iterable[str] = ()
+    processes: int = PROCESSES
+    samples: int = SAMPLES
+
+    def checked(self) -> "Checked":
+        """Refuse what cannot be done, before anything slow.
+
+        Raises:
+            InputError: a count out of range, an unknown runtime, none that is installed, or SciPy is missing.
+        """
+        if util.find_spec("scipy") is None:
+            raise InputError(
+                "latency",
+                expected="SciPy, for the intervals",
+                given="none",
+                do="run `pip install 'pocketrec[bench]'`",
+                code="NOT_INSTALLED",
+            )
+        for name, value in (("--processes", self.processes), ("--samples", self.samples)):
+            if value < 1:
+                raise InputError(
+                    name, expected="1 or more", given=value, do="choose another", code="VALUE_OUT_OF_RANGE"
+                )
+        names = [name for name in chosen_runtimes(self.runtimes) if not RUNTIMES[name].missing()]
+        if not names:
+            raise InputError(
+                "--runtime", expected=f"one of {', '.join(PHONE_RUNTIMES)} installed", given="none",
+                do=RUNTIMES[CURRENT_RUNTIME].missing(), code="NOT_INSTALLED",
+            )  # fmt: skip
+        return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Options that can be measured with; see `LatencyOptions`."""
+
+    threads: list[int]
+    runtimes: list[str]
+    processes: int
+    samples: int
+
+
+def _thread_counts(threads: Iterable[int]) -> list[int]:
+    most = len(os.sched_getaffinity(0))
+    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if count <= most]
+    for count in counts:
+        if not 1 <= count <= most:
+            expected = f"1 to {most}, the processors of this machine"
+            raise InputError(
+                "--threads", expected=expected, given=count, do="choose another", code="VALUE_OUT_OF_RANGE"
+            )
+    return counts
