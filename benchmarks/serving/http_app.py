@@ -18,15 +18,14 @@ Content-Type, 422 a query that cannot be parsed.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...core.documents import kit_version
 from ...core.errors import InputError
@@ -35,6 +34,13 @@ from ...core.queries.history_parsing import HistoryEntry
 if TYPE_CHECKING:
     from .requests import Inputs
     from .server import Retriever
+
+# ASGI's own types.
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = Message
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY_BYTES = 256 * 1024
 
