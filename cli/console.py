@@ -31,7 +31,7 @@ def _stdout() -> "Console":
     from rich.console import Console
 
     measured = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(width=None if measured else _UNBOUNDED, highlight=False, markup=False)
+    return Console(width=None if measured else _UNBOUNDED, highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -22,7 +23,7 @@ from .commands.serve import serve
 from .commands.train import train
 from .commands.update import update
 from .commands.verify import verify
-from .console import exit_status, show
+from .console import exit_status
 from .help import Command
 
 # In the order of --help: on the way from ratings to an app.
@@ -39,9 +40,7 @@ for command in COMMANDS:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from ..core.documents import kit_version
-
-        show(f"pocketrec {kit_version()}")
+        typer.echo(f"pocketrec {metadata.version('pocketrec')}")
         raise typer.Exit
 
 

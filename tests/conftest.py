@@ -1,6 +1,7 @@
 """One real demo on real data for the whole session; everything else is asserted on what it left."""
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -43,6 +44,22 @@ def call(*arguments: object, cwd: Path | None = None, env: dict[str, str] | None
 @pytest.fixture
 def pocketrec() -> Callable[..., Done]:
     return call
+
+
+def call_inside(*arguments: object, cwd: Path | None = None) -> Done:
+    """Run `pocketrec` in this process, which costs no start of Python: for what a command prints, and how it ends."""
+    from pocketrec.cli.main import main
+
+    out, err = io.StringIO(), io.StringIO()
+    place = contextlib.chdir(cwd) if cwd else contextlib.nullcontext()
+    with place, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def inside() -> Callable[..., Done]:
+    return call_inside
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 USERS, ITEMS, FACTORS, SEED = 240, 120, 4, 7
 GENRES = ("Action", "Comedy", "Drama", "Musical", "Sci-Fi", "Western")
-STAGES = ("core", "runtimes", "train", "convert", "benchmarks", "android_assets", "cli")
+STAGES = ("core", "runtimes", "train", "convert", "benchmarks", "android_assets", "cli", "pocketrec")
 
 
 def write_ratings(folder: Path, *, users: int = USERS, items: int = ITEMS, seed: int = SEED) -> None:
