@@ -53,7 +53,7 @@ def demo(
     with working(verbose):
         bundle = bundles.bundle(run, sign=private_key)
     show_bundle(bundle)
-    verified = bundles.verify(bundle.path, keys=[public_key], on_check=show)
-    show(f"verified {verified.name} version {verified.version}")
+    verified = bundles.verify(bundle.path, keys=[public_key])
+    show(*verified.checks, f"verified {verified.name} version {verified.version}")
     show_answer(bundle.recommend(HISTORY, prefer=["Sci-Fi"], top=5), "For this history")
     show(f"\ndone in {time.monotonic() - started:.0f} s; next: open {out / 'reports' / 'report.html'}")

@@ -25,5 +25,6 @@ def update(
     """
     from ...api.bundles import update as apply_update
 
-    updated = apply_update(bundle, update, keys=keys or (), allow_downgrade=allow_downgrade, on_check=show)
+    updated = apply_update(bundle, update, keys=keys or (), allow_downgrade=allow_downgrade)
+    show(*updated.notes)
     show(f"{bundle} is {updated.name} version {updated.version}")

@@ -31,6 +31,7 @@ def verify(
     """
     from ...api.bundles import verify as verify_bundle
 
-    verified = verify_bundle(where, keys=keys or (), base=base, allow_downgrade=allow_downgrade, on_check=show)
+    verified = verify_bundle(where, keys=keys or (), base=base, allow_downgrade=allow_downgrade)
+    show(*verified.checks)
     what = f"an update of {verified.name} to" if base is not None else verified.name
     show(f"verified {what} version {verified.version}")

@@ -1,6 +1,6 @@
 """Bundles: writing, verifying, updating, and recommending from them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ class Bundle:
         path: The folder or zip.
         manifest: Its manifest.json.
         keys: Ed25519 public keys that it was opened with, and is opened with again.
-        notes: What was noticed while it was written, one line each.
+        notes: What was noticed while it was written, or checked while it was updated; one line each.
     """
 
     path: Path
@@ -209,7 +209,6 @@ def verify(
     keys: Iterable[StrPath] = (),
     base: StrPath | None = None,
     allow_downgrade: bool = False,
-    on_check: Callable[[str], None] = lambda line: None,
 ) -> Verification:
     """Hash every file of a bundle again, check that they fit together, and replay the golden vectors.
 
@@ -218,7 +217,6 @@ def verify(
         keys: Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
         base: The bundle that an update is for.
         allow_downgrade: With `base`: let the update have a lower version.
-        on_check: Called with a line on each check that held.
 
     Returns:
         The manifest, and what was checked.
@@ -234,8 +232,6 @@ def verify(
         done = verify_update(where, base, keys=paths(keys), allow_downgrade=allow_downgrade)
     else:
         done = verify_bundle(where, keys=paths(keys))
-    for line in done.checks:
-        on_check(line)
     return Verification(done.manifest, tuple(done.checks))
 
 
@@ -245,7 +241,6 @@ def update(
     *,
     keys: Iterable[StrPath] = (),
     allow_downgrade: bool = False,
-    on_check: Callable[[str], None] = lambda line: None,
 ) -> Bundle:
     """Bring a bundle up to date in place, whole or not at all.
 
@@ -254,7 +249,6 @@ def update(
         update: What `bundle` wrote with `catalogue_only`, folder or zip.
         keys: Ed25519 public keys (PEM), one of which must have signed each of the two.
         allow_downgrade: Let the update have a lower version.
-        on_check: Called with a line on each check that held.
 
     Returns:
         The bundle as it is now.
@@ -267,9 +261,7 @@ def update(
 
     trusted = tuple(paths(keys))
     done = apply_update(bundle, update, keys=trusted, allow_downgrade=allow_downgrade)
-    for line in done.checks:
-        on_check(line)
-    return Bundle(Path(bundle), done.manifest, trusted)
+    return Bundle(Path(bundle), done.manifest, trusted, tuple(done.checks))
 
 
 def keygen(out: StrPath) -> tuple[Path, str]:

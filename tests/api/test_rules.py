@@ -15,7 +15,7 @@ COMMANDS = typer.main.get_command(app).commands
 COMMAND_ONLY = {
     "as_json", "verbose", "fail_on", "help", "compare", "install"
 }  # fmt: skip
-API_ONLY = {"on_check", "on_ready", "loading", "log_requests"}
+API_ONLY = {"on_ready", "loading", "log_requests"}
 
 
 def test_requires_trips():
