@@ -1,7 +1,6 @@
-"""How far a variant's answer is from the reference's: pure functions of arrays."""
+"""How far a variant's outputs are from the reference's: pure functions of arrays."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -36,8 +35,7 @@ def kendall_tau(reference: np.ndarray, variant: np.ndarray) -> float | None:
     if len(reference) > _PAIRED_ITEMS:
         from scipy.stats import kendalltau
 
-        found: Any = kendalltau(reference, variant)
-        return float(found.statistic)
+        return float(np.asarray(kendalltau(reference, variant))[0])
     before, after = (np.sign(np.subtract.outer(v, v)).astype(np.int8) for v in (reference, variant))
     agreeing = int(np.sum(before * after, dtype=np.int64))
     return agreeing / float(np.sqrt(np.count_nonzero(before) * np.count_nonzero(after)))
@@ -64,23 +62,21 @@ def norm_drift(reference: np.ndarray, variant: np.ndarray) -> float:
 
 
 def score_resolution(reference: np.ndarray, variant: np.ndarray) -> float:
-    """The least difference of two reference scores that the variant can tell from its own noise: two standard deviations of the
-    difference of two errors, 2 * sqrt(2) * root mean square error."""
-    return (
-        float(2 * np.sqrt(2) * np.sqrt(np.mean((_float64(variant) - _float64(reference)) ** 2)))
-        if len(reference)
-        else 0.0
-    )
+    """The smallest difference of two reference scores that the variant can tell from its own noise: two standard deviations of the
+    difference of two errors, 2 * sqrt(2) * root mean square error; 0 for no scores."""
+    if not len(reference):
+        return 0.0
+    return float(2 * np.sqrt(2) * np.sqrt(np.mean((_float64(variant) - _float64(reference)) ** 2)))
 
 
 def swaps(reference: np.ndarray, variant: np.ndarray, resolution: float) -> tuple[int, int]:
-    """Neighbours in the reference's order that the variant puts the other way round: (flips, ties).
+    """Neighbours in the reference's order that the variant swaps: (flips, ties).
 
     A swap is a tie where the reference scores differ by less than `resolution`.
     """
     order = np.argsort(-_float64(reference), kind="stable")
-    gaps, turned = -np.diff(_float64(reference)[order]), np.diff(_float64(variant)[order]) > 0
-    return int(np.sum(turned & (gaps >= resolution))), int(np.sum(turned & (gaps < resolution)))
+    gaps, swapped = -np.diff(_float64(reference)[order]), np.diff(_float64(variant)[order]) > 0
+    return int(np.sum(swapped & (gaps >= resolution))), int(np.sum(swapped & (gaps < resolution)))
 
 
 def paired_interval(reference: np.ndarray, variant: np.ndarray, *, n: int = 1000, seed: int = 0) -> tuple[float, float]:

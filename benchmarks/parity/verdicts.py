@@ -1,11 +1,13 @@
 """What may ship, and how close each result of parity.json came to its gate: pure functions of the JSON."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from ...core.records.agreement import METRICS
 
-Row = Mapping[str, Any]
+# A row of parity.json or variants.json, as the JSON holds it.
+Row: TypeAlias = Mapping[str, Any]
 
 
 def allowance_used(row: Row) -> dict[str, float]:
@@ -30,24 +32,50 @@ def worst_measure(row: Row) -> tuple[str, float] | None:
     return max(used.items(), key=lambda item: item[1]) if used else None
 
 
-def choices(variants: Sequence[Row], parity: Row) -> list[dict[str, Any]]:
-    """For each graph what may ship: `graph`, `best` (a variant or None: the smallest that passed wherever it ran), `passed` and
-    `asked` (its cells), `closest` (the share of its gate it used, with the measure), and `refused`: every smaller variant, why."""
+@dataclass(frozen=True)
+class Refused:
+    """A variant that may not ship, and why."""
+
+    recipe: str
+    size_bytes: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What may ship of a graph.
+
+    Attributes:
+        best: the smallest variant that passed wherever it ran; None where there is none.
+        passed, asked: how many of its cells passed, and how many there are.
+        closest: the limit that came closest to its gate, and its share.
+        refused: every smaller variant.
+    """
+
+    graph: str
+    best: Row | None
+    passed: int
+    asked: int
+    closest: tuple[str, float] | None
+    refused: Sequence[Refused]
+
+
+def choices(variants: Sequence[Row], parity: Row) -> list[Choice]:
+    """For each graph of variants.json what may ship, by parity.json."""
     return [_choice(graph, variants, parity["results"]) for graph in dict.fromkeys(v["graph"] for v in variants)]
 
 
-def _choice(graph: str, variants: Sequence[Row], results: Sequence[Row]) -> dict[str, Any]:
-    refused, found = [], {"graph": graph, "best": None, "passed": 0, "asked": 0, "closest": None}
+def _choice(graph: str, variants: Sequence[Row], results: Sequence[Row]) -> Choice:
+    refused: list[Refused] = []
     for variant in sorted((v for v in variants if v["graph"] == graph), key=lambda v: v["size_bytes"]):
-        rows = [r for r in results if (r["graph"], r["recipe"]) == (graph, variant["recipe"])]
+        rows = [row for row in results if (row["graph"], row["recipe"]) == (graph, variant["recipe"])]
         if reason := _refusal(rows):
-            refused.append({"recipe": variant["recipe"], "size_bytes": variant["size_bytes"], "reason": reason})
+            refused.append(Refused(variant["recipe"], variant["size_bytes"], reason))
             continue
         passed = [row for row in rows if row["status"] == "pass"]
         closest = max((w for w in map(worst_measure, passed) if w), key=lambda w: w[1], default=None)
-        found |= {"best": variant, "passed": len(passed), "asked": len(rows), "closest": closest}
-        break
-    return {**found, "refused": refused}
+        return Choice(graph, variant, len(passed), len(rows), closest, refused)
+    return Choice(graph, None, 0, 0, None, refused)
 
 
 def _refusal(rows: Sequence[Row]) -> str:
@@ -66,9 +94,9 @@ def where(row: Row) -> str:
 def verdict(variants: Sequence[Row], parity: Row) -> str:
     """One sentence: for each graph, the smallest variant that passed wherever it ran."""
     parts = [
-        f"{c['graph']}: {c['best']['recipe']}, {c['best']['size_bytes']:,} bytes"
-        if c["best"]
-        else f"{c['graph']}: none may ship"
-        for c in choices(variants, parity)
+        f"{choice.graph}: {choice.best['recipe']}, {choice.best['size_bytes']:,} bytes"
+        if choice.best
+        else f"{choice.graph}: none may ship"
+        for choice in choices(variants, parity)
     ]
     return f"Smallest variants that passed every gate. {'; '.join(parts)}."

@@ -35,7 +35,7 @@ class Histories:
 def group_events(
     user: np.ndarray, item: np.ndarray, rating: np.ndarray, timestamp: np.ndarray, n_users: int
 ) -> Histories:
-    """The same from the columns of interactions."""
+    """Group the columns of interactions, each [n]: user ids from 0 to `n_users` - 1, item ids, ratings, and times to order by."""
     order = np.lexsort((timestamp, user))
     events = np.bincount(user, minlength=n_users)
     return Histories(np.concatenate([[0], np.cumsum(events)]), item[order], rating[order])

@@ -1,7 +1,6 @@
 """How each input of a graph or of a served SavedModel is made from a query."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,7 @@ def _seen_mask(query: Query, names: Catalogue) -> np.ndarray:
     return mask
 
 
-def _window(values: np.ndarray, fill: float, names: Catalogue, dtype: Any) -> np.ndarray:
+def _window(values: np.ndarray, fill: float, names: Catalogue, dtype: type[np.generic]) -> np.ndarray:
     row = np.full(names.window, fill, dtype)
     kept = values[-names.window :]
     row[names.window - len(kept) :] = kept
@@ -72,7 +71,12 @@ FEEDS: dict[str, Callable[[Query, Catalogue], np.ndarray]] = {
 
 
 def feed(name: str, query: Query, names: Catalogue, *, as_served: bool = False) -> np.ndarray:
-    """One input of one query; for a served model `stars` is as long as `watched`, the whole history, for a phone's the window.
+    """One input of one query.
+
+    Args:
+        name: a key of `FEEDS`, or `stars`.
+        query, names: the query, and what its ids mean.
+        as_served: whether it is for a served SavedModel, which takes `stars` of the whole history; models on phones take a window.
 
     Raises:
         InputError: this kit cannot make such an input from a user.
@@ -82,10 +86,16 @@ def feed(name: str, query: Query, names: Catalogue, *, as_served: bool = False) 
             return query.stars.astype(np.float32) if len(query.stars) else np.zeros(1, np.float32)
         return _window(query.stars, 0.0, names, np.float32)
     if name not in FEEDS:
-        raise InputError("input", expected=f"one of {', '.join(FEEDS)}", given=repr(name), do="pass --inputs FILE.npz")
+        raise InputError(
+            "input",
+            expected=f"one of {', '.join(FEEDS)}",
+            given=repr(name),
+            do="pass --inputs FILE.npz",
+            code="MODEL_UNSUPPORTED",
+        )
     return FEEDS[name](query, names)
 
 
 def feeds_for(names: Iterable[str], queries: Sequence[Query], catalogue: Catalogue) -> dict[str, np.ndarray]:
-    """Inputs of queries as arrays for a worker, by name."""
+    """Inputs of queries by name, packed as workers read them (see packing.py)."""
     return packed({name: [feed(name, query, catalogue) for query in queries] for name in names})

@@ -8,10 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Query:
-    """One user, and the items the query is about. An id one past a vocabulary stands for whatever is in none.
+    """One user, and the items the query is about. An id one past a vocabulary stands for anything that is in none.
 
     Attributes:
-        user: index in the user vocabulary; -1 for somebody who is in none.
+        user: index in the user vocabulary; -1 for a user in none.
         items: int32[n], candidates: for held-out users what they rated later, oldest first.
         ratings: float32[n], what the user gave them.
         seen: int32[m], items of the history, oldest first.

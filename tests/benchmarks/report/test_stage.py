@@ -237,8 +237,8 @@ def test_verdict_never_names_a_variant_that_failed_anywhere():
 def test_choice_says_why_each_smaller_variant_was_refused():
     variants = [{"graph": "g", "recipe": name, "size_bytes": size} for size, name in enumerate(("a", "b", "c", "d"), 1)]
     (choice,) = choices(variants, _rows(("a", "error"), ("b", "skipped"), ("c", "pass"), ("d", "fail")))
-    assert choice["best"]["recipe"] == "c"
-    assert [(r["recipe"], r["reason"]) for r in choice["refused"]] == [
+    assert choice.best is not None and choice.best["recipe"] == "c"
+    assert [(r.recipe, r.reason) for r in choice.refused] == [
         ("a", "r, host: no"),
         ("b", "it was compared nowhere"),
     ]
