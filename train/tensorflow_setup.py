@@ -1,6 +1,6 @@
 """Keras 2 and a quiet TensorFlow: what must be set before TensorFlow is imported. TensorFlow is not imported here.
 
-TensorFlow Recommenders needs Keras 2, and TensorFlow decides for good which Keras `tf.keras` is when it is imported.
+TensorFlow Recommenders needs Keras 2, and TensorFlow decides for good which Keras `tf.keras` is at its first use.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def configure_tensorflow() -> None:
     they import TensorFlow, and change nothing else.
 
     Raises:
-        InputError: TensorFlow was imported before, with Keras 3.
+        InputError: `tf.keras` was used before, as Keras 3.
     """
     require_keras_2()
     os.environ[LEGACY_KERAS] = "1"
@@ -45,20 +45,21 @@ def _errors_only(record: logging.LogRecord) -> bool:
 
 
 def require_keras_2() -> None:
-    """Refuse a TensorFlow that was imported before with Keras 3; one that is not imported yet passes.
+    """Refuse Keras 3. A TensorFlow that is not imported yet passes; where `tf.keras` was not used yet, it becomes Keras 2.
 
     Raises:
-        InputError: `tf.keras` is Keras 3.
+        InputError: `tf.keras` is Keras 3 already.
     """
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return
-    version = getattr(tensorflow.keras, "version", None)  # Keras 2 has none here
+    with legacy_keras_selected():
+        version = getattr(tensorflow.keras, "version", None)  # Keras 2 has none here
     if version is not None:
         raise InputError(
             "TensorFlow",
             expected="Keras 2 as tf.keras",
-            given=f"Keras {version()}, chosen when TensorFlow was imported",
+            given=f"Keras {version()}, in use already",
             do=f"set {LEGACY_KERAS}=1, or call pocketrec's configure_tensorflow(), before TensorFlow is imported",
             code="KERAS_UNSUPPORTED",
         )
@@ -66,7 +67,7 @@ def require_keras_2() -> None:
 
 @contextlib.contextmanager
 def legacy_keras_selected() -> Iterator[None]:
-    """Select Keras 2 for the TensorFlow that the block imports; the environment is as it was afterwards."""
+    """Select Keras 2 where the block imports TensorFlow or first uses `tf.keras`; afterwards the environment is as it was."""
     before = os.environ.get(LEGACY_KERAS)
     os.environ[LEGACY_KERAS] = "1"
     try:

@@ -97,8 +97,10 @@ def test_keras_2_is_selected_and_the_environment_left_as_it_was(before):
 FAKE = "sys.modules['tensorflow'] = types.SimpleNamespace(keras=types.SimpleNamespace(version=lambda: '3.8.0'))"
 
 
-@pytest.mark.parametrize("first", [FAKE, pytest.param("import tensorflow", marks=pytest.mark.full)])
-def test_a_tensorflow_imported_before_with_keras_3_is_refused(first):
+@pytest.mark.parametrize(
+    "first", [FAKE, pytest.param("import tensorflow; tensorflow.keras.layers", marks=pytest.mark.full)]
+)
+def test_keras_3_in_use_is_refused(first):
     python(
         "import os, sys, types\n"
         "os.environ.pop('TF_USE_LEGACY_KERAS', None)\n"
@@ -119,15 +121,17 @@ def test_a_tensorflow_imported_before_with_keras_3_is_refused(first):
 
 
 @pytest.mark.full
-def test_a_tensorflow_imported_before_with_keras_2_is_taken():
+@pytest.mark.parametrize("first", ["import tensorflow", "import scann, tensorflow"])
+def test_a_tensorflow_imported_before_whose_keras_was_not_used_is_taken(first):
     python(
         "import os\n"
-        "os.environ['TF_USE_LEGACY_KERAS'] = '1'\n"
-        "import tensorflow\n"
+        "os.environ.pop('TF_USE_LEGACY_KERAS', None)\n"
+        f"{first}\n"
         "from pocketrec.train.tensorflow_setup import configure_tensorflow\n"
         "configure_tensorflow()\n"
         "from pocketrec.train.tf import tf\n"
-        "assert tf is tensorflow"
+        "from pocketrec.train.tfrs import tfrs\n"
+        "assert tf is tensorflow and tf.keras.layers.Dense.__module__.startswith('tf_keras')"
     )
 
 
