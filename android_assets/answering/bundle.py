@@ -153,7 +153,7 @@ class Bundle:
         known = model.rows.get("items", len(names.items) + 1) - 1
         if known < len(names.items):
             names = replace(names, items=names.items[:known])
-            query = replace(query, seen=np.minimum(query.seen, known))
+            query = replace(query, seen=np.minimum(query.seen, known), items=np.minimum(query.items, known))
         return {port.name: feed(port.name, query, names) for port in model.inputs}
 
     def run(self, graph: str, inputs: Sequence[Arrays]) -> list[Arrays]:

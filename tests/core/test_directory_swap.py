@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from pocketrec.core import directory_swap as replacing
 from pocketrec.core.atomic import atomic_dir
-from pocketrec.core.directory_swap import exchange, remove_leftovers, swap, while_unchanged
+from pocketrec.core.directory_swap import MOST_ATTEMPTS, exchange, remove_leftovers, swap, while_unchanged
 from pocketrec.core.errors import CheckFailed
+
+from tests.conftest import raises
 
 
 def filled(folder, text):
@@ -63,9 +65,9 @@ def test_a_linked_directory_is_replaced_where_it_lies(tmp_path):
 def killed(tmp_path, body):
     """Run a program that replaces tmp_path/out and kills itself on the way."""
     program = (
-        "import os, signal; from pathlib import Path; from pocketrec.core import atomic as artifacts, directory_swap as replacing\n"
+        "import os, signal; from pathlib import Path; from pocketrec.core import atomic, directory_swap as replacing\n"
         f"out = Path({str(tmp_path / 'out')!r}); die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n{body}\n"
-        "with artifacts.atomic_dir(out) as folder: (folder / 'file').write_text('new')\n"
+        "with atomic.atomic_dir(out) as folder: (folder / 'file').write_text('new')\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
 
@@ -131,3 +133,16 @@ def test_what_is_wrong_with_what_stays_is_said_once(tmp_path, path):
     with pytest.raises(CheckFailed, match="wrong"):
         while_unchanged(Path(tmp_path / path), work)
     assert len(calls) == 1
+
+
+def test_what_is_replaced_every_time_it_is_read_is_given_up(tmp_path):
+    filled(tmp_path / "out", "old")
+    calls = []
+
+    def work():
+        calls.append(1)
+        swap(filled(tmp_path / "new", "new"), tmp_path / "out")
+
+    with raises("INPUT_CHANGED"):
+        while_unchanged(tmp_path / "out", work)
+    assert len(calls) == MOST_ATTEMPTS

@@ -6,6 +6,7 @@ import sys
 
 import msgspec
 import numpy as np
+import pytest
 from ai_edge_litert import schema_py_generated as schema
 from pocketrec.android_assets.answering.bundle import Bundle
 from pocketrec.android_assets.format.manifest import Manifest
@@ -91,6 +92,7 @@ def peak_kib(folder):
     return json.loads(done.stdout)
 
 
+@pytest.mark.full
 def test_a_candidates_file_of_200_mb_adds_less_than_50_mb(split):
     """In the process that verifies, mapped pages counted (VmHWM), and in its worker, which never sees the file."""
     small = peak_kib(split)

@@ -28,9 +28,19 @@ CI = settings(
 )
 
 
-def examples(n):
-    """Hypothesis settings: `n` examples."""
-    return settings(CI, max_examples=n * max(1, TIMES))
+def mutations(n, examples=(), **strategies):
+    """Two tests of a function that mutates a bundle: a fast one of a few mutations, and a full one of `n`."""
+
+    def made(mutate):
+        def test(number):
+            drawn = given(**strategies)(mutate)
+            for fixed in examples:
+                drawn = fixed(drawn)
+            return settings(CI, max_examples=number)(drawn)
+
+        return test(max(6, n // 60)), pytest.mark.full(test(n * max(1, TIMES)))
+
+    return made
 
 
 # Where in a file, as a share of it, so that every example fits files of any length.
@@ -173,9 +183,7 @@ def files_of(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-@examples(600)
-@given(layout=st.sampled_from(["pair", "split"]), change=CHANGES, data=st.data())
-def test_bytes_of_a_file_changed(sandbox, layout, change, data):
+def mutate_bytes_of_a_file_changed(sandbox, layout, change, data):
     with sandbox.copy(layout) as folder:
         name = data.draw(st.sampled_from(files_of(folder)))
         before = (folder / name).read_bytes()
@@ -187,9 +195,12 @@ def test_bytes_of_a_file_changed(sandbox, layout, change, data):
             assert sandbox.verdict(folder)
 
 
-@examples(200)
-@given(layout=st.sampled_from(["pair", "split"]), data=st.data())
-def test_files_moved_copied_removed_or_made_into_something_else(sandbox, layout, data):
+test_few_bytes_of_a_file_changed, test_bytes_of_a_file_changed = mutations(
+    600, layout=st.sampled_from(["pair", "split"]), change=CHANGES, data=st.data()
+)(mutate_bytes_of_a_file_changed)
+
+
+def mutate_files_moved_copied_removed_or_made_into_something_else(sandbox, layout, data):
     with sandbox.copy(layout) as folder:
         names = files_of(folder)
         one, other = data.draw(st.permutations(names))[:2]
@@ -216,9 +227,15 @@ def test_files_moved_copied_removed_or_made_into_something_else(sandbox, layout,
         assert sandbox.verdict(folder, sandbox.keys)
 
 
-@examples(750)
-@given(layout=st.sampled_from(["pair", "split", "cascade"]), data=st.data())
-def test_the_manifest_changed_in_one_place(sandbox, layout, data):
+(
+    test_few_files_moved_copied_removed_or_made_into_something_else,
+    test_files_moved_copied_removed_or_made_into_something_else,
+) = mutations(200, layout=st.sampled_from(["pair", "split"]), data=st.data())(
+    mutate_files_moved_copied_removed_or_made_into_something_else
+)
+
+
+def mutate_the_manifest_changed_in_one_place(sandbox, layout, data):
     """Readers meet unexpected types and values; the signature is wrong in any case."""
     with sandbox.copy(layout) as folder:
         before = manifest_of(folder)
@@ -229,13 +246,12 @@ def test_the_manifest_changed_in_one_place(sandbox, layout, data):
         sandbox.verdict(folder, open_only=True)
 
 
-@examples(60)
-@given(
-    layout=st.sampled_from(["pair", "split", "cascade"]),
-    name=st.sampled_from(["golden.json", "items.json"]),
-    data=st.data(),
-)
-def test_a_document_changed_and_sealed_anew(sandbox, layout, name, data):
+test_few_the_manifest_changed_in_one_place, test_the_manifest_changed_in_one_place = mutations(
+    750, layout=st.sampled_from(["pair", "split", "cascade"]), data=st.data()
+)(mutate_the_manifest_changed_in_one_place)
+
+
+def mutate_a_document_changed_and_sealed_anew(sandbox, layout, name, data):
     """Everything agrees again but for what was changed; models may be run."""
     with sandbox.copy(layout) as folder:
         before = json.loads((folder / name).read_text())
@@ -250,9 +266,15 @@ def test_a_document_changed_and_sealed_anew(sandbox, layout, name, data):
         sandbox.verdict(folder)
 
 
-@examples(140)
-@given(layout=st.sampled_from(["pair", "split"]), change=CHANGES, data=st.data())
-def test_bytes_changed_and_sealed_anew(sandbox, layout, change, data):
+test_few_a_document_changed_and_sealed_anew, test_a_document_changed_and_sealed_anew = mutations(
+    60,
+    layout=st.sampled_from(["pair", "split", "cascade"]),
+    name=st.sampled_from(["golden.json", "items.json"]),
+    data=st.data(),
+)(mutate_a_document_changed_and_sealed_anew)
+
+
+def mutate_bytes_changed_and_sealed_anew(sandbox, layout, change, data):
     """Parsers of models, vocabularies and candidates meet anything; what they let pass is not run here."""
     with sandbox.copy(layout) as folder:
         name = data.draw(
@@ -267,11 +289,12 @@ def test_bytes_changed_and_sealed_anew(sandbox, layout, change, data):
         assert sandbox.verdict(folder, sandbox.keys) == "SIGNATURE_MISSING"
 
 
-@examples(600)
-@given(layout=st.sampled_from(["pair", "split"]), change=CHANGES)
-@example(layout="pair", change=lambda data: data[:-22])
-@example(layout="pair", change=lambda data: data + data)
-def test_bytes_of_a_zip_changed(sandbox, layout, change):
+test_few_bytes_changed_and_sealed_anew, test_bytes_changed_and_sealed_anew = mutations(
+    140, layout=st.sampled_from(["pair", "split"]), change=CHANGES, data=st.data()
+)(mutate_bytes_changed_and_sealed_anew)
+
+
+def mutate_bytes_of_a_zip_changed(sandbox, layout, change):
     before = (sandbox.signed.folder / f"{layout}.zip").read_bytes()
     after = change(before)
     assume(after != before)
@@ -279,11 +302,15 @@ def test_bytes_of_a_zip_changed(sandbox, layout, change):
         assert sandbox.verdict(path, sandbox.keys) or unpacks_to_the_same(path, sandbox, layout)
 
 
-@examples(300)
-@given(
-    layout=st.sampled_from(["pair", "split"]), part=st.sampled_from([b"PK\1\2", b"PK\3\4", b"PK\5\6"]), data=st.data()
-)
-def test_headers_of_a_zip_changed(sandbox, layout, part, data):
+test_few_bytes_of_a_zip_changed, test_bytes_of_a_zip_changed = mutations(
+    600,
+    [example(layout="pair", change=lambda data: data[:-22]), example(layout="pair", change=lambda data: data + data)],
+    layout=st.sampled_from(["pair", "split"]),
+    change=CHANGES,
+)(mutate_bytes_of_a_zip_changed)
+
+
+def mutate_headers_of_a_zip_changed(sandbox, layout, part, data):
     """Where random bytes of a whole file seldom fall."""
     before = (sandbox.signed.folder / f"{layout}.zip").read_bytes()
     heads = [found.start() for found in re.finditer(re.escape(part), before)]
@@ -294,6 +321,14 @@ def test_headers_of_a_zip_changed(sandbox, layout, part, data):
     assume(after[: len(before)] != before and place < len(before))
     with sandbox.zipped(after) as path:
         assert sandbox.verdict(path, sandbox.keys) or unpacks_to_the_same(path, sandbox, layout)
+
+
+test_few_headers_of_a_zip_changed, test_headers_of_a_zip_changed = mutations(
+    300,
+    layout=st.sampled_from(["pair", "split"]),
+    part=st.sampled_from([b"PK\1\2", b"PK\3\4", b"PK\5\6"]),
+    data=st.data(),
+)(mutate_headers_of_a_zip_changed)
 
 
 def unpacks_to_the_same(path, sandbox, layout):
