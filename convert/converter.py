@@ -84,7 +84,10 @@ _TEXT_OPS = re.compile(r"Lookup|String|Hash|Unicode|Regex")
 _FREE_SHAPE = re.compile(
     r"'(tf\.\w+)' op (?:requires|has dynamic)[^\n]*(?:static|dynamic)|static[^\n]*shape", re.IGNORECASE
 )
-_CONVERTER_NOISE = re.compile(r"^\s*(?:For example|Please|<unknown>|note:|see current operation)", re.IGNORECASE)
+_CONVERTER_NOISE = re.compile(
+    r"^\s*(?:For example|Please|note:|<unknown>:0: note:|see current operation)", re.IGNORECASE
+)
+_LOCATION = re.compile(r"^loc\(.*\):\s*")
 
 
 def _refusal(error: Exception, float64: list[str]) -> InputError:
@@ -125,7 +128,7 @@ def _advice(text: str, named: list[str], float64: list[str]) -> str:
 def _telling_line(text: str) -> str:
     """The line that says what is wrong: the first with `error:`, else the last that is no advice of the converter's."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not _CONVERTER_NOISE.match(line)]
-    errors = [line.partition("error: ")[2] for line in lines if "error: " in line]
+    errors = [_LOCATION.sub("", line.partition("error: ")[2]) for line in lines if "error: " in line]
     return (errors or lines[-1:] or [""])[0][:200]
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ..core.errors import InputError, pick
 from . import litert_js as browser
-from .targets import TARGETS
+from .targets import TARGETS, TIMED_TARGETS
 
 # A worker's SPEC, or a part of it.
 Launch: TypeAlias = dict[str, Any]
@@ -175,13 +175,13 @@ def runtime_packages() -> list[str]:
 
 
 def chosen_runtimes(
-    names: Iterable[str], places: Iterable[str] = ("host",), default: Iterable[str] = PHONE_RUNTIMES
+    names: Iterable[str], places: Iterable[str] = TIMED_TARGETS, default: Iterable[str] = PHONE_RUNTIMES
 ) -> list[str]:
     """The runtimes of those names, or, without names, those of `default` and those that run elsewhere only.
 
     Args:
         names: keys of `RUNTIMES`.
-        places: keys of `TARGETS` that variants will run on.
+        places: keys of `TARGETS` that variants will run on; by default those whose times mean something.
         default: by default those that apps on phones ship.
 
     Returns:

@@ -16,8 +16,8 @@ from pocketrec.core.errors import InputError
 from pocketrec.runtimes.inspection import find_traps
 from pocketrec.runtimes.launch import run_variant
 from pocketrec.runtimes.model_file.reader import read_tflite
+from pocketrec.runtimes.runtimes import PHONE_RUNTIMES
 
-RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")
 K = 100
 
 
@@ -45,7 +45,7 @@ def recall(ids, exact):
     return np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(ids, exact, strict=True)])
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", PHONE_RUNTIMES)
 @pytest.mark.parametrize("name", FORMS)
 def test_form_finds_what_brute_force_finds(made, name, runtime):
     folder, scanned, queries = made
@@ -64,7 +64,7 @@ def test_form_finds_what_brute_force_finds(made, name, runtime):
     assert np.abs(scores - found).max() < 0.02 * np.abs(truth).max()
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", PHONE_RUNTIMES)
 def test_two_stage_top_k_is_the_full_scans(made, runtime):
     folder, _, queries = made
     ids, scores = answers(folder / "full_scan.tflite", queries, runtime)
@@ -93,7 +93,7 @@ def test_sizes_that_nothing_divides(made, tmp_path, n_items, k):
     exact = exact_best(scanned.items, queries, k)
     for name, form in FORMS.items():
         (tmp_path / f"{name}.tflite").write_bytes(form.build(scanned))
-        for runtime in RUNTIMES:
+        for runtime in PHONE_RUNTIMES:
             ids, _ = answers(tmp_path / f"{name}.tflite", queries, runtime)
             assert ids.min() >= 0 and ids.max() < n_items, (name, runtime)
             assert all(len(np.unique(row)) == k for row in ids), (name, runtime)
@@ -182,7 +182,7 @@ def test_behind_an_encoder_history_goes_in_and_the_same_items_come_out(made, run
     ports, _ = read_tflite(whole).ports()
     assert ports == read_tflite(encoder).ports()[0]
     feeds = feeds_for([port["name"] for port in ports], data.queries[:20], data.catalogue)
-    for runtime in RUNTIMES:
+    for runtime in PHONE_RUNTIMES:
         vectors = run_variant(encoder, feeds, runtime=runtime).arrays["query"].reshape(20, -1)
         ids, scores = answers(folder / f"{name}.tflite", vectors, runtime)
         outcome = run_variant(whole, feeds, runtime=runtime)

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from pocketrec.benchmarks.parity.stage import check_parity
-from pocketrec.convert.retrieval import strategy as retrieving
+from pocketrec.convert.retrieval.strategy import CHOICES, chosen_form
 from pocketrec.convert.stage import convert_run
 from pocketrec.core.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
@@ -16,10 +16,8 @@ from pocketrec.core.run_dir import Run
 from pocketrec.core.scoring import MASKED, MASKED_BELOW
 from pocketrec.runtimes.inspection import inspect_file
 from pocketrec.runtimes.launch import run_variant
+from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES
 
-from tests.conftest import refused
-
-RUNTIMES = ("tflite-runtime-2.14.0", "litert-2.3.0")
 DRAWN = ("two_stage", "partitioned")
 FILE = "retriever-dynamic_int8.tflite"
 
@@ -38,7 +36,7 @@ def converted(source, folder, form, **more):
 def runs(run, tmp_path_factory):
     """The demo's retriever under no form, and under each by name."""
     folder = tmp_path_factory.mktemp("forms")
-    return {form: converted(run, folder / str(form), form) for form in (None, *retrieving.CHOICES)}
+    return {form: converted(run, folder / str(form), form) for form in (None, *CHOICES)}
 
 
 def ask(run, queries, runtime):
@@ -67,7 +65,7 @@ def test_forms_have_the_retrievers_ports_and_say_what_they_are(runs, form):
     assert by_name(row["inputs"]) == by_name(scan["inputs"]) and by_name(row["outputs"]) == by_name(scan["outputs"])
     assert row["settings"].get("cells_read", 0) < row["settings"].get("n_cells", 1) * 0.6
     assert row["form"] == form and all(value > 0 for value in row["settings"].values()) and row["settings"]
-    assert row["runs_on"] == list(RUNTIMES) and not row["traps"]
+    assert row["runs_on"] == list(PHONE_RUNTIMES) and not row["traps"]
     assert tuple(map(int, row["min_runtime"].split("."))) <= (2, 14, 0)
     found = inspect_file(runs[form].converted / FILE)
     assert found["sha256"] == row["sha256"] and {table["dtype"] for table in found["tables"]} >= {"int8", "float16"}
@@ -75,13 +73,13 @@ def test_forms_have_the_retrievers_ports_and_say_what_they_are(runs, form):
 
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_pass_the_retrievers_gates_and_edges(runs, form):
-    for row in check_parity(runs[form], runtimes=RUNTIMES).to_json()["results"]:
+    for row in check_parity(runs[form], runtimes=PHONE_RUNTIMES).to_json()["results"]:
         assert row["status"] == "pass", row["reason"]
         assert row["metrics"]["top_k_overlap"] >= 0.96 and row["metrics"]["seen_returned"] == 0
         assert len(row["edges"]) == 8
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", PHONE_RUNTIMES)
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_find_what_the_full_scan_finds(runs, form, runtime):
     queries = HeldOut(runs[form]).queries[::10]
@@ -93,7 +91,7 @@ def test_forms_find_what_the_full_scan_finds(runs, form, runtime):
     assert np.abs(scores[:, 0] - values[:, 0]).max() < 0.1
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", PHONE_RUNTIMES)
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_mask_what_was_seen_and_what_has_none_of_the_genres(runs, run, form, runtime):
     items = json.loads((run / "trained" / "items.json").read_text())
@@ -118,7 +116,7 @@ def test_who_has_seen_everything_gets_nothing_and_who_has_seen_most_gets_the_res
     everything = np.arange(len(data.items), dtype=np.int32)
     heaviest = data.query(int(np.argmax(np.diff(data.history.offsets))))
     queries = [dataclasses.replace(heaviest, seen=everything, stars=np.ones(len(everything), np.float32)), heaviest]
-    for runtime in RUNTIMES:
+    for runtime in PHONE_RUNTIMES:
         ids, scores = ask(runs[form], queries, runtime)
         assert (scores[0] == MASKED).all() and ids.min() >= 0 and ids.max() < len(everything)
         assert (scores[1] > MASKED_BELOW).all() and not np.intersect1d(ids[1], heaviest.seen).size
@@ -130,7 +128,7 @@ def test_forms_serve_users_known_by_id_and_small_lists(tutorial_run, tmp_path, f
     (row,) = made.variants_json["variants"]
     assert row["form"] == form and {port["name"] for port in row["inputs"]} >= {"user", "seen"}
     queries = HeldOut(made).queries[::50]
-    for runtime in RUNTIMES:
+    for runtime in PHONE_RUNTIMES:
         ids, scores = ask(made, queries, runtime)
         assert ids.shape == (len(queries), 7) and (scores > MASKED_BELOW).all()
         assert not any(np.intersect1d(row, query.seen).size for row, query in zip(ids, queries, strict=True))
@@ -141,9 +139,9 @@ def test_cells_that_hold_nothing_of_a_genre_are_not_read(runs, run, tmp_path, mo
     from pocketrec.convert.retrieval.masks import MaskBuilder
 
     queries = [dataclasses.replace(query, genres=["Western"]) for query in HeldOut(runs[None]).queries[::40]]
-    kept = (ask(runs["partitioned"], queries, RUNTIMES[1])[1] > MASKED_BELOW).sum()
+    kept = (ask(runs["partitioned"], queries, CURRENT_RUNTIME)[1] > MASKED_BELOW).sum()
     monkeypatch.setattr(MaskBuilder, "cells", lambda *arguments: None)
-    lost = (ask(converted(run, tmp_path / "run", "partitioned"), queries, RUNTIMES[1])[1] > MASKED_BELOW).sum()
+    lost = (ask(converted(run, tmp_path / "run", "partitioned"), queries, CURRENT_RUNTIME)[1] > MASKED_BELOW).sum()
     assert lost < 0.7 * kept
 
 
@@ -165,24 +163,16 @@ def test_masks_make_more_cells_be_read(runs):
 def test_size_decides_where_nobody_does():
     sizes = {1_682: "full_scan", 15_000: "two_stage", 30_000: "partitioned"}
     for n_items, form in sizes.items():
-        assert retrieving.chosen_form(None, ["ranker"], ["float32"], n_items) == form
+        assert chosen_form(None, ["ranker"], ["float32"], n_items) == form
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--form", "partitoned"], "did you mean partitioned?"),
-        (["--form", "full_scan_float32"], "one of full_scan, two_stage, partitioned"),
-        (["--form", "two_stage", "--graph", "ranker"], "expected retriever under dynamic_int8"),
-        (["--form", "two_stage", "--recipe", "float32"], "expected retriever under dynamic_int8"),
-    ],
-)
-def test_a_form_that_nothing_could_take_is_one_line(run, pocketrec, arguments, said):
-    before = sha256_file(run / "converted" / "variants.json")
-    assert said in refused(pocketrec("convert", run, *arguments))
-    assert sha256_file(run / "converted" / "variants.json") == before
-
-
-def test_a_strangers_model_has_no_forms(pocketrec, tmp_path):
-    line = refused(pocketrec("convert", "--saved-model", tmp_path, "--out", tmp_path / "o", "--form", "two_stage"))
-    assert "expected a RUN" in line
+@pytest.mark.parametrize("form", DRAWN)
+def test_forms_of_a_small_run_find_what_the_full_scan_finds(tiny, tmp_path, form):
+    made, scan = converted(tiny, tmp_path / "run", form, k=5), converted(tiny, tmp_path / "scan", "full_scan", k=5)
+    (variant,) = made.variants
+    assert variant.form == form and variant.settings and variant.runs_on == list(PHONE_RUNTIMES)
+    queries = HeldOut(made).queries[:20]
+    ids, scores = ask(made, queries, CURRENT_RUNTIME)
+    expected, _ = ask(scan, queries, CURRENT_RUNTIME)
+    assert (np.diff(scores, axis=1) <= 0).all() and share(ids, expected) >= 0.9
+    assert not any(np.intersect1d(row, query.seen).size for row, query in zip(ids, queries, strict=True))
