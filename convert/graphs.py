@@ -35,12 +35,14 @@ class Graph:
         saved_models: trained SavedModels it is made of; their hashes are the variant's source.
         build: (run, options) to (module, concrete function); imports TensorFlow when called.
         exported_as: the SavedModel whose own signature is this graph already; '' where the kit exports one to compare converters.
+        batch_sizes: numbers of items per call that latency is measured with, the usual one first; 1 is one query per call.
     """
 
     summary: str
     saved_models: tuple[str, ...]
     build: Build
     exported_as: str = ""
+    batch_sizes: tuple[int, ...] = (1,)
 
 
 def _signature_of(saved_model: str, signature: str) -> Build:
@@ -149,8 +151,14 @@ GRAPHS = {
         ("ranking",),
         _signature_of("ranking", "ranker_strings"),
         exported_as="ranking",
+        batch_sizes=(1, 10, 100),  # the tutorial's app scores one pair
     ),
-    "ranker": Graph("predicted ratings of n items for one query", ("ranking",), _signature_of("ranking", "ranker")),
+    "ranker": Graph(
+        "predicted ratings of n items for one query",
+        ("ranking",),
+        _signature_of("ranking", "ranker"),
+        batch_sizes=(100, 1, 10),  # ours scores a screenful and more
+    ),
     "query_encoder": Graph("user inputs to a query vector", ("query",), _signature_of("query", "query_encoder")),
     "retriever": Graph("the k best items of the catalogue, seen ones masked", ("query", "candidate"), _retriever),
     "recommender": Graph(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...convert.graphs import GRAPHS
 from ...core.records.latency import LatencyRow
 from ...runtimes.runtimes import runtime_of
 
@@ -56,15 +57,15 @@ def name_of(row: LatencyRow) -> str:
     if (row.threads or 1) > 1:
         parts.append(f"{row.threads} threads")
     elif row.delegate != "none" and not is_usual(row):
-        parts.append(f"{row.batch_size} candidates")
+        parts.append("1 candidate" if row.batch_size == 1 else f"{row.batch_size} candidates")
     if row.delegate == "none":
         parts.append("no XNNPACK")
     return " ".join(filter(None, parts))
 
 
 def batch_sizes(graph: str | None) -> tuple[int, ...]:
-    """Candidates per call, the usual number first: the tutorial's app scores one pair, ours a screenful and more."""
-    return {"ranker": (100, 1, 10), "ranker_strings": (1, 10, 100)}.get(graph or "", (1,))
+    """Items per call, the usual number first; one call per query for what is in no table."""
+    return GRAPHS[graph].batch_sizes if graph in GRAPHS else (1,)
 
 
 def is_usual(row: LatencyRow) -> bool:

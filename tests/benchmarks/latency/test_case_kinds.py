@@ -50,7 +50,7 @@ def test_servers_are_told_apart_by_what_they_cover():
     [
         (tflite(), "ranker float32", True),
         (tflite(threads=2), "ranker float32 2 threads", False),
-        (tflite(batch_size=1), "ranker float32 1 candidates", False),
+        (tflite(batch_size=1), "ranker float32 1 candidate", False),
         (tflite(delegate="none"), "ranker float32 no XNNPACK", False),
         (tflite(form="two_stage"), "ranker two_stage", True),
         (tflite(batch_size=None, recipe=None), "ranker", True),
