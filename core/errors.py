@@ -25,7 +25,7 @@ class PocketrecError(Exception):
 class InputError(PocketrecError):
     """Input or usage is wrong: says what was expected, what was given and what to do. Exit status 2."""
 
-    def __init__(self, what: str, *, expected: str, given: object, do: str, code: str = "INPUT_INVALID") -> None:
+    def __init__(self, what: str, *, expected: str, given: object, do: str, code: str) -> None:
         super().__init__(f"{what}: expected {expected}, got {given}; {do}", code=code)
 
 
@@ -34,7 +34,7 @@ class CheckFailed(PocketrecError):
 
     exit_code = 1
 
-    def __init__(self, text: str, *, code: str = "CHECK_FAILED") -> None:
+    def __init__(self, text: str, *, code: str) -> None:
         super().__init__(text, code=code)
 
 
