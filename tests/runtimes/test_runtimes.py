@@ -1,7 +1,7 @@
 """The table of runtimes: what its fields say, and that readers go by them."""
 
 import pytest
-from pocketrec.benchmarks.latency.case_kinds import KINDS, kind_of
+from pocketrec.benchmarks.latency.case_kinds import KINDS, kind_of_runtime
 from pocketrec.core.host import describe_host
 from pocketrec.runtimes.runtimes import (
     CURRENT_RUNTIME,
@@ -27,7 +27,7 @@ def test_one_phone_runtime_is_the_current_one():
 
 
 def test_the_browsers_runtime_is_not_shown_as_a_phones():
-    kinds = {name: kind_of({"subject": "tflite", "runtime": name}) for name in RUNTIMES}
+    kinds = {name: kind_of_runtime(name) for name in RUNTIMES}
     browser = next(name for name, runtime in RUNTIMES.items() if runtime.platforms == ("wasm",))
     assert kinds[browser] not in {kinds[name] for name in PHONE_RUNTIMES}
     assert KINDS[kinds[browser]].name.startswith("web")

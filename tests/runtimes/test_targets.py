@@ -71,7 +71,7 @@ def test_on_the_host_each_runtime_is_checked_with_and_without_its_delegate(tiny)
 
 def test_a_new_runtime_and_a_new_target_are_one_entry_each(few, monkeypatch):
     """Seen from parity's row to the report's headings, without another change."""
-    from pocketrec.benchmarks.latency.case_kinds import kind_of
+    from pocketrec.benchmarks.latency.case_kinds import kind_of_runtime
     from pocketrec.benchmarks.report.heat_map import matrix
 
     toy = dataclasses.replace(
@@ -86,8 +86,8 @@ def test_a_new_runtime_and_a_new_target_are_one_entry_each(few, monkeypatch):
     (row,) = check_parity(Run(few), runtimes=["toy-1"], targets=["board/1"]).results
     assert (row.runtime, row.target, row.status) == ("toy-1", "board/1", "pass"), row.reason
     found = matrix([row.to_json()])
-    assert [group[0] for group in found["groups"]] == [toy.label] and found["columns"][0]["short"] == "board"
-    assert kind_of({"subject": "tflite", "runtime": "toy-1"}) == "other"
+    assert [group[0] for group in found.groups] == [toy.label] and found.columns[0].short == "board"
+    assert kind_of_runtime("toy-1") == "other"
 
 
 def test_a_target_that_is_not_there_is_skipped_with_the_command_and_an_error_when_required(few, monkeypatch, tmp_path):
