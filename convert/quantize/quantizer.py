@@ -9,90 +9,20 @@ import numpy as np
 from ...core.errors import InputError
 from ...runtimes.inspection import float32_tables
 from ...runtimes.model_file.reader import PortDict, Tensor, TfliteFile, parse_tflite
-from ...runtimes.model_file.schema import FlatObject, schema
+from ...runtimes.model_file.schema import FlatObject
 from ...runtimes.npz_inputs import feeds_of_arrays
 from ...runtimes.probing import execute
-from ..flatbuffer.editor import Types
 from ..flatbuffer.operators import GraphEditor
-from ..flatbuffer.shape_inference import complete_shapes, known_shape
+from ..flatbuffer.shape_inference import known_shape
 from .calibration import collect_statistics, instrument
 from .dense_layers import LEAST_WEIGHTS, Dense, StaticDense, StatisticsByTensor, float16_constants, weights_of
 from .embedding_tables import ROWS, VECTORS, Int8Vector, Rows, as_lookup
+from .preparation import packed, prepare
 from .recipes import Recipe, pick_recipe
 from .scale_fusion import multiply_narrow_first
 
 # A FULLY_CONNECTED with this many rows or more scores a catalogue: its rows differ in length, so each gets a scale.
 LEAST_SCANNED_ROWS = 512
-_SHARED_BYTES = 256
-
-
-def prepare(data: bytes) -> bytes:
-    """The model that every recipe starts from: shapes completed, equal constants stored once, id lists in the fewest bytes, names
-    of inner tensors shortened."""
-    editor = GraphEditor(data)
-    complete_shapes(editor)
-    _share_constants(editor)
-    _narrow_ids(editor)
-    _slim(editor)
-    return _packed(editor)
-
-
-def _packed(editor: GraphEditor) -> bytes:
-    editor.drop_unused()
-    _shorten_names(editor)
-    return editor.pack()
-
-
-def _share_constants(editor: GraphEditor) -> None:
-    first: dict[tuple[object, ...], int] = {}
-    same: dict[int, int] = {}
-    for index, tensor in enumerate(editor.graph.tensors):
-        values = editor.constant(index)
-        if values is not None and values.nbytes >= _SHARED_BYTES and not editor.is_quantized(index):
-            same[index] = first.setdefault((tensor.type, values.shape, values.tobytes()), index)
-    for op in editor.ops:
-        op.inputs = [same.get(int(i), int(i)) for i in op.inputs]
-
-
-def _narrow_ids(editor: GraphEditor) -> None:
-    """Store constant ids of a GATHER in one byte each where they fit, with a CAST before their use."""
-
-    def narrowed(op: FlatObject) -> list[FlatObject] | None:
-        ids = editor.constant(int(op.inputs[1])) if editor.name_of(op) == "GATHER" else None
-        if ids is None or ids.dtype != np.int32 or ids.nbytes < _SHARED_BYTES:
-            return None
-        if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint8).max:
-            return None
-        source, wide = int(op.inputs[1]), editor.add_tensor(ids.shape, Types.INT32)
-        small = editor.add_constant(ids.astype(np.uint8), editor.name(source))
-        options = schema.CastOptionsT()
-        options.inDataType, options.outDataType = Types.UINT8, Types.INT32
-        op.inputs = [int(op.inputs[0]), wide]
-        return [editor.op("CAST", 1, [small], [wide], options), op]
-
-    editor.replace(narrowed)
-
-
-def _slim(editor: GraphEditor) -> None:
-    """Remove what no runtime reads: empty quantization, redundant shapes, the converter's own metadata."""
-    for index, tensor in enumerate(editor.graph.tensors):
-        if not editor.is_quantized(index):
-            tensor.quantization = None
-        if tensor.shapeSignature is not None and -1 not in list(tensor.shapeSignature):
-            tensor.shapeSignature = None
-        tensor.hasRank = bool(tensor.hasRank) and (
-            tensor.shape is None or not len(tensor.shape)
-        )  # only a scalar's empty shape needs to say that it is known
-    editor.model.metadata = [entry for entry in editor.model.metadata or [] if entry.name != b"CONVERSION_METADATA"]
-
-
-def _shorten_names(editor: GraphEditor) -> None:
-    """Name every tensor that is neither port nor table by its number: tools need distinct names."""
-    ports = {int(i) for i in [*editor.graph.inputs, *editor.graph.outputs]}
-    for index, tensor in enumerate(editor.graph.tensors):
-        values = editor.constant(index)
-        if index not in ports and (values is None or values.size < LEAST_WEIGHTS):
-            tensor.name = str(index).encode()
 
 
 def apply_recipe(prepared: bytes, recipe: Recipe, statistics: StatisticsByTensor | None = None) -> bytes:
@@ -174,7 +104,7 @@ class _Rewriter:
             self.editor.graph.operators = [*first, *self.editor.ops]
         self.editor.replace(self._replacement)
         multiply_narrow_first(self.editor)
-        return _packed(self.editor)
+        return packed(self.editor)
 
     def _replacement(self, op: FlatObject) -> list[FlatObject] | None:
         found = as_lookup(self.editor, op)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from pocketrec.convert.converter import convert_function
-from pocketrec.convert.quantize.quantizer import Quantizer, apply_recipe, prepare
+from pocketrec.convert.quantize.preparation import prepare
+from pocketrec.convert.quantize.quantizer import Quantizer, apply_recipe
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.runtimes.model_file.reader import parse_tflite
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES

@@ -2,7 +2,8 @@
 
 import numpy as np
 from pocketrec.convert.converter import convert_function
-from pocketrec.convert.quantize.quantizer import apply_recipe, prepare
+from pocketrec.convert.quantize.preparation import prepare
+from pocketrec.convert.quantize.quantizer import apply_recipe
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES
 
