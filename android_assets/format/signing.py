@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _MAKE_KEY = "`pocketrec keygen --out key.pem`"
 _ID_DIGITS = 16
+# The field of edwards25519, and d of its equation -x² + y² = 1 + d x² y² (RFC 8032, section 5.1).
+_P = 2**255 - 19
+_D = -121665 * pow(121666, -1, _P) % _P
 
 
 def make_keys(private_key: Path) -> tuple[Path, str]:
@@ -99,7 +102,28 @@ def read_public_key(path: Path) -> "Ed25519PublicKey":
             do=f"make one with {how}",
             code="KEY_INVALID",
         )
+    if not is_sound_key(key.public_bytes_raw()):
+        raise InputError(
+            "--key",
+            expected="a canonical point that is not of small order",
+            given=f"{path}, under which anyone could sign",
+            do=f"make a key pair with {_MAKE_KEY}",
+            code="KEY_INVALID",
+        )
     return key
+
+
+def is_sound_key(raw: bytes) -> bool:
+    """Whether 32 bytes encode a point of edwards25519 canonically (RFC 8032, 5.1.3) and the point is not of small order.
+
+    OpenSSL checks neither. Under a key of small order one signature holds for many messages. Such a point has x = 0, y = 0, or, if
+    doubling it gives y = 0, x² = -y². The Kotlin client refuses the same keys.
+    """
+    y = int.from_bytes(raw, "little") & (2**255 - 1)
+    x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
+    is_on_curve = pow(x_squared, (_P - 1) // 2, _P) in (0, 1)
+    is_small = y == 0 or x_squared in (0, -y * y % _P)
+    return y < _P and is_on_curve and not is_small
 
 
 def check_signature(message: bytes, signature: bytes, signer: str | None, public_keys: Sequence[Path]) -> None:

@@ -4,9 +4,9 @@
 #   ./build_apk.sh BUNDLE OUT.apk
 #
 # Needs Debian's aapt (which has aapt2), android-framework-res, zipalign, apksigner, zip and a JDK; for the code, Maven.
-# WORK (a directory) keeps what is made on the way; KEYSTORE (password in KEYPASS) signs, else a throwaway key does.
-# LITERT=libLiteRt.so, out of the wheel ai-edge-litert, runs the tests before packing, those of the screen on Robolectric.
-# CODE=no leaves the code out: resources and assets only. NO_COMPRESS are the endings that are stored; aapt2 wants their dot.
+# WORK (a directory) keeps intermediate files; KEYSTORE (password in KEYPASS) signs, else a throwaway key does.
+# LITERT=libLiteRt.so, from the wheel ai-edge-litert, runs the tests before packing, those of the screen on Robolectric.
+# CODE=no leaves the code out: resources and assets only. NO_COMPRESS lists the endings that are stored; aapt2 needs their dot.
 set -euo pipefail
 bundle=$(realpath "${1:?bundle}")
 out=$(realpath -m "${2:?APK to write}")
@@ -21,18 +21,18 @@ litert=${LITERT-}
 framework=${FRAMEWORK:-/usr/share/android-framework-res/framework-res.apk}
 no_compress=${NO_COMPRESS-.tflite .npy}
 abis=${ABIS-arm64-v8a armeabi-v7a x86_64}
-# 16 KB, the largest page a device has: every stored file begins a page, so that it is mapped without its neighbours.
+# 16 KB, the largest page size of a device: every stored file begins a page, so that it is mapped without its neighbours.
 page=16384
 
-# The one place where these are written is the Gradle file.
+# The Gradle file is the only place where these are written.
 of_gradle() { sed -n "s/^ *$1 = \"\{0,1\}\([^\" ]*\)\"\{0,1\}.*/\1/p" app/build.gradle.kts | head -n 1; }
 package=$(of_gradle namespace)
 min_sdk=$(of_gradle minSdk)
 
 resources() {
-  # Gradle's plugin takes the package from its own file and refuses it in the manifest; aapt2 reads it nowhere else.
+  # Gradle's plugin takes the package from its own file and rejects it in the manifest; aapt2 reads it nowhere else.
   sed "s/<manifest /<manifest package=\"$package\" /" app/src/main/AndroidManifest.xml >"$work/AndroidManifest.xml"
-  # Libraries are mapped out of the APK, as Gradle has it since minSdk 23.
+  # Libraries are mapped from the APK, which is Gradle's default since minSdk 23.
   sed -i 's/<application/<application android:extractNativeLibs="false"/' "$work/AndroidManifest.xml"
   if [ "$code" = no ]; then sed -i 's/<application/<application android:hasCode="false"/' "$work/AndroidManifest.xml"; fi
   rm -rf "$work/assets"
@@ -48,7 +48,7 @@ resources() {
 
 maven() { mvn -q -B -f pom.xml "-Dwork=$work" "-Dclient=$(realpath ../client)" "$@"; }
 
-# The screen's tests run on Robolectric's Android, with the resources that aapt2 linked and the bundle among the assets.
+# The tests of the screen run on Robolectric's Android, with the resources that aapt2 linked and the bundle in the assets.
 robolectric() {
   maven dependency:copy@robolectric
   unzip -q -o "$parts/monitor.aar" -d "$parts/monitor"
@@ -69,17 +69,17 @@ code() {
   fi
   rm -rf "$work/add"
   mkdir -p "$work/add/lib"
-  # java.* comes from the JDK here; the compiler's own limit to Java 8 is what keeps newer calls out.
+  # java.* comes from the JDK here; newer calls are kept out by the compiler's limit to Java 8.
   local java_home
   java_home=$(dirname "$(dirname "$(realpath "$(command -v java)")")")
-  # The rules of a release build by Gradle: what the manifest names, what TensorFlow Lite's .aar asks for, native methods, enums.
+  # The rules of a Gradle release build: classes named in the manifest, rules of TensorFlow Lite's .aar, native methods, enums.
   printf '%s\n' '-dontwarn org.jetbrains.annotations.**' '-keepclasseswithmembernames class * { native <methods>; }' \
     '-keepclassmembers enum * { public static **[] values(); public static ** valueOf(java.lang.String); }' >"$work/rules.txt"
   java -cp "${R8:-$parts/r8.jar}" com.android.tools.r8.R8 --release --min-api "$min_sdk" --lib "$parts/android.jar" --lib "$java_home" \
     --pg-conf "$work/keep.txt" --pg-conf "$parts/tensorflow-lite/proguard.txt" --pg-conf "$work/rules.txt" --output "$work/add" \
     "$work/target/sample-0.1.0.jar" "$parts/kotlin-stdlib.jar" "$parts"/tensorflow-lite*/classes.jar
   for abi in $abis; do cp -r "$parts/tensorflow-lite/jni/$abi" "$work/add/lib/"; done
-  # No entries for directories: apksigner drops those, and what follows would move off its page.
+  # No entries for directories: apksigner drops them, and the entries that follow would lose their alignment.
   (cd "$work/add" && zip -q -X -D -0 -r "$work/unaligned.apk" classes.dex lib)
 }
 

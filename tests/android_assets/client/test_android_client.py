@@ -1,10 +1,9 @@
-"""The Kotlin client, built and tested by Maven on bundles that the kit wrote, executed by the LiteRT that is installed here."""
+"""The Kotlin client, built and tested by Maven on bundles that the kit wrote, executed by the installed LiteRT."""
 
 import importlib.util
+import json
 import os
 import re
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,33 +11,15 @@ from xml.etree import ElementTree
 import pytest
 from pocketrec.android_assets.format.layouts import LAYOUTS
 
+from tests.android_assets.client.maven import CLIENT, TESTS, copied, ktlint, maven
+from tests.android_assets.client.wycheproof_verdicts import verdicts
 from tests.android_assets.updating import FIRST
 from tests.conftest import call
 
-pytestmark = [
-    pytest.mark.android,
-    pytest.mark.skipif(
-        shutil.which("mvn") is None or shutil.which("javac") is None,
-        reason="no Maven or JDK; run: apt-get install maven default-jdk-headless",
-    ),
-]
+pytestmark = [pytest.mark.android, pytest.mark.full, TESTS]
 
-CLIENT = Path(__file__).parents[3] / "android_assets" / "client"
 # Classes of org.tensorflow.lite and of Android are the app's to bring.
 ALLOWED_IN_THE_JAR = re.compile(r"META-INF/.*|pocketrec/client/[\w$]+\.class|pocketrec/(client/)?")
-
-
-def maven(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Maven in a copy of the client; offline where everything was fetched before."""
-    command = ["mvn", "-B", "-q", "-f", str(folder / "pom.xml"), *arguments]
-    done = subprocess.run([*command, "-o"], capture_output=True, text=True, timeout=590, check=False)
-    if "offline mode" in done.stdout:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=590, check=False)
-    return done
-
-
-def copied(folder: Path) -> Path:
-    return shutil.copytree(CLIENT, folder, ignore=shutil.ignore_patterns("target"))
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +29,15 @@ def bundles(run, tutorial_run, tmp_path_factory):
     assert call("keygen", "--out", folder / "key.pem").code == 0
     wanted = [(name, run, name) for name in LAYOUTS] + [("tutorial", tutorial_run, "pair")]
     for name, of, layout in wanted:
-        options = [
-            "--layout",
-            layout,
-            "--sign",
-            folder / "key.pem",
-            "--out",
-            folder / name,
-            "--zip",
-            folder / f"{name}.zip",
-        ]
-        done = call("bundle", of, *options)
+        out = ["--out", folder / name, "--zip", folder / f"{name}.zip"]
+        done = call("bundle", of, "--layout", layout, "--sign", folder / "key.pem", *out)
         assert done.code == 0, done.err
     return [folder / name for name, _, _ in wanted], folder / "key.pub.pem"
 
 
 @pytest.fixture(scope="module")
 def update(bundles, run):
-    """A signed update of the split bundle's catalogue, with two new films."""
+    """A signed update of the catalogue of the split bundle, with two new items."""
     folder = bundles[1].parent
     (folder / "new.csv").write_text(FIRST)
     base = ["--catalogue-only", "--base", folder / "split", "--new-items", folder / "new.csv"]
@@ -75,10 +47,10 @@ def update(bundles, run):
 
 
 @pytest.fixture(scope="module")
-def built(bundles, update, tmp_path_factory):
-    """The client after `mvn package`, and what Maven said."""
+def built(bundles, update, wycheproof, tmp_path_factory):
+    """The client after `mvn package`, and Maven's process."""
     folders, key = bundles
-    client = copied(tmp_path_factory.mktemp("client") / "client")
+    client = copied(tmp_path_factory.mktemp("client"))
     spec = importlib.util.find_spec("ai_edge_litert")
     assert spec and spec.origin
     properties = {
@@ -86,9 +58,14 @@ def built(bundles, update, tmp_path_factory):
         "pocketrec.key": key,
         "pocketrec.update": update,
         "pocketrec.litert": Path(spec.origin).with_name("libLiteRt.so"),
+        "pocketrec.wycheproof": wycheproof,
     }
-    done = maven(client, "package", *(f"-D{name}={value}" for name, value in properties.items()))
+    done = maven("-f", client / "pom.xml", "package", *(f"-D{name}={value}" for name, value in properties.items()))
     return client, done
+
+
+def printed(client: Path) -> str:
+    return "\n".join(out.text or "" for suite in reports(client) for out in suite.iter("system-out"))
 
 
 def reports(client: Path) -> list[ElementTree.Element]:
@@ -109,10 +86,9 @@ def test_every_kotlin_test_passes_and_none_is_skipped(built):
 
 
 def test_golden_vectors_of_every_layout_were_replayed_in_kotlin(built, bundles):
-    client, _ = built
-    said = "\n".join(out.text or "" for suite in reports(client) for out in suite.iter("system-out"))
+    output = printed(built[0])
     for folder in bundles[0]:
-        found = re.search(rf"{folder.name}: (\d+) golden vectors, (\d+) golden queries", said)
+        found = re.search(rf"{folder.name}: (\d+) golden vectors, (\d+) golden queries", output)
         assert found and int(found[1]) > 0 and int(found[2]) > 0, folder.name
 
 
@@ -126,21 +102,45 @@ def test_the_jar_holds_the_client_and_nothing_else(built):
     assert jar.stat().st_size < 250_000
 
 
+def test_both_verifiers_judge_every_wycheproof_vector_alike(built, wycheproof, tmp_path):
+    found = re.search(r"wycheproof: (\d+) vectors, accepted (\[.*\])", printed(built[0]))
+    assert found
+    ours = verdicts(wycheproof, tmp_path)
+    assert int(found[1]) == len(ours) > 200
+    assert json.loads(found[2]) == [vector.number for vector in ours if vector.is_accepted]
+
+
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("lines", "messages"),
     [
         (
-            "internal fun trip(): Any = javax.naming.InitialContext()",
-            "Undefined reference: javax.naming.InitialContext",
+            [
+                "internal fun context(): Any = javax.naming.InitialContext()",
+                "internal fun all(s: java.io.InputStream): ByteArray = s.readAllBytes()",
+            ],
+            ["Undefined reference: javax.naming.InitialContext", "readAllBytes"],
         ),
-        ("internal fun trip(s: java.io.InputStream): ByteArray = s.readAllBytes()", "readAllBytes"),
-        ("fun trip(): Int = 1", "explicit"),
-        ("internal fun trip(s: String): Int = s!!.length", "-Werror specified"),
+        (["fun public(): Int = 1"], ["explicit"]),
+        (["internal fun sure(s: String): Int = s!!.length"], ["-Werror specified"]),
     ],
+    ids=["newer than Android 8", "not explicit", "a warning"],
 )
-def test_what_is_not_on_android_8_or_not_explicit_does_not_build(tmp_path, code, said):
-    client = copied(tmp_path / "client")
+def test_what_android_8_lacks_and_what_the_compiler_warns_of_does_not_build(tmp_path, lines, messages):
+    client = copied(tmp_path)
     trip = client / "src" / "main" / "kotlin" / "pocketrec" / "client" / "Trip.kt"
-    trip.write_text(f"package pocketrec.client\n\n{code}\n")
-    done = maven(client, "process-classes")
-    assert done.returncode != 0 and said in done.stdout, done.stdout[-3000:]
+    trip.write_text("\n".join(["package pocketrec.client", "", *lines, ""]))
+    done = maven("-f", client / "pom.xml", "process-classes")
+    assert done.returncode != 0
+    for message in messages:
+        assert message in done.stdout, done.stdout[-3000:]
+
+
+def test_ktlint_finds_nothing_in_the_client_and_the_sample():
+    done = ktlint(CLIENT.parent, "client/src/**/*.kt", "sample/**/*.kt", "sample/**/*.kts")
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+def test_ktlint_finds_a_line_that_is_not_formatted(tmp_path):
+    (tmp_path / "Trip.kt").write_text("package trip\n\nfun trip( a:Int ):Int=a\n")
+    done = ktlint(tmp_path)
+    assert done.returncode != 0 and "Trip.kt:3" in done.stdout

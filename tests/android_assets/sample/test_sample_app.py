@@ -13,10 +13,13 @@ import pytest
 from pocketrec.android_assets.reading.verify import verify_bundle
 from pocketrec.core.hashing import sha256_file, sha256_tree
 
+from tests.android_assets.sample.documentation import snippets
+
 TOOLS = ("mvn", "keytool", "aapt2", "zipalign", "apksigner", "dexdump", "zip", "unzip")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 pytestmark = [
     pytest.mark.android,
+    pytest.mark.full,
     pytest.mark.skipif(
         bool(MISSING),
         reason=f"no {', '.join(MISSING)}; run: apt-get install maven openjdk-17-jdk-headless aapt android-framework-res "
@@ -26,15 +29,9 @@ pytestmark = [
 
 FOLDER = Path(__file__).parents[3] / "android_assets"
 SAMPLE = FOLDER / "sample"
-DOCS = FOLDER.parent / "docs"
-PAGES = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("android.md", "bundle.md", "updates.md"))
 PAGE = 16384  # bytes; what build_apk.sh aligns to
 STORED = (".tflite", ".npy")
 ASSETS = "assets/bundle/"
-
-
-def snippets():
-    return re.findall(r"```kotlin\n(.*?)```", PAGES, re.S)
 
 
 def litert():
@@ -44,7 +41,7 @@ def litert():
 
 
 def build_apk(bundle, out, **knobs):
-    """Run build_apk.sh; what it makes on the way stays in `work` beside the APK."""
+    """Run build_apk.sh; intermediate files stay in `work` beside the APK."""
     (out.parent / "work").mkdir(exist_ok=True)
     environment = {**os.environ, "WORK": str(out.parent / "work"), **knobs}
     command = [SAMPLE / "build_apk.sh", bundle, out]
@@ -147,7 +144,7 @@ def native_methods(dex):
     return {f"Java_{owner.replace('_', '_1').replace('/', '_')}_{name.replace('_', '_1')}" for owner, name in rows}
 
 
-def test_shrinking_keeps_the_names_that_the_native_library_calls_by(apk, work):
+def test_shrinking_keeps_the_names_by_which_the_native_library_is_called(apk, work):
     wanted = native_methods(work / "add" / "classes.dex")
     assert "Java_org_tensorflow_lite_NativeInterpreterWrapper_createInterpreter" in wanted
     with zipfile.ZipFile(apk) as archive:
@@ -166,31 +163,6 @@ def test_every_kotlin_block_of_the_docs_was_compiled(apk, work):
     assert len(snippets()) >= 4
     for number in range(len(snippets())):
         assert list((work / "target" / "classes" / f"docs{number}").glob("*.class"))
-
-
-def test_the_first_recommendation_takes_ten_lines():
-    assert len(snippets()[0].splitlines()) == 10
-
-
-def table_fields(heading):
-    """First cells of the tables under a heading of the documentation."""
-    part = PAGES.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    cells = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
-
-
-def test_every_field_of_a_manifest_is_explained(run):
-    manifest = json.loads((run / "bundle" / "manifest.json").read_text())
-    used = set(manifest) | {
-        key for part in ("files", "models", "vocabularies") for row in manifest[part] for key in row
-    }
-    assert used - table_fields("manifest.json") == set()
-
-
-def test_every_error_code_is_explained():
-    source = next((FOLDER / "client").rglob("Errors.kt")).read_text()
-    codes = set(re.findall(r"^    ([A-Z_]+),$", source, re.M))
-    assert codes == table_fields("When a bundle is rejected")
 
 
 def test_one_byte_of_a_model_changed_in_the_apk_is_refused(apk, tmp_path):
@@ -224,27 +196,11 @@ def test_building_leaves_the_source_tree_alone(run, tmp_path):
     assert sha256_tree(SAMPLE) == before
 
 
-def test_a_store_of_ones_own_signs(run, tmp_path):
-    """A signature by another key is told apart: the certificate in the APK is the store's."""
+def test_a_keystore_can_be_given(run, tmp_path):
+    """The certificate in the APK is that of the keystore."""
     store = tmp_path / "own.p12"
-    command = [
-        "keytool",
-        "-genkeypair",
-        "-keystore",
-        store,
-        "-storepass",
-        "of-my-own",
-        "-alias",
-        "app",
-        "-keyalg",
-        "EC",
-    ]
-    subprocess.run([*command, "-dname", "CN=mine"], check=True, capture_output=True)
+    command = ["keytool", "-genkeypair", "-keystore", store, "-storepass", "of-my-own", "-alias", "app"]
+    subprocess.run([*command, "-keyalg", "EC", "-dname", "CN=mine"], check=True, capture_output=True)
     apk = build_apk(run / "bundle", tmp_path / "a.apk", CODE="no", KEYSTORE=str(store), KEYPASS="of-my-own")
     done = subprocess.run(["apksigner", "verify", "--print-certs", apk], capture_output=True, text=True, check=True)
     assert "CN=mine" in done.stdout
-
-
-def test_gradle_keeps_the_same_endings_stored():
-    gradle = (SAMPLE / "app" / "build.gradle.kts").read_text()
-    assert 'noCompress += listOf("tflite", "npy")' in gradle

@@ -9,13 +9,13 @@ import java.io.InputStream
 import java.nio.ByteBuffer
 
 /**
- * A bundle in an APK's assets. Files stored uncompressed (`androidResources { noCompress += "tflite" }`) are mapped; others are
- * read into memory.
+ * A bundle in the assets of an APK. Files stored uncompressed (`androidResources { noCompress += "tflite" }`) are mapped; others
+ * are read into memory.
  *
- * @param folder the bundle's directory inside `assets/`, without slashes at its ends; "" for assets/ itself.
+ * @param folder the bundle's directory inside `assets/`, without leading or trailing slash; "" for `assets/` itself.
  */
 public class AssetSource(private val assets: AssetManager, private val folder: String) : BundleSource {
-    /** Null: an asset folder cannot be listed cheaply, and nobody but the APK's signer can add to it. */
+    /** Null: listing assets is slow, and only whoever signs the APK can add to them. */
     override fun list(): List<String>? = null
 
     override fun map(path: String, maxBytes: Long): ByteBuffer {

@@ -11,27 +11,27 @@ import java.nio.channels.FileChannel
 import java.nio.file.Files
 import java.util.zip.ZipFile
 
-/** Where a bundle's files come from. Paths are relative, with `/`. */
+/** Reads the files of a bundle. Paths are relative, separated by `/`. */
 public interface BundleSource {
     /**
-     * Every file there is, or null where that cannot be told.
+     * Paths of all files, or null if this source cannot list them.
      *
-     * @throws IOException it cannot be read.
-     * @throws BundleException [ErrorCode.FILE_UNDECLARED] for a link or device.
+     * @throws IOException the source cannot be read.
+     * @throws BundleException [ErrorCode.FILE_UNDECLARED] there is a link or device.
      */
     public fun list(): List<String>?
 
     /**
-     * The whole file, read-only from position 0; mapped where that is possible, else in direct memory.
+     * The whole file, read-only, from position 0: mapped if possible, otherwise in direct memory.
      *
      * @throws FileNotFoundException there is no such file.
-     * @throws IOException it cannot be read.
-     * @throws BundleException [ErrorCode.FILE_SIZE] where it is larger than `maxBytes`; nothing of it is read then.
+     * @throws IOException the file cannot be read.
+     * @throws BundleException [ErrorCode.FILE_SIZE] the file is larger than `maxBytes`; nothing is read.
      */
     public fun map(path: String, maxBytes: Long): ByteBuffer
 }
 
-/** A bundle in a directory, such as one that was downloaded. Links are refused. */
+/** A bundle in a directory. Links are refused. */
 public class DirectorySource(private val folder: File) : BundleSource {
     override fun list(): List<String> {
         if (!folder.isDirectory) throw FileNotFoundException("$folder: no such directory")
@@ -60,10 +60,10 @@ public class DirectorySource(private val folder: File) : BundleSource {
 }
 
 /**
- * A bundle in one zip file, as `pocketrec bundle --zip` writes it. Its files are unpacked into memory as they are asked for; to
- * use a downloaded zip again and again, install it into a [BundleStore].
+ * A bundle in one zip file, as `pocketrec bundle --zip` writes it. Files are unpacked into memory when they are read; to open a
+ * downloaded zip more than once, install it into a [BundleStore].
  *
- * Refused: more than [MAX_ENTRIES] entries, names twice, and entries that unpack to more than they declare.
+ * Refused: more than [MAX_ENTRIES] entries, duplicate names, and entries that unpack to more bytes than they declare.
  */
 public class ZipSource(file: File) :
     BundleSource,
@@ -82,7 +82,7 @@ public class ZipSource(file: File) :
             val isBad = found.size == MAX_ENTRIES || !found.add(entry.name) || entry.isDirectory
             if (isBad) {
                 zip.close()
-                refuse(ErrorCode.FILE_UNDECLARED, "${entry.name}: a directory, a name twice, or one entry too many")
+                refuse(ErrorCode.FILE_UNDECLARED, "${entry.name}: a directory, a duplicate name, or one entry too many")
             }
         }
         return found.toList()
@@ -99,11 +99,11 @@ public class ZipSource(file: File) :
     override fun close(): Unit = zip.close()
 
     private companion object {
-        const val MAX_ENTRIES = 4096
+        const val MAX_ENTRIES = Manifest.MAX_FILES + 2 // and the manifest and its signature
     }
 }
 
-/** Files of an update, and those that it takes from the bundle it is made for. */
+/** The files of an update, and those that it takes from its base. */
 internal class OverlaySource(
     private val update: BundleSource,
     private val base: BundleSource,
@@ -118,15 +118,12 @@ internal class OverlaySource(
 internal const val MAX_FILE_BYTES: Long = Int.MAX_VALUE.toLong()
 
 internal fun mapChannel(channel: FileChannel, offset: Long, length: Long, path: String, maxBytes: Long): ByteBuffer {
-    if (length >
-        minOf(maxBytes, MAX_FILE_BYTES)
-    ) {
-        refuse(ErrorCode.FILE_SIZE, "$path: $length bytes, more than $maxBytes")
-    }
+    val limit = minOf(maxBytes, MAX_FILE_BYTES)
+    if (length > limit) refuse(ErrorCode.FILE_SIZE, "$path: $length bytes, more than $limit")
     return channel.map(FileChannel.MapMode.READ_ONLY, offset, length)
 }
 
-/** Exactly `size` bytes of a stream in direct memory. */
+/** Exactly `size` bytes of a stream, in direct memory. */
 internal fun readDirect(stream: InputStream, size: Int, path: String): ByteBuffer {
     val block = ByteArray(minOf(maxOf(size, 1), 1 shl 16))
     val out = ByteBuffer.allocateDirect(size)

@@ -3,12 +3,13 @@ package pocketrec.client
 import java.io.File
 
 /**
- * Bundles on the device, and their updates. Installing is atomic: until the last step the old bundle is what opens, after it the
- * new one; whenever the process is killed, one of the two does. Thread-safe, also between processes.
+ * Bundles on the device, and their updates. Installing is atomic: until its last step the old bundle opens, afterwards the new one,
+ * whenever the process is killed. Thread-safe, also across processes.
  *
- * @param folder a directory of the app's own, such as `filesDir/pocketrec`; made when it is missing.
- * @param trustedKeys keys, any of which must have signed what is installed. Empty takes unsigned updates: only for development.
- * @param builtIn the bundle in the app's assets; what opens while nothing newer is installed.
+ * @param folder a directory of the app's own, such as `filesDir/pocketrec`; created if missing.
+ * @param trustedKeys keys, any of which must have signed what is installed. If empty, unsigned updates are accepted: only for
+ * development.
+ * @param builtIn the bundle in the app's assets, which opens unless a newer one is installed.
  */
 public class BundleStore
 @JvmOverloads
@@ -19,36 +20,36 @@ public constructor(
 ) {
     private val files = StoreFiles(folder)
 
-    // Called at each step of an installation; tests kill the process there.
+    // Called at each step of an installation, where tests kill the process.
     internal var atStep: (String) -> Unit = {}
 
-    /** Why what should have opened last did not, when [open] fell back to an older bundle; else null. */
+    /** Why the newest bundle did not open, if [open] fell back to an older one; else null. */
     @Volatile
     public var lastFailure: BundleException? = null
         private set
 
-    /** A bundle that may open. */
+    /** A bundle that can be tried. */
     private inner class Stored(val source: BundleSource, private val keys: List<PublicKey>, val place: String?) {
         fun verify(): VerifiedBundle = VerifiedBundle.open(source, keys)
     }
 
     /**
-     * Open the newest bundle; where it does not verify or load, the one before it ([lastFailure] says why).
+     * Open the newest bundle; if it does not verify or load, the one before it ([lastFailure] says why).
      *
-     * @throws BundleException [ErrorCode.STORE_EMPTY] when none opens, or the reason when there was only one.
+     * @throws BundleException [ErrorCode.STORE_EMPTY] none of several opens; if there is only one, the reason why it does not.
      */
     public fun open(runtime: ModelRuntime): RecommenderBundle =
         locked { firstThatOpens { RecommenderBundle.load(it.verify(), runtime) } }
 
     /**
-     * Verify an update and make it what opens from now on. Its models are loaded and its golden questions replayed before
-     * anything is switched. The bundle it replaces stays, to fall back to.
+     * Verify an update and make it the current bundle. Its models are loaded and its golden queries replayed before anything is
+     * switched. The bundle it replaces is kept as a fallback.
      *
-     * @param update a whole bundle, or an update of the catalogue made for what is installed.
-     * @param allowDowngrade take a version that is not newer.
-     * @return the version that opens now.
-     * @throws BundleException [ErrorCode.UPDATE_NOT_NEWER], [ErrorCode.UPDATE_INCOMPATIBLE], [ErrorCode.UPDATE_UNFAITHFUL], or
-     * whatever the bundle is refused for; what was installed stays as it was.
+     * @param update a whole bundle, or an update of the catalogue made for the current bundle.
+     * @param allowDowngrade accept a version that is not newer.
+     * @return the version that is now current.
+     * @throws BundleException [ErrorCode.UPDATE_NOT_NEWER], [ErrorCode.UPDATE_INCOMPATIBLE], [ErrorCode.UPDATE_UNFAITHFUL], or why
+     * the update does not verify. What was installed is unchanged.
      */
     @JvmOverloads
     public fun install(update: BundleSource, runtime: ModelRuntime, allowDowngrade: Boolean = false): Int = locked {
@@ -59,7 +60,7 @@ public constructor(
         if (base != null) checkManifests(base.second, next, allowDowngrade)
         val verified = VerifiedBundle.open(withBase(update, next, base?.first), trustedKeys)
         if (base != null) {
-            // Once more, now that it is known to be the signed one: what is peeked at could have been exchanged.
+            // Again, now that the signature is checked: the manifest that was peeked at could have been exchanged.
             checkManifests(base.second, verified.manifest, allowDowngrade)
             Compatibility.checkCatalogue(base.second, verified)
         }
@@ -79,20 +80,21 @@ public constructor(
     }
 
     /**
-     * Go back to the bundle that the last installation replaced; it becomes what opens.
+     * Make the bundle that the last installation replaced the current one again.
      *
-     * @throws BundleException [ErrorCode.STORE_EMPTY] there is none, or what it is refused for.
+     * @return the version that is now current.
+     * @throws BundleException [ErrorCode.STORE_EMPTY] there is none, or why it does not verify.
      */
     public fun rollback(): Int = locked {
         val pointer = files.pointer()
-        val previous = pointer?.previous ?: refuse(ErrorCode.STORE_EMPTY, "nothing to go back to")
+        val previous = pointer?.previous ?: refuse(ErrorCode.STORE_EMPTY, "there is no earlier bundle")
         val version = VerifiedBundle.open(files.source(previous), trustedKeys).manifest.version
         files.point(Pointer(previous, null), atStep)
         files.clean()
         version
     }
 
-    /** What an update is compared with; null for a whole bundle where nothing opens, so that it can mend a store. */
+    /** What an update is compared with; null for a whole bundle if nothing opens, so that it can repair a store. */
     private fun baseFor(next: Manifest): Pair<Stored, VerifiedBundle>? {
         if (next.update != null && candidates().isEmpty()) {
             refuse(ErrorCode.UPDATE_INCOMPATIBLE, "made for version ${next.update.baseVersion}, none is installed")
@@ -105,12 +107,10 @@ public constructor(
         }
     }
 
-    private fun withBase(update: BundleSource, next: Manifest, base: Stored?): BundleSource = if (next.update == null ||
-        base == null
-    ) {
-        update
-    } else {
-        OverlaySource(update, base.source, next.update.fromBase)
+    private fun withBase(update: BundleSource, next: Manifest, base: Stored?): BundleSource {
+        val fromBase = next.update?.fromBase
+        val isWhole = fromBase == null || base == null
+        return if (isWhole) update else OverlaySource(update, base.source, fromBase)
     }
 
     private fun checkOnDevice(verified: VerifiedBundle, runtime: ModelRuntime) {
@@ -118,7 +118,7 @@ public constructor(
         if (report.failures.isNotEmpty()) refuse(ErrorCode.UPDATE_UNFAITHFUL, report.failures.joinToString("; "))
     }
 
-    /** Newest first: what is installed and what it replaced, and the built-in one where that is newer, or else last. */
+    /** The current bundle and the one it replaced; the built-in one first if it is newer, else last. */
     private fun candidates(): List<Stored> {
         val pointer = files.pointer()
         val places = if (pointer != null) listOfNotNull(pointer.current, pointer.previous) else files.places()
@@ -144,7 +144,7 @@ public constructor(
                 if (lastFailure == null) lastFailure = error
             }
         }
-        val why = lastFailure ?: refuse(ErrorCode.STORE_EMPTY, "nothing is installed, and nothing is built in")
+        val why = lastFailure ?: refuse(ErrorCode.STORE_EMPTY, "nothing is installed or built in")
         if (all.size == 1) throw why
         refuse(ErrorCode.STORE_EMPTY, "none of ${all.size} bundles opens; the newest: ${why.message}", why)
     }

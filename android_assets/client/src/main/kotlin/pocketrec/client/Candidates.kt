@@ -4,110 +4,88 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /**
- * The vectors of a split bundle, one row an item: int8 or float32 `[n, d]`.
+ * The item vectors of a split bundle, one row per item: int8 or float32 `[n, d]`. Not thread-safe.
  *
  * @param data the .npy file (NumPy format 1.0, C order, little endian).
  */
 internal class Candidates(data: ByteBuffer, entry: CandidatesEntry) {
     val n = entry.n
     val d = entry.d
+
+    /** The most rows that one call of [score] reads. */
+    val blockRows = maxOf(1, BLOCK_VALUES / d)
     private val isInt8 = entry.dtype == "int8"
     private val scale = if (isInt8) entry.scale.toFloat() else 1f
     private val rows = body(data, entry).order(ByteOrder.LITTLE_ENDIAN)
-    private val floats = rows.asFloatBuffer()
-    private val block = maxOf(1, BLOCK_VALUES / d)
-    private val someBytes = ByteArray(if (isInt8) block * d else 0)
-    private val someFloats = FloatArray(if (isInt8) 0 else block * d)
+    private val floatRows = rows.asFloatBuffer()
+    private val bytes = ByteArray(if (isInt8) blockRows * d else 0)
+    private val floats = FloatArray(if (isInt8) 0 else blockRows * d)
 
-    /** Scores of rows `from` until at most `from + block`, into `scores`; returns how many. Not thread-safe. */
+    /** Write the scores of up to [blockRows] rows, beginning at row `from`, into `scores`; returns how many. */
     fun score(from: Int, query: FloatArray, scores: FloatArray): Int {
-        val count = minOf(block, n - from)
+        val count = minOf(blockRows, n - from)
         if (isInt8) {
             rows.position(from * d)
-            rows.get(someBytes, 0, count * d)
-            for (row in 0 until count) scores[row] = scale * dotBytes(query, row * d)
+            rows.get(bytes, 0, count * d)
+            for (row in 0 until count) scores[row] = scale * dot(query, row * d) { bytes[it].toFloat() }
         } else {
-            floats.position(from * d)
-            floats.get(someFloats, 0, count * d)
-            for (row in 0 until count) scores[row] = dotFloats(query, row * d)
+            floatRows.position(from * d)
+            floatRows.get(floats, 0, count * d)
+            for (row in 0 until count) scores[row] = dot(query, row * d) { floats[it] }
         }
         return count
     }
 
-    /** Rows that one call of [score] looks at. */
-    val blockRows: Int get() = block
-
-    // Four sums, so that additions do not wait for each other.
-    private fun dotBytes(query: FloatArray, at: Int): Float {
-        var a = 0f
-        var b = 0f
-        var c = 0f
-        var e = 0f
-        var j = 0
-        while (j + 3 < d) {
-            a += query[j] * someBytes[at + j]
-            b += query[j + 1] * someBytes[at + j + 1]
-            c += query[j + 2] * someBytes[at + j + 2]
-            e += query[j + 3] * someBytes[at + j + 3]
-            j += 4
-        }
-        while (j < d) a += query[j] * someBytes[at + j++]
-        return (a + b) + (c + e)
-    }
-
-    private fun dotFloats(query: FloatArray, at: Int): Float {
-        var a = 0f
-        var b = 0f
-        var c = 0f
-        var e = 0f
-        var j = 0
-        while (j + 3 < d) {
-            a += query[j] * someFloats[at + j]
-            b += query[j + 1] * someFloats[at + j + 1]
-            c += query[j + 2] * someFloats[at + j + 2]
-            e += query[j + 3] * someFloats[at + j + 3]
-            j += 4
-        }
-        while (j < d) a += query[j] * someFloats[at + j++]
-        return (a + b) + (c + e)
-    }
-
     companion object {
         private const val BLOCK_VALUES = 1 shl 14
-        private val MAGIC =
-            byteArrayOf(
-                0x93.toByte(),
-                'N'.code.toByte(),
-                'U'.code.toByte(),
-                'M'.code.toByte(),
-                'P'.code.toByte(),
-                'Y'.code.toByte(),
-                1,
-                0,
-            )
+        private const val HEADER = 10 // bytes before the header's text: magic, version, its length
+        private val MAGIC = "\u0093NUMPY\u0001\u0000".toByteArray(Charsets.ISO_8859_1)
 
         /** The rows of a .npy file, checked against what the manifest declares. */
         fun body(data: ByteBuffer, entry: CandidatesEntry): ByteBuffer {
             val file = data.duplicate().order(ByteOrder.LITTLE_ENDIAN)
-            if (file.limit() < 10 ||
-                MAGIC.indices.any { file.get(it) != MAGIC[it] }
-            ) {
-                fail("no NumPy file of format 1.0")
-            }
-            val start = 10 + (file.getShort(8).toInt() and 0xffff)
-            val descr = if (entry.dtype == "int8") "|i1" else "<f4"
-            val bytes = entry.n.toLong() * entry.d * (if (entry.dtype == "int8") 1 else 4)
-            if (file.limit().toLong() != start + bytes) fail("${file.limit()} bytes, expected ${start + bytes}")
-            file.limit(start)
-            file.position(10)
-            val expected = "{'descr': '$descr', 'fortran_order': False, 'shape': (${entry.n}, ${entry.d}), }"
-            val header = Charsets.ISO_8859_1.decode(file).toString().trim()
-            if (header != expected) fail("header $header, expected $expected")
+            val isNumPy = file.limit() >= HEADER && MAGIC.indices.all { file.get(it) == MAGIC[it] }
+            if (!isNumPy) fail("not a NumPy file of format 1.0")
+            val start = HEADER + (file.getShort(MAGIC.size).toInt() and 0xffff)
+            val expected = start + entry.n.toLong() * entry.d * bytesOf(entry.dtype)
+            if (file.limit().toLong() != expected) fail("${file.limit()} bytes, expected $expected")
+            checkHeader(file, start, entry)
             file.limit(data.limit())
             file.position(start)
             return file.slice()
         }
 
+        private fun checkHeader(file: ByteBuffer, end: Int, entry: CandidatesEntry) {
+            file.limit(end)
+            file.position(HEADER)
+            val header = Charsets.ISO_8859_1.decode(file).toString().trim()
+            val descr = if (entry.dtype == "int8") "|i1" else "<f4"
+            val expected = "{'descr': '$descr', 'fortran_order': False, 'shape': (${entry.n}, ${entry.d}), }"
+            if (header != expected) fail("header $header, expected $expected")
+        }
+
         private fun fail(what: String): Nothing = refuse(ErrorCode.CANDIDATES_INVALID, what)
     }
+}
+
+/**
+ * Dot product of `query` and the row whose values begin at `at`. Four sums, so that additions do not wait for each other; inline, so
+ * that either dtype has a loop of its own without a call per value.
+ */
+private inline fun dot(query: FloatArray, at: Int, value: (Int) -> Float): Float {
+    val d = query.size
+    var a = 0f
+    var b = 0f
+    var c = 0f
+    var e = 0f
+    var j = 0
+    while (j + 3 < d) {
+        a += query[j] * value(at + j)
+        b += query[j + 1] * value(at + j + 1)
+        c += query[j + 2] * value(at + j + 2)
+        e += query[j + 3] * value(at + j + 3)
+        j += 4
+    }
+    while (j < d) a += query[j] * value(at + j++)
+    return (a + b) + (c + e)
 }

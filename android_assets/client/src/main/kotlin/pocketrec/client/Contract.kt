@@ -2,7 +2,7 @@ package pocketrec.client
 
 import java.nio.ByteBuffer
 
-/** The hash over everything that must fit together: vocabularies, items, candidates, models and their ports. */
+/** The hash of everything that must be of one release: vocabularies, items, candidates, models and their ports. */
 internal object Contract {
     fun sha256Of(manifest: Manifest, hashes: (path: String) -> String, items: Items): String {
         val text = StringBuilder("pocketrec.contract/1\n")

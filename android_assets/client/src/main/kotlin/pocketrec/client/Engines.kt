@@ -2,19 +2,19 @@ package pocketrec.client
 
 import java.io.Closeable
 
-// What masked items score is below this (convert/graphs.py: MASKED_BELOW), and so below any real score.
+// Masked items score below this (core/scoring.py: MASKED_BELOW), and so below any real score.
 internal const val MASKED_BELOW = -50_000f
 
-/** How a layout answers a query. Not thread-safe; allocates nothing while answering. */
+/** Answers queries as a layout does. Not thread-safe; allocates nothing while answering. */
 internal interface Engine : Closeable {
     val models: Map<String, LoadedModel>
 
-    /** Fill an empty answer up to its capacity. */
+    /** Fill an empty answer, at most up to its capacity. */
     fun answer(query: Query, answer: Answer)
 
-    /** Predicted stars of items, beside them. @throws BundleException [ErrorCode.QUERY_UNSUPPORTED] */
-    fun rate(query: Query, items: IntArray, stars: FloatArray): Unit =
-        refuse(ErrorCode.QUERY_UNSUPPORTED, "this layout has no model that rates items it is given")
+    /** Write the predicted rating of each item into `ratings`. @throws BundleException [ErrorCode.QUERY_UNSUPPORTED] */
+    fun rate(query: Query, items: IntArray, ratings: FloatArray): Unit =
+        refuse(ErrorCode.QUERY_UNSUPPORTED, "this layout has no model that rates given items")
 
     override fun close() {
         for (model in models.values) model.close()
@@ -77,7 +77,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
     private val retriever = models.getValue("retriever")
     private val ranker = models.getValue("ranker")
     private val best = TopK(manifest.k)
-    private val weight = if (manifest.starsWeight.isNaN()) 0f else manifest.starsWeight
+    private val weight = if (manifest.ratingWeight.isNaN()) 0f else manifest.ratingWeight
 
     init {
         val k = listOf(manifest.k)
@@ -90,7 +90,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
         val ids = retriever.output("ids")
         val scores = retriever.output("scores")
         ranker.fill(query)
-        // Masked items are ranked along: so the ranker always takes k of them, and is never resized.
+        // Masked items are rated too, so that the ranker always takes k items and is never resized.
         for (place in 0 until manifest.k) ranker.fillItem(place, ids.getInt(4 * place))
         ranker.run()
         val rating = ranker.output("rating")
@@ -106,7 +106,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
         }
     }
 
-    override fun rate(query: Query, items: IntArray, stars: FloatArray) {
+    override fun rate(query: Query, items: IntArray, ratings: FloatArray) {
         ranker.fill(query)
         var from = 0
         while (from < items.size) {
@@ -114,7 +114,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
             for (place in 0 until manifest.k) ranker.fillItem(place, items[from + minOf(place, count - 1)])
             ranker.run()
             val rating = ranker.output("rating")
-            for (i in 0 until count) stars[from + i] = rating.getFloat(4 * i)
+            for (i in 0 until count) ratings[from + i] = rating.getFloat(4 * i)
             from += count
         }
     }
@@ -122,7 +122,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
 
 private class SplitEngine(override val models: Map<String, LoadedModel>, bundle: VerifiedBundle) : Engine {
     private val encoder = models.getValue("query_encoder")
-    private val entry = bundle.manifest.candidates!!
+    private val entry = checkNotNull(bundle.manifest.candidates)
     private val candidates = Candidates(bundle.files.getValue(entry.file), entry)
     private val best = TopK(minOf(bundle.manifest.k, candidates.n))
     private val vector = FloatArray(candidates.d)
@@ -143,11 +143,8 @@ private class SplitEngine(override val models: Map<String, LoadedModel>, bundle:
             val count = candidates.score(from, vector, scores)
             for (row in 0 until count) {
                 val id = from + row
-                if (!query.isSeen(id) &&
-                    (query.genreTotal == 0 || genres.hasAny(id, query.genres))
-                ) {
-                    best.offer(id, scores[row])
-                }
+                val passes = query.genreTotal == 0 || genres.hasAny(id, query.genres)
+                if (passes && !query.isLeftOut(id)) best.offer(id, scores[row])
             }
             from += count
         }
@@ -156,10 +153,10 @@ private class SplitEngine(override val models: Map<String, LoadedModel>, bundle:
     }
 }
 
-/** Which genres each item has, as lists of lines of the genre vocabulary. */
+/** The genres of each item, as ids of the genre vocabulary. */
 private class GenreMarks(items: List<Item>, vocabulary: Vocabulary?) {
     private val starts = IntArray(items.size + 1)
-    private val lines: IntArray
+    private val ids: IntArray
 
     init {
         val found = ArrayList<Int>()
@@ -167,11 +164,15 @@ private class GenreMarks(items: List<Item>, vocabulary: Vocabulary?) {
             if (vocabulary != null) item.genres.mapTo(found) { vocabulary.indexOf(it) }
             starts[id + 1] = found.size
         }
-        lines = found.toIntArray()
+        ids = found.toIntArray()
     }
 
-    fun hasAny(item: Int, asked: FloatArray): Boolean {
-        for (i in starts[item] until starts[item + 1]) if (lines[i] >= 0 && asked[lines[i]] != 0f) return true
+    /** Whether an item has any of the genres that are not 0 in `wanted`. */
+    fun hasAny(item: Int, wanted: FloatArray): Boolean {
+        for (i in starts[item] until starts[item + 1]) {
+            val isKnown = ids[i] >= 0
+            if (isKnown && wanted[ids[i]] != 0f) return true
+        }
         return false
     }
 }

@@ -1,6 +1,10 @@
 package pocketrec.client
 
-/** Why something was refused. The meaning of a code never changes; new ones are only added. */
+/**
+ * Why something was refused. The meaning of a code never changes; new ones are only added.
+ *
+ * The codes and the first sentence of each are those of CLIENT_CODES in core/error_codes.py; a test compares the two.
+ */
 public enum class ErrorCode {
     /** A source could not be read, or a file could not be written. */
     IO,
@@ -8,10 +12,10 @@ public enum class ErrorCode {
     /** The source holds no manifest.json. */
     MANIFEST_MISSING,
 
-    /** manifest.json is no strict JSON, lacks a field, has a field of another type, or contradicts itself. */
+    /** manifest.json is not strict JSON, lacks a field, has a field of another type, or contradicts itself. */
     MANIFEST_INVALID,
 
-    /** manifest.json has a schema that this client does not read. */
+    /** A file has a schema that this version does not read. */
     SCHEMA_UNKNOWN,
 
     /** A file of the manifest is missing. */
@@ -35,31 +39,31 @@ public enum class ErrorCode {
     /** manifest.sig is not that key's Ed25519 signature over manifest.json. */
     SIGNATURE_INVALID,
 
-    /** A public key is not an Ed25519 key in PEM or 32 raw bytes. */
+    /** A key is not an Ed25519 key in the expected form. */
     KEY_INVALID,
 
-    /** A vocabulary is no UTF-8, has another number of lines than declared, or a line twice. */
+    /** A vocabulary is not UTF-8, has another number of lines than declared, or a line twice. */
     VOCABULARY_INVALID,
 
     /** items.json is malformed, or its order is not that of the item vocabulary. */
     ITEMS_INVALID,
 
-    /** candidates.npy is no NumPy file of the declared type and shape. */
+    /** candidates.npy is not a NumPy file of the declared type and shape. */
     CANDIDATES_INVALID,
 
     /** golden.json is malformed. */
     GOLDEN_INVALID,
 
-    /** A model file is no TFLite flatbuffer, or cannot be read as one. */
+    /** A model file is not a TFLite flatbuffer, or cannot be read as one. */
     MODEL_INVALID,
 
-    /** A model's inputs, outputs or vocabularies are not those that the manifest declares, or not those that this client can make. */
+    /** A model's inputs, outputs or vocabularies are not those declared, or not supported. */
     MODEL_MISMATCH,
 
     /** The contract recomputed from the files is not the manifest's. */
     CONTRACT_MISMATCH,
 
-    /** The runtime could not load or run a model. */
+    /** A runtime could not load or run a model. */
     RUNTIME_FAILED,
 
     /** A history names an item that is not in the catalogue. */
@@ -74,25 +78,33 @@ public enum class ErrorCode {
     /** A genre is not in the vocabulary. */
     GENRE_UNKNOWN,
 
-    /** Stars are no number or outside the rating range. */
+    /** A rating is not a number or outside the rating range. */
     STARS_INVALID,
 
     /** More items were asked for than the models return, or fewer than one. */
     TOP_INVALID,
 
-    /** What these models cannot be asked: a user where none is known, stars of a layout without a ranker, a query of another bundle. */
+    /**
+     * These models cannot answer such a query.
+     *
+     * Examples: a user of models that know none, ratings of a layout without a ranker, a query made by another bundle.
+     */
     QUERY_UNSUPPORTED,
 
     /** The bundle was closed. */
     CLOSED,
 
-    /** An update is not newer than what is installed; install it with `allowDowngrade`, if that is meant. */
+    /**
+     * An update is not newer than what is installed.
+     *
+     * Install it with `allowDowngrade` if that is intended.
+     */
     UPDATE_NOT_NEWER,
 
     /** An update does not fit what is installed: another name, base, encoder, dimension or vocabulary. */
     UPDATE_INCOMPATIBLE,
 
-    /** An update verifies, but its models answer its golden questions differently on this device. */
+    /** An update verifies, but its models answer its golden queries differently. */
     UPDATE_UNFAITHFUL,
 
     /** The store holds no bundle that opens. */
@@ -102,7 +114,7 @@ public enum class ErrorCode {
 /**
  * The only exception this library throws.
  *
- * @property code what went wrong, to decide on; the message is for logs.
+ * @property code what went wrong: decide on this. The message is for logs.
  */
 public class BundleException(public val code: ErrorCode, message: String, cause: Throwable? = null) :
     Exception("$code: $message", cause)

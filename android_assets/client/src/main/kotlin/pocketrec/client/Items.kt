@@ -2,22 +2,30 @@ package pocketrec.client
 
 import java.nio.ByteBuffer
 
-/** An item of the catalogue, as items.json has it. */
+/** An item of the catalogue: an element of items.json. */
 public data class Item(public val id: String, public val title: String, public val genres: List<String>)
 
-/** The catalogue, in the order of the item vocabulary. */
+/** The catalogue, in the order of the item vocabulary. Several items may have the same title. */
 internal class Items(val all: List<Item>, private val ids: Vocabulary) {
-    private val titles = HashMap<String, Int>(all.size * 4 / 3 + 1)
+    private val firstOfTitle = HashMap<String, Int>(all.size * 4 / 3 + 1)
+    private val othersOfTitle = HashMap<String, ArrayList<Int>>()
 
     init {
-        for (index in all.indices.reversed()) titles[all[index].title] = index
+        for ((index, item) in all.withIndex()) {
+            val isFirst = firstOfTitle.putIfAbsent(item.title, index) == null
+            if (!isFirst) othersOfTitle.getOrPut(item.title) { ArrayList() }.add(index)
+        }
     }
 
-    /** The item with this id, else the first with this title; -1 for none. Allocates nothing. */
-    fun indexOf(name: String): Int {
-        val id = ids.indexOf(name)
-        return if (id >= 0) id else titles[name] ?: -1
+    /** The item with this id, else the first with this title; -1 for neither. Allocates nothing. */
+    fun indexOf(idOrTitle: String): Int {
+        val index = ids.indexOf(idOrTitle)
+        return if (index >= 0) index else firstOfTitle[idOrTitle] ?: -1
     }
+
+    /** The items besides [indexOf] that the same words mean: those with the same title, unless the words are an id. */
+    fun othersNamed(idOrTitle: String): List<Int> =
+        if (ids.indexOf(idOrTitle) >= 0) emptyList() else othersOfTitle[idOrTitle].orEmpty()
 
     companion object {
         fun parse(data: ByteBuffer, vocabulary: Vocabulary): Items {
@@ -27,7 +35,7 @@ internal class Items(val all: List<Item>, private val ids: Vocabulary) {
                     rows.mapIndexed { i, row -> item(JsonFields.of(row, "items[$i]")) }
                 }
             if (all.size != vocabulary.size || all.indices.any { all[it].id != vocabulary.token(it) }) {
-                refuse(ErrorCode.ITEMS_INVALID, "its order is not that of the item vocabulary")
+                refuse(ErrorCode.ITEMS_INVALID, "items: order differs from the item vocabulary")
             }
             return Items(all, vocabulary)
         }

@@ -4,7 +4,7 @@ import java.nio.ByteBuffer
 import java.nio.charset.CharacterCodingException
 import java.nio.charset.CodingErrorAction
 
-/** A number as it was written, so that nothing is lost before somebody says what it should be. */
+/** A number as it is written, so that nothing is lost before its type is known. */
 internal class JsonNumber(val text: String)
 
 internal class JsonException(message: String) : Exception(message)
@@ -24,9 +24,12 @@ internal fun decodeUtf8(data: ByteBuffer): String {
 }
 
 /**
- * A strict JSON reader (RFC 8259): no duplicate keys, no NaN or Infinity, no lone surrogates, nothing after the value, at most
- * [MAX_DEPTH] levels. Objects become `Map`, arrays `List`, numbers [JsonNumber]. The platform's own reader differs between a
- * device and a desktop JVM and takes more than the standard allows.
+ * A strict JSON reader (RFC 8259): no duplicate keys, no NaN or Infinity, no unpaired surrogates, nothing after the value, at most
+ * [MAX_DEPTH] levels, whole numbers of 64 bits, fractions that a double holds. Objects become `Map`, arrays `List`, numbers
+ * [JsonNumber].
+ *
+ * Written here because Android's `org.json` accepts duplicate keys, NaN and text after the value, and is not on a desktop JVM;
+ * and because a library would be the client's only dependency besides the runtime. docs/decisions has the numbers.
  */
 internal class JsonReader private constructor(private val text: String) {
     private var at = 0
@@ -71,7 +74,7 @@ internal class JsonReader private constructor(private val text: String) {
             val key = string()
             skipSpace()
             expect(':')
-            if (key in found) fail("key '$key' twice")
+            if (key in found) fail("duplicate key '$key'")
             found[key] = value(depth + 1)
         }
         return found
@@ -145,8 +148,11 @@ internal class JsonReader private constructor(private val text: String) {
         var i = 0
         while (i < out.length) {
             val char = out[i++]
-            if (char.isLowSurrogate()) fail("a lone surrogate")
-            if (char.isHighSurrogate() && (i == out.length || !out[i++].isLowSurrogate())) fail("a lone surrogate")
+            if (char.isLowSurrogate()) fail("unpaired surrogate")
+            if (char.isHighSurrogate()) {
+                val isPaired = i < out.length && out[i++].isLowSurrogate()
+                if (!isPaired) fail("unpaired surrogate")
+            }
         }
     }
 
@@ -158,7 +164,13 @@ internal class JsonReader private constructor(private val text: String) {
             at = start
             fail("unexpected character")
         }
+        if (!isInRange(found)) fail("number out of range")
         return JsonNumber(found)
+    }
+
+    private fun isInRange(number: String): Boolean {
+        val isWhole = number.none { it in ".eE" }
+        return if (isWhole) number.toLongOrNull() != null else number.toDouble().isFinite()
     }
 
     companion object {
@@ -168,12 +180,12 @@ internal class JsonReader private constructor(private val text: String) {
         private const val NUMBER_CHARS = "+-.0123456789eE"
         private val NUMBER = Regex("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
-        /** The one value of a JSON text. @throws JsonException it is not one. */
+        /** The value of a JSON text. @throws JsonException the text is not strict JSON. */
         fun parse(data: ByteBuffer): Any? {
             val reader = JsonReader(decodeUtf8(data))
             val found = reader.value(1)
             reader.skipSpace()
-            if (reader.at != reader.text.length) reader.fail("something after the value")
+            if (reader.at != reader.text.length) reader.fail("text after the value")
             return found
         }
     }

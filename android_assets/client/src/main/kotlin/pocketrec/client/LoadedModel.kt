@@ -4,9 +4,9 @@ import java.io.Closeable
 import java.nio.ByteBuffer
 
 /**
- * A model that the runtime loaded, and how its inputs are made from a query. Not thread-safe.
+ * A model that the runtime loaded. Writes a query into its inputs. Not thread-safe.
  *
- * @param free what a free dimension is set to.
+ * @param free size of the free dimension, where the model has one.
  */
 internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry, file: ByteBuffer, free: Int) :
     Closeable {
@@ -16,7 +16,7 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
     private val maskSize = entry.inputs.find { it.name == "seen" }?.shape?.single() ?: 0
     private val unknownItem = entry.rows["items"]?.minus(1) ?: Int.MAX_VALUE
     private val unknownUser = entry.rows["users"]?.minus(1) ?: Int.MAX_VALUE
-    private val failedToRun = "${entry.file}: failed to run" // made once: a call allocates nothing
+    private val failedToRun = "${entry.file}: failed to run" // a field, so that a call allocates nothing
     private var history: ByteBuffer? = null
     private var stars: ByteBuffer? = null
     private var seen: ByteBuffer? = null
@@ -41,15 +41,17 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
 
     fun output(name: String): ByteBuffer = model.output(name)
 
-    /** Choose the free dimension, where there is one. Buffers got before are worthless afterwards. */
+    /** Set the free dimension, where there is one. Invalidates all buffers returned before. */
     fun resize(n: Int) {
         if (isFree) running("${entry.file}: cannot take $n items") { model.resize(n) }
         for (port in entry.inputs) {
             val buffer = model.input(port.name)
-            if (buffer.capacity() !=
-                port.bytes(n)
-            ) {
-                refuse(ErrorCode.MODEL_MISMATCH, "${entry.file}: ${port.name} takes ${buffer.capacity()} bytes")
+            val expected = port.bytes(n)
+            if (buffer.capacity() != expected) {
+                refuse(
+                    ErrorCode.MODEL_MISMATCH,
+                    "${entry.file}: input ${port.name} takes ${buffer.capacity()} bytes, expected $expected",
+                )
             }
             bind(port, buffer)
         }
@@ -64,10 +66,7 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
             "genres" to "float32" -> genres = buffer
             "user" to "int32" -> user = buffer
             "items" to "int32" -> items = buffer
-            else -> refuse(
-                ErrorCode.MODEL_MISMATCH,
-                "${entry.file}: input ${port.name} ${port.dtype} is nothing this client can make",
-            )
+            else -> refuse(ErrorCode.MODEL_MISMATCH, "${entry.file}: unsupported input ${port.name} (${port.dtype})")
         }
     }
 
@@ -83,11 +82,9 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
         }
     }
 
-    /** Write everything of a query; [clear] takes back what would have to be searched for later. */
+    /** Write a query into all inputs but the mask of seen items. */
     fun fill(query: Query) {
         fillWindow(query)
-        val mask = seen
-        if (mask != null) for (i in 0 until query.size) if (query.ids[i] < maskSize) mask.put(query.ids[i], 1)
         fillFloats(preferences, query.preferences)
         fillFloats(genres, query.genres)
         user?.putInt(0, if (query.user < 0) unknownUser else minOf(query.user, unknownUser))
@@ -112,18 +109,20 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
         items?.putInt(4 * place, minOf(id, unknownItem))
     }
 
-    private fun clear(query: Query) {
+    private fun mark(query: Query, value: Byte) {
         val mask = seen ?: return
-        for (i in 0 until query.size) if (query.ids[i] < maskSize) mask.put(query.ids[i], 0)
+        for (i in 0 until query.size) if (query.ids[i] < maskSize) mask.put(query.ids[i], value)
+        for (i in 0 until query.excludedTotal) if (query.excluded[i] < maskSize) mask.put(query.excluded[i], value)
     }
 
-    /** Run on a query alone; nothing of it stays behind. */
+    /** Run on a query. Everything it leaves in the inputs is overwritten by the next one; the mask is reset. */
     fun ask(query: Query) {
         fill(query)
+        mark(query, 1)
         try {
             run()
         } finally {
-            clear(query)
+            mark(query, 0)
         }
     }
 

@@ -3,13 +3,13 @@ package pocketrec.client
 import java.io.Closeable
 import java.nio.ByteBuffer
 
-/** What executes models: TFLite's Java API ([TfLiteRuntime]), or whatever else is put behind this. */
+/** Executes models: TFLite's Java API ([TfLiteRuntime]), or another runtime behind this interface. */
 public interface ModelRuntime {
     /**
      * Load a model, ready to run.
      *
      * @param file the .tflite file's bytes, mapped or in direct memory, read-only; unchanged and reachable while the model is open.
-     * @throws Exception of any kind when the file cannot be loaded; the caller makes it [ErrorCode.RUNTIME_FAILED].
+     * @throws Exception of any kind when the file cannot be loaded; the client reports it as [ErrorCode.RUNTIME_FAILED].
      */
     public fun load(file: ByteBuffer): Model
 }
@@ -17,8 +17,8 @@ public interface ModelRuntime {
 /**
  * A loaded model with one signature. Not thread-safe: [RecommenderBundle] holds a lock around it.
  *
- * Buffers are direct, in native byte order, row-major, and exactly as long as their tensor. `bool` takes one byte an element. They
- * stay the same objects until [resize].
+ * Buffers are direct, in native byte order, row-major, and exactly as long as their tensor; a `bool` is one byte. They stay the
+ * same objects until [resize].
  */
 public interface Model : Closeable {
     /** Inputs as the runtime reports them, in any order; -1 marks the free dimension. */
@@ -27,16 +27,16 @@ public interface Model : Closeable {
     /** Outputs as the runtime reports them, in any order; -1 marks the free dimension. */
     public val outputs: List<Port>
 
-    /** The buffer that [run] reads an input from; [run] leaves its contents as they are. Its position and limit mean nothing. */
+    /** The buffer that [run] reads an input from and leaves unchanged. Its position and limit are ignored. */
     public fun input(name: String): ByteBuffer
 
-    /** The buffer that [run] writes an output to. Its position and limit mean nothing. */
+    /** The buffer that [run] writes an output to. Its position and limit are ignored. */
     public fun output(name: String): ByteBuffer
 
-    /** Choose every free dimension (-1) of the inputs, and so of the outputs. Buffers got before are worthless afterwards. */
+    /** Set every free dimension (-1) of the inputs, and so of the outputs. Invalidates all buffers returned before. */
     public fun resize(n: Int)
 
-    /** Run the model on the inputs' buffers. */
+    /** Run the model on the contents of the input buffers. */
     public fun run()
 }
 
@@ -45,19 +45,10 @@ internal fun bytesOf(dtype: String): Int = when (dtype) {
     "int16", "float16", "uint16" -> 2
     "int32", "float32", "uint32" -> 4
     "int64", "float64", "uint64" -> 8
-    else -> refuse(ErrorCode.MODEL_MISMATCH, "a tensor of $dtype cannot be exchanged")
+    else -> refuse(ErrorCode.MODEL_MISMATCH, "unsupported dtype $dtype")
 }
 
-/** A port's bytes with `n` in every free dimension. */
-internal fun Port.bytes(n: Int): Int = shape.fold(bytesOf(dtype)) { size, dim ->
-    Math.multiplyExact(
-        size,
-        if (dim <
-            0
-        ) {
-            n
-        } else {
-            dim
-        },
-    )
-}
+/** Size in bytes of a port whose free dimensions are `n`. */
+internal fun Port.bytes(n: Int): Int = shape
+    .map { dimension -> if (dimension < 0) n else dimension }
+    .fold(bytesOf(dtype)) { size, dimension -> Math.multiplyExact(size, dimension) }

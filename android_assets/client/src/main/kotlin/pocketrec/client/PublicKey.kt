@@ -5,9 +5,9 @@ import java.security.MessageDigest
 import java.util.Base64
 
 /**
- * An Ed25519 public key that bundles may be signed with.
+ * A trusted Ed25519 public key.
  *
- * @property id the first 16 hexadecimal digits of the SHA-256 of its 32 bytes; manifests name the key by it.
+ * @property id the first 16 hexadecimal digits of the SHA-256 of its 32 bytes: how a manifest names it.
  */
 public class PublicKey private constructor(internal val raw: ByteArray) {
     public val id: String = sha256(ByteBuffer.wrap(raw)).substring(0, 16)
@@ -31,7 +31,7 @@ public class PublicKey private constructor(internal val raw: ByteArray) {
         }
 
         /**
-         * A key from PEM, as `pocketrec keygen` writes it beside the private one.
+         * A key from PEM, as `pocketrec keygen` writes it beside the private key.
          *
          * @throws BundleException [ErrorCode.KEY_INVALID]
          */
@@ -55,14 +55,13 @@ public class PublicKey private constructor(internal val raw: ByteArray) {
 internal fun hex(bytes: ByteArray): String {
     val out = StringBuilder(2 * bytes.size)
     for (byte in bytes) {
-        out.append(
-            Character.forDigit(byte.toInt() shr 4 and 15, 16),
-        ).append(Character.forDigit(byte.toInt() and 15, 16))
+        val value = byte.toInt() and 0xff
+        out.append(Character.forDigit(value shr 4, 16)).append(Character.forDigit(value and 15, 16))
     }
     return out.toString()
 }
 
-/** Hexadecimal SHA-256 of what remains in a buffer; its position stays. */
+/** Hexadecimal SHA-256 of the bytes that remain in a buffer; its position does not change. */
 internal fun sha256(data: ByteBuffer): String {
     val digest = MessageDigest.getInstance("SHA-256")
     digest.update(data.duplicate())

@@ -3,13 +3,13 @@ package pocketrec.client
 /**
  * An entry of a history.
  *
- * @property item an item's id, or its title.
- * @property stars what the user gave it; null for "watched, not rated".
+ * @property item the item's id, or its title.
+ * @property stars the user's rating of it; null for "used, not rated".
  */
 public data class Rated(public val item: String, public val stars: Float? = null)
 
 /**
- * A question, made once and used again: after its arrays have grown, filling it allocates nothing. Not thread-safe; one a thread.
+ * A reusable query: once its arrays have grown, filling it allocates nothing. Not thread-safe; use one per thread.
  *
  * Made by [RecommenderBundle.newQuery]; ids are indices of that bundle's vocabularies.
  */
@@ -21,22 +21,28 @@ public class Query internal constructor(
 ) {
     internal var ids = IntArray(START)
     internal var stars = FloatArray(START)
+    internal var excluded = IntArray(0)
+    internal var excludedTotal = 0
     internal val preferences = FloatArray(preferenceCount)
     internal val genres = FloatArray(genreCount)
     internal var genreTotal = 0
-    private val seen = LongArray((itemCount + 63) / 64)
 
-    /** Items of the history so far. */
+    // One bit per item: what the answer leaves out, the history and what was excluded.
+    private val leftOut = LongArray((itemCount + 63) / 64)
+
+    /** Number of items in the history. */
     public var size: Int = 0
         private set
 
-    /** Line of the user vocabulary, for models keyed by user; -1 for somebody who is in none. */
+    /** Id of the user vocabulary, for models keyed by user; -1 for an unknown user. */
     public var user: Int = -1
 
-    /** Forget everything. */
+    /** Make the query empty. */
     public fun clear() {
-        for (i in 0 until size) seen[ids[i] shr 6] = 0
+        for (i in 0 until size) leftOut[ids[i] shr 6] = 0
+        for (i in 0 until excludedTotal) leftOut[excluded[i] shr 6] = 0
         size = 0
+        excludedTotal = 0
         preferences.fill(0f)
         genres.fill(0f)
         genreTotal = 0
@@ -44,41 +50,66 @@ public class Query internal constructor(
     }
 
     /**
-     * Add an item to the history, newest last. An item added twice counts once, at its first place with its last stars.
+     * Append an item to the history, newest last. An item added twice counts once: where it was added last, with its last rating.
      *
      * @param item its index ([RecommenderBundle.indexOfItem]).
-     * @param stars 0 for "watched, not rated".
+     * @param stars its rating; 0 for "used, not rated".
      * @throws IndexOutOfBoundsException there is no such item.
      */
     public fun add(item: Int, stars: Float = 0f) {
-        if (item !in 0 until itemCount) throw IndexOutOfBoundsException("item $item of $itemCount")
-        if (isSeen(item)) {
-            var at = 0
-            while (ids[at] != item) at++
-            this.stars[at] = stars
-            return
-        }
+        checkItem(item)
+        if (isLeftOut(item)) removeFromHistory(item)
         if (size == ids.size) {
             ids = ids.copyOf(2 * size)
             this.stars = this.stars.copyOf(2 * size)
         }
-        seen[item shr 6] = seen[item shr 6] or (1L shl item)
+        leaveOut(item)
         ids[size] = item
         this.stars[size++] = stars
     }
 
-    /** Declare a preference, by its line in the vocabulary of preferences. */
+    /**
+     * Leave an item out of the answer without adding it to the history.
+     *
+     * @throws IndexOutOfBoundsException there is no such item.
+     */
+    public fun exclude(item: Int) {
+        checkItem(item)
+        if (isLeftOut(item)) return
+        if (excludedTotal == excluded.size) excluded = excluded.copyOf(maxOf(START, 2 * excludedTotal))
+        leaveOut(item)
+        excluded[excludedTotal++] = item
+    }
+
+    /** Declare a preference, by its id in the vocabulary of preferences. */
     public fun prefer(preference: Int) {
         preferences[preference] = 1f
     }
 
-    /** Narrow the answer to a genre, by its line in the vocabulary of genres; several widen it to items with any of them. */
+    /** Restrict the answer to a genre, by its id in the vocabulary of genres. With several, an item needs any of them. */
     public fun narrow(genre: Int) {
         if (genres[genre] == 0f) genreTotal++
         genres[genre] = 1f
     }
 
-    internal fun isSeen(item: Int): Boolean = seen[item shr 6] and (1L shl item) != 0L
+    internal fun isLeftOut(item: Int): Boolean = leftOut[item shr 6] and (1L shl item) != 0L
+
+    private fun leaveOut(item: Int) {
+        leftOut[item shr 6] = leftOut[item shr 6] or (1L shl item)
+    }
+
+    private fun checkItem(item: Int) {
+        if (item !in 0 until itemCount) throw IndexOutOfBoundsException("item $item of $itemCount")
+    }
+
+    private fun removeFromHistory(item: Int) {
+        var at = 0
+        while (at < size && ids[at] != item) at++
+        if (at == size) return
+        System.arraycopy(ids, at + 1, ids, at, size - at - 1)
+        System.arraycopy(stars, at + 1, stars, at, size - at - 1)
+        size--
+    }
 
     private companion object {
         const val START = 256
@@ -86,33 +117,33 @@ public class Query internal constructor(
 }
 
 /**
- * An answer, made once and used again: best first, [size] items of it are valid.
+ * A reusable answer: the first [size] places are valid, best first.
  *
- * @property capacity the most items it takes.
- * @property ids int32, indices of items ([RecommenderBundle.item]).
- * @property scores float32, by which they are ordered.
- * @property stars float32, predicted stars; NaN where the models predict none.
+ * @property capacity the most items it holds.
+ * @property ids int32[capacity], indices of items ([RecommenderBundle.item]).
+ * @property scores float32[capacity], in descending order.
+ * @property stars float32[capacity], predicted ratings; NaN where the models predict none.
  */
 public class Answer(public val capacity: Int) {
     public val ids: IntArray = IntArray(capacity)
     public val scores: FloatArray = FloatArray(capacity)
     public val stars: FloatArray = FloatArray(capacity)
 
-    /** How many items there are. */
+    /** Number of valid places. */
     public var size: Int = 0
         internal set
 
-    internal fun add(id: Int, score: Float, star: Float) {
+    internal fun add(id: Int, score: Float, rating: Float) {
         ids[size] = id
         scores[size] = score
-        stars[size++] = star
+        stars[size++] = rating
     }
 }
 
 /**
  * An item of an answer.
  *
- * @property score what the answer is ordered by.
- * @property stars predicted; null where the models predict none.
+ * @property score what the answer is sorted by.
+ * @property stars the predicted rating; null where the models predict none.
  */
 public data class Recommendation(public val item: Item, public val score: Float, public val stars: Float?)

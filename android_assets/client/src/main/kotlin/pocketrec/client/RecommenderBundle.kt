@@ -3,13 +3,13 @@ package pocketrec.client
 import java.io.Closeable
 
 /**
- * An opened bundle: a catalogue, and models that recommend from it.
+ * An open bundle: a catalogue, and models that recommend from it.
  *
  * Thread-safe: calls from several threads are answered one after the other. [recommendInto] allocates nothing beyond what the
- * runtime does; [recommend] is the same in words, and allocates what it returns.
+ * runtime does; [recommend] takes and returns names, and allocates what it returns.
  *
- * @property name what it recommends.
- * @property version rises with every release.
+ * @property name what it recommends. An update must have the same name.
+ * @property version increases with every release.
  * @property layout how its models work together.
  */
 public class RecommenderBundle private constructor(
@@ -28,29 +28,37 @@ public class RecommenderBundle private constructor(
     /** Number of items in the catalogue. */
     public val itemCount: Int = verified.items.all.size
 
-    /** The longest answer there is. */
+    /** The most items that one query returns. */
     public val most: Int = minOf(manifest.k, itemCount)
 
-    /** Least and most stars. */
-    public val leastStars: Float = manifest.ratingRange[0]
-    public val mostStars: Float = manifest.ratingRange[1]
+    /** Lowest rating that a history may hold. */
+    public val lowestRating: Float = manifest.ratingRange[0]
 
-    /** Newest items of a history that count; 0 for models keyed by user. */
+    /** Highest rating that a history may hold. */
+    public val highestRating: Float = manifest.ratingRange[1]
+
+    @Deprecated("Renamed", ReplaceWith("lowestRating"))
+    public val leastStars: Float get() = lowestRating
+
+    @Deprecated("Renamed", ReplaceWith("highestRating"))
+    public val mostStars: Float get() = highestRating
+
+    /** Number of the newest items of a history that the models read; 0 for models keyed by user. */
     public val window: Int = manifest.window
 
-    /** A vocabulary by name: `items`, `preferences`, `genres`, `users`; null where the models know none. */
+    /** The vocabulary `items`, `preferences`, `genres` or `users`; null if the bundle has none. */
     public fun vocabulary(name: String): Vocabulary? = verified.vocabulary(name)
 
     /** The item with an index. */
     public fun item(index: Int): Item = verified.items.all[index]
 
     /**
-     * The index of the item with this id, else of the first with this title; -1 where there is neither. Compared as exact code
-     * points: no case folding, no normalisation, no trimming. Allocates nothing.
+     * The index of the item with this id, else of the first item with this title; -1 for neither. Compared as exact code points: no
+     * case folding, no normalisation, no trimming. Allocates nothing.
      */
     public fun indexOfItem(idOrTitle: String): Int = verified.items.indexOf(idOrTitle)
 
-    /** An empty question to this bundle. */
+    /** An empty query to this bundle. */
     public fun newQuery(): Query = Query(
         this,
         itemCount,
@@ -59,10 +67,10 @@ public class RecommenderBundle private constructor(
     )
 
     /**
-     * Fill `answer`, best first; items of the history are left out. Fewer than its capacity are found where everything else was
-     * seen or is of other genres.
+     * Fill `answer`, best first. Items of the history are left out. The answer is shorter than its capacity if too few items are
+     * left, or have the genres asked for.
      *
-     * @throws BundleException [ErrorCode.TOP_INVALID] for a capacity that is not 1 to [most], [ErrorCode.QUERY_UNSUPPORTED],
+     * @throws BundleException [ErrorCode.TOP_INVALID] for a capacity outside 1 to [most], [ErrorCode.QUERY_UNSUPPORTED],
      * [ErrorCode.RUNTIME_FAILED], [ErrorCode.CLOSED]
      */
     public fun recommendInto(query: Query, answer: Answer) {
@@ -76,14 +84,14 @@ public class RecommenderBundle private constructor(
     }
 
     /**
-     * Predicted stars of items that the app chooses; only where [layout] is [Layout.PAIR].
+     * Predict the ratings of items that the app chooses. Only for [Layout.PAIR].
      *
      * @param items int32[n], indices of items.
-     * @param stars float32[n], filled.
+     * @param stars float32[n], the predicted ratings, written.
      * @throws BundleException [ErrorCode.QUERY_UNSUPPORTED], [ErrorCode.RUNTIME_FAILED], [ErrorCode.CLOSED]
      */
     public fun rateInto(query: Query, items: IntArray, stars: FloatArray) {
-        require(items.size == stars.size) { "${items.size} items, ${stars.size} stars" }
+        require(items.size == stars.size) { "${items.size} items, ${stars.size} ratings" }
         items.forEach { if (it !in 0 until itemCount) throw IndexOutOfBoundsException("item $it of $itemCount") }
         checkOwner(query)
         synchronized(lock) {
@@ -93,14 +101,15 @@ public class RecommenderBundle private constructor(
     }
 
     /**
-     * The best items for somebody.
+     * Recommend items to a user.
      *
-     * @param history what they watched, oldest first, by id or title; it may be empty, as may everything else.
-     * @param preferences declared tokens of the vocabulary, such as `genre:Sci-Fi`.
-     * @param genres what the answer is narrowed to; empty for everything.
-     * @param top how many; 1 to [most].
-     * @param user their id, for models keyed by user.
-     * @param skipUnknown leave unknown items of the history out instead of refusing them.
+     * @param history the items they used, oldest first, by id or title; may be empty. All items with the title of an entry are left
+     * out of the answer; the first of them goes into the history.
+     * @param preferences tokens of the vocabulary of preferences, such as `genre:Sci-Fi`.
+     * @param genres tokens of the vocabulary of genres that the answer is restricted to; empty for all.
+     * @param top number of items, 1 to [most].
+     * @param user the user's token, for models keyed by user.
+     * @param skipUnknown ignore unknown items of the history instead of refusing them.
      * @throws BundleException [ErrorCode.ITEM_UNKNOWN], [ErrorCode.STARS_INVALID], [ErrorCode.PREFERENCE_UNKNOWN],
      * [ErrorCode.GENRE_UNKNOWN], [ErrorCode.USER_UNKNOWN], and those of [recommendInto]
      */
@@ -115,11 +124,11 @@ public class RecommenderBundle private constructor(
     ): List<Recommendation> {
         val query = newQuery()
         for (entry in history) addTo(query, entry, skipUnknown)
-        for (token in preferences) query.prefer(line("preferences", token, ErrorCode.PREFERENCE_UNKNOWN))
-        for (token in genres) query.narrow(line("genres", token, ErrorCode.GENRE_UNKNOWN))
+        for (token in preferences) query.prefer(idOf("preferences", token, ErrorCode.PREFERENCE_UNKNOWN))
+        for (token in genres) query.narrow(idOf("genres", token, ErrorCode.GENRE_UNKNOWN))
         if (user != null) {
-            if (vocabulary("users") == null) refuse(ErrorCode.QUERY_UNSUPPORTED, "these models know no users")
-            query.user = line("users", user, ErrorCode.USER_UNKNOWN)
+            if (vocabulary("users") == null) refuse(ErrorCode.QUERY_UNSUPPORTED, "the models take no user")
+            query.user = idOf("users", user, ErrorCode.USER_UNKNOWN)
         }
         if (top !in 1..most) refuse(ErrorCode.TOP_INVALID, "$top, expected 1 to $most")
         val answer = Answer(top)
@@ -130,26 +139,26 @@ public class RecommenderBundle private constructor(
     }
 
     private fun addTo(query: Query, entry: Rated, skipUnknown: Boolean) {
-        val stars = entry.stars
-        if (stars != null && !(stars >= leastStars && stars <= mostStars)) {
-            refuse(ErrorCode.STARS_INVALID, "'${entry.item}': $stars, expected $leastStars to $mostStars")
+        val rating = entry.stars
+        if (rating != null && rating !in lowestRating..highestRating) {
+            refuse(ErrorCode.STARS_INVALID, "'${entry.item}': $rating, expected $lowestRating to $highestRating")
         }
         val index = indexOfItem(entry.item)
-        if (index >= 0) query.add(index, stars ?: 0f)
-        if (index < 0 &&
-            !skipUnknown
-        ) {
+        if (index >= 0) {
+            query.add(index, rating ?: 0f)
+            for (other in verified.items.othersNamed(entry.item)) query.exclude(other)
+        } else if (!skipUnknown) {
             refuse(ErrorCode.ITEM_UNKNOWN, "'${entry.item}' is neither an id nor a title of the catalogue")
         }
     }
 
-    private fun line(vocabulary: String, token: String, code: ErrorCode): Int {
+    private fun idOf(vocabulary: String, token: String, code: ErrorCode): Int {
         val found = vocabulary(vocabulary)?.indexOf(token) ?: -1
         return if (found >= 0) found else refuse(code, "'$token' is not in the vocabulary of $vocabulary")
     }
 
     /**
-     * Replay the questions with known answers that the bundle carries, on this device.
+     * Replay the queries with known answers that the bundle carries, on this device.
      *
      * @throws BundleException [ErrorCode.GOLDEN_INVALID], [ErrorCode.RUNTIME_FAILED], [ErrorCode.CLOSED]
      */
@@ -159,14 +168,14 @@ public class RecommenderBundle private constructor(
     }
 
     private fun checkOwner(query: Query) {
-        if (query.owner !== this) refuse(ErrorCode.QUERY_UNSUPPORTED, "a query of another bundle")
+        if (query.owner !== this) refuse(ErrorCode.QUERY_UNSUPPORTED, "the query was made by another bundle")
     }
 
     private fun checkOpen() {
         if (isClosed) refuse(ErrorCode.CLOSED, "the bundle was closed")
     }
 
-    /** Release the models. Waits for a call that is running; later ones are refused. */
+    /** Release the models. Waits for a running call; later calls are refused. */
     override fun close() {
         synchronized(lock) {
             if (!isClosed) engine.close()
@@ -178,9 +187,9 @@ public class RecommenderBundle private constructor(
         /**
          * Open a bundle: check names, sizes, hashes, signature, vocabularies, ports and contract, then load its models.
          *
-         * @param trustedKeys keys, any of which may have signed. With none the signature is not checked, which is right only for a
-         * bundle in the app's own assets: the APK's signature covers those.
-         * @throws BundleException the first thing that is not as promised; see [ErrorCode].
+         * @param trustedKeys keys, any of which must have signed. If empty, the signature is not checked: only for a bundle in the
+         * app's own assets, which the signature of the APK covers.
+         * @throws BundleException the first thing that is wrong; see [ErrorCode].
          */
         @JvmStatic
         @JvmOverloads

@@ -11,12 +11,12 @@ import java.nio.file.StandardCopyOption
 import java.nio.file.StandardOpenOption
 import java.util.UUID
 
-/** Folders of the bundle that opens and of the one before it. */
+/** Folders of the current bundle and of the one before it. */
 internal class Pointer(val current: String, val previous: String?)
 
 /**
- * A store's directory: `bundles/` with a folder for each, `incoming/` while one is written, and CURRENT, which names the one that
- * opens. CURRENT is replaced by a rename, after everything it names is on the disk.
+ * The directory of a store: `bundles/` with one folder per bundle, `incoming/` while one is written, and the file CURRENT, which
+ * names the current bundle. CURRENT is replaced by a rename, after everything it names is on disk.
  */
 internal class StoreFiles(private val folder: File) {
     private val bundles = File(folder, "bundles")
@@ -25,23 +25,20 @@ internal class StoreFiles(private val folder: File) {
 
     fun source(place: String): BundleSource = DirectorySource(File(bundles, place))
 
-    /** Folders there are, highest version first: what is tried where CURRENT cannot be read. */
-    fun places(): List<String> = bundles.list().orEmpty().filter {
-        PLACE.matches(it)
-    }.sortedByDescending { versionOf(it) }
+    /** All folders, highest version first: what is tried if CURRENT cannot be read. */
+    fun places(): List<String> =
+        bundles.list().orEmpty().filter { PLACE.matches(it) }.sortedByDescending { versionOf(it) }
 
     private fun versionOf(place: String) = place.substring(1).substringBefore('-').toLong()
 
     fun pointer(): Pointer? {
         if (!current.isFile || current.length() > MAX_POINTER) return null
-        val lines = current.readText().split('\n')
-        val isWhole =
-            lines.size == 3 && lines[2].isEmpty() && PLACE.matches(lines[0]) &&
-                (lines[1] == NONE || PLACE.matches(lines[1]))
-        return if (isWhole) Pointer(lines[0], lines[1].takeIf { it != NONE }) else null
+        val match = POINTER.matchEntire(current.readText()) ?: return null
+        val (place, previous) = match.destructured
+        return Pointer(place, previous.takeIf { it != NONE })
     }
 
-    /** Write a bundle into a folder of its own, and see it onto the disk. */
+    /** Write a bundle into a folder of its own and sync it to disk; returns the folder's name. */
     fun write(bundle: VerifiedBundle, atStep: (String) -> Unit): String {
         for ((path, data) in bundle.files) {
             writeFile(File(incoming, path), data)
@@ -68,21 +65,16 @@ internal class StoreFiles(private val folder: File) {
         atStep("switched")
     }
 
-    /** Remove whatever an installation left that was killed, and bundles that are neither the current one nor the one before. */
+    /** Remove what an interrupted installation left, and bundles that are neither the current one nor the one before. */
     fun clean() {
         incoming.deleteRecursively()
         val pointer = pointer() ?: return
-        for (place in places()) {
-            if (place != pointer.current &&
-                place != pointer.previous
-            ) {
-                File(bundles, place).deleteRecursively()
-            }
-        }
+        val kept = setOf(pointer.current, pointer.previous)
+        for (place in places()) if (place !in kept) File(bundles, place).deleteRecursively()
     }
 
     fun <T> locked(action: () -> T): T = synchronized(LOCK) {
-        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("$folder cannot be made")
+        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("$folder cannot be created")
         RandomAccessFile(File(folder, "LOCK"), "rw").use { file -> file.channel.lock().use { action() } }
     }
 
@@ -103,14 +95,16 @@ internal class StoreFiles(private val folder: File) {
         try {
             FileChannel.open(folder.toPath(), StandardOpenOption.READ).use { it.force(true) }
         } catch (_: IOException) {
-            // Some file systems refuse to open or sync a directory; the rename is atomic without it.
+            // Some file systems cannot open or sync a directory; the rename is atomic without it.
         }
     }
 
     private companion object {
         val LOCK = Any()
-        val PLACE = Regex("v[0-9]{1,10}-[0-9a-f-]{36}")
         const val NONE = "-"
+        const val PLACE_PATTERN = "v[0-9]{1,10}-[0-9a-f-]{36}"
+        val PLACE = Regex(PLACE_PATTERN)
+        val POINTER = Regex("($PLACE_PATTERN)\n($NONE|$PLACE_PATTERN)\n")
         const val MAX_POINTER = 1024L
     }
 }

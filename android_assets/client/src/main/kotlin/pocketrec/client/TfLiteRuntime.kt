@@ -8,9 +8,10 @@ import java.nio.ByteOrder
 import java.util.Locale
 
 /**
- * Models executed by `org.tensorflow:tensorflow-lite` (or `com.google.ai.edge.litert:litert`, which keeps these classes' names).
+ * Executes models with `org.tensorflow:tensorflow-lite`, or with `com.google.ai.edge.litert:litert`, whose classes have the same
+ * names.
  *
- * @param threads of each interpreter; the models are small, one is usually fastest.
+ * @param threads number of threads of each interpreter. The models are small; one thread is usually fastest.
  */
 public class TfLiteRuntime(private val threads: Int = 1) : ModelRuntime {
     override fun load(file: ByteBuffer): Model {

@@ -4,10 +4,10 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /**
- * What a .tflite file says about itself, read without a runtime: ports of its first signature, and metadata.
+ * What a .tflite file declares, read without a runtime: the ports of its first signature, and its metadata.
  *
- * A flatbuffer reader for the few tables needed (field numbers: TensorFlow Lite's schema.fbs, version 3). Every access is checked
- * against the file's bounds by the buffer, and every vector's length before it is used.
+ * A flatbuffer reader for the few tables needed (field numbers: schema.fbs of TensorFlow Lite, version 3). The buffer checks every
+ * access against the bounds of the file; the length of a vector is checked before it is used.
  */
 internal class TfliteFile(file: ByteBuffer) {
     private val data = file.duplicate().order(ByteOrder.LITTLE_ENDIAN)
@@ -17,16 +17,11 @@ internal class TfliteFile(file: ByteBuffer) {
 
     init {
         try {
-            if (data.limit() < 8 ||
-                IDENTIFIER.indices.any { data.get(4 + it).toInt() != IDENTIFIER[it].code }
-            ) {
-                fail("no TFL3 file")
-            }
+            if (!hasIdentifier()) fail("not a TFL3 file")
             model = reference(0)
             val signature = vector(model, MODEL_SIGNATURES).firstOrNull()?.let { reference(it) } ?: fail("no signature")
-            val graph =
-                vector(model, MODEL_SUBGRAPHS).elementAtOrNull(int(signature, SIGNATURE_GRAPH))
-                    ?: fail("no such subgraph")
+            val subgraphs = vector(model, MODEL_SUBGRAPHS)
+            val graph = subgraphs.elementAtOrNull(int(signature, SIGNATURE_GRAPH)) ?: fail("no such subgraph")
             val tensors = vector(reference(graph), GRAPH_TENSORS)
             inputs = ports(signature, SIGNATURE_INPUTS, tensors)
             outputs = ports(signature, SIGNATURE_OUTPUTS, tensors)
@@ -37,14 +32,17 @@ internal class TfliteFile(file: ByteBuffer) {
         }
     }
 
+    private fun hasIdentifier(): Boolean =
+        data.limit() >= 8 && IDENTIFIER.indices.all { data.get(4 + it).toInt() == IDENTIFIER[it].code }
+
     /** The text stored under a metadata name, or null. */
     fun metadata(name: String): String? {
         try {
             val found = vector(model, MODEL_METADATA).map { reference(it) }.filter { text(it, METADATA_NAME) == name }
             if (found.isEmpty()) return null
-            if (found.size > 1) fail("metadata '$name' twice")
-            val buffer =
-                vector(model, MODEL_BUFFERS).elementAtOrNull(int(found[0], METADATA_BUFFER)) ?: fail("no such buffer")
+            if (found.size > 1) fail("duplicate metadata '$name'")
+            val buffers = vector(model, MODEL_BUFFERS)
+            val buffer = buffers.elementAtOrNull(int(found[0], METADATA_BUFFER)) ?: fail("no such buffer")
             return text(reference(buffer), BUFFER_DATA)
         } catch (error: IndexOutOfBoundsException) {
             refuse(ErrorCode.MODEL_INVALID, "the flatbuffer points outside the file", error)
@@ -69,14 +67,14 @@ internal class TfliteFile(file: ByteBuffer) {
         return Port(name, TYPES.getOrNull(type) ?: fail("tensor type $type"), shape.map { data.getInt(it) })
     }
 
-    /** Where the object is that the offset at `at` points to. */
+    /** Position of the object that the offset at `at` points to. */
     private fun reference(at: Int): Int {
         val offset = data.getInt(at)
         if (offset <= 0 || offset > data.limit() - at) fail("an offset that points outside the file")
         return at + offset
     }
 
-    /** Where a table's field is; 0 when it is not stored. */
+    /** Position of a field of a table; 0 if it is not stored. */
     private fun field(table: Int, number: Int): Int {
         val vtable = table - data.getInt(table)
         val entry = 4 + 2 * number
@@ -87,7 +85,7 @@ internal class TfliteFile(file: ByteBuffer) {
 
     private fun int(table: Int, number: Int): Int = field(table, number).let { if (it == 0) 0 else data.getInt(it) }
 
-    /** Positions of the elements of a vector whose elements take `width` bytes. */
+    /** Positions of the elements of a vector, each `width` bytes. */
     private fun vector(table: Int, number: Int, width: Int = 4): IntProgression {
         val at = field(table, number)
         if (at == 0) return IntRange.EMPTY
@@ -97,12 +95,9 @@ internal class TfliteFile(file: ByteBuffer) {
         return start + 4 until start + 4 + n * width step width
     }
 
-    private fun IntProgression.elementAtOrNull(index: Int): Int? = if (index in
-        0 until count()
-    ) {
-        first + index * step
-    } else {
-        null
+    private fun IntProgression.elementAtOrNull(index: Int): Int? {
+        val isInside = index in 0 until count()
+        return if (isInside) first + index * step else null
     }
 
     private fun IntProgression.count(): Int = if (isEmpty()) 0 else (last - first) / step + 1
@@ -134,8 +129,11 @@ internal class TfliteFile(file: ByteBuffer) {
         const val SIGNATURE_GRAPH = 4
         const val MAP_NAME = 0
         const val MAP_TENSOR = 1
-        val TYPES =
-            "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64 resource variant uint32 uint16 int4"
-                .split(' ')
+
+        // In the order of the enum TensorType.
+        val TYPES = (
+            "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 " +
+                "float64 complex128 uint64 resource variant uint32 uint16 int4"
+            ).split(' ')
     }
 }

@@ -1,8 +1,8 @@
 package pocketrec.client
 
 /**
- * The `k` best of what is offered: higher scores first, equal ones by lower id; NaN is never taken. A heap whose root is the worst
- * that is kept. Allocates nothing after it was made. Not thread-safe.
+ * Keeps the `k` best of the items offered: higher scores first, equal scores by lower id, never NaN. A heap whose root is the worst
+ * item kept. Allocates nothing after construction. Not thread-safe.
  */
 internal class TopK(private val k: Int) {
     private val ids = IntArray(k)
@@ -24,7 +24,7 @@ internal class TopK(private val k: Int) {
         }
     }
 
-    /** Order what was kept, best first; [id] and [score] tell it then, until [clear]. */
+    /** Sort the items kept, best first; [id] and [score] return them until [clear]. */
     fun sort() {
         val all = size
         while (size > 1) {

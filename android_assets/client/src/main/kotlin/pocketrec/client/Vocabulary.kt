@@ -3,23 +3,23 @@ package pocketrec.client
 import java.nio.ByteBuffer
 
 /**
- * Tokens and their ids: a token's id is its line, counted from 0. Tokens are compared as exact code points: no case folding, no
- * Unicode normalisation, no trimming.
+ * Tokens and their ids: the id of a token is its line, counted from 0. Tokens are compared as exact code points: no case folding,
+ * no Unicode normalisation, no trimming.
  *
- * @property size number of tokens; as an id it stands for whatever is not among them.
+ * @property size number of tokens; as an id it stands for every unknown token.
  */
 public class Vocabulary internal constructor(internal val tokens: List<String>, internal val file: ByteBuffer) {
     private val ids = HashMap<String, Int>(tokens.size * 4 / 3 + 1)
 
     init {
         for ((id, token) in tokens.withIndex()) {
-            if (ids.put(token, id) != null) refuse(ErrorCode.VOCABULARY_INVALID, "'$token' stands there twice")
+            if (ids.put(token, id) != null) refuse(ErrorCode.VOCABULARY_INVALID, "duplicate token '$token'")
         }
     }
 
     public val size: Int get() = tokens.size
 
-    /** The token of an id. */
+    /** The token with an id. */
     public fun token(id: Int): String = tokens[id]
 
     /** The id of a token, or -1. Allocates nothing. */
@@ -39,7 +39,7 @@ public class Vocabulary internal constructor(internal val tokens: List<String>, 
         private const val NEWLINE = '\n'.code.toByte()
 
         /**
-         * Read a vocabulary file: UTF-8, every line ended by one "\n" and by nothing else.
+         * Read a vocabulary file: UTF-8, one token per line, every line ended by "\n" alone.
          *
          * @throws BundleException [ErrorCode.VOCABULARY_INVALID]
          */
@@ -54,7 +54,7 @@ public class Vocabulary internal constructor(internal val tokens: List<String>, 
             var start = 0
             while (start < text.length) {
                 val end = text.indexOf('\n', start)
-                if (end < 0) refuse(ErrorCode.VOCABULARY_INVALID, "$name: the last line is not ended")
+                if (end < 0) refuse(ErrorCode.VOCABULARY_INVALID, "$name: missing trailing newline")
                 tokens.add(text.substring(start, end))
                 start = end + 1
             }

@@ -9,9 +9,6 @@ import java.math.BigInteger
 import java.util.Random
 
 class Ed25519Test {
-    private fun bytes(text: String) =
-        ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
-
     // RFC 8032, section 7.1: public key, message, signature.
     private val vectors =
         listOf(
@@ -40,9 +37,7 @@ class Ed25519Test {
     @Test
     fun `vectors of RFC 8032`() {
         for ((key, message, signature) in vectors) {
-            assertTrue(
-                Ed25519.verify(bytes(message), bytes(signature), bytes(key)),
-            )
+            assertTrue(Ed25519.verify(unhex(message), unhex(signature), unhex(key)))
         }
     }
 
@@ -55,44 +50,35 @@ class Ed25519Test {
             val signature = signer.sign(message)
             assertTrue(Ed25519.verify(message, signature, signer.raw))
             repeat(4) {
-                val flipped = signature.copyOf().also { bits ->
-                    random.nextInt(512).let {
-                        bits[it / 8] =
-                            (bits[it / 8].toInt() xor (1 shl it % 8)).toByte()
-                    }
-                }
-                assertFalse(Ed25519.verify(message, flipped, signer.raw))
+                assertFalse(Ed25519.verify(message, flipped(signature, random.nextInt(512)), signer.raw))
             }
             assertFalse(Ed25519.verify(message + 0, signature, signer.raw))
             assertFalse(Ed25519.verify(message, signature, Signer().raw))
         }
     }
 
+    private fun flipped(signature: ByteArray, bit: Int) = signature.copyOf().also {
+        it[bit / 8] = (it[bit / 8].toInt() xor (1 shl bit % 8)).toByte()
+    }
+
     @Test
     fun `S at or above the group order is refused`() {
         val (key, message, signature) = vectors[1]
         val order = BigInteger.ONE.shiftLeft(252) + BigInteger("27742317777372353535851937790883648493")
-        val s = BigInteger(1, bytes(signature).copyOfRange(32, 64).reversedArray()) + order
-        val malleable = bytes(signature).copyOf(32) + s.toByteArray().reversedArray().copyOf(32)
-        assertFalse(Ed25519.verify(bytes(message), malleable, bytes(key)))
+        val s = BigInteger(1, unhex(signature).copyOfRange(32, 64).reversedArray()) + order
+        val malleable = unhex(signature).copyOf(32) + s.toByteArray().reversedArray().copyOf(32)
+        assertFalse(Ed25519.verify(unhex(message), malleable, unhex(key)))
     }
 
     @Test
-    fun `keys that are no canonical point or of small order are refused`() {
+    fun `keys that are not canonical or of small order are refused`() {
         val neutral = ByteArray(32).also { it[0] = 1 }
         val p = BigInteger.ONE.shiftLeft(255) - BigInteger.valueOf(19)
         val above = (p + BigInteger.ONE).toByteArray().reversedArray().copyOf(32)
         val negativeZero = neutral.copyOf().also { it[31] = 0x80.toByte() }
-        val order8 = bytes("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
-        for (key in listOf(
-            neutral,
-            above,
-            negativeZero,
-            order8,
-            ByteArray(32),
-            ByteArray(31),
-            bytes("02").copyOf(32),
-        )) {
+        val order8 = unhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
+        val offCurve = unhex("02").copyOf(32)
+        for (key in listOf(neutral, above, negativeZero, order8, ByteArray(32), ByteArray(31), offCurve)) {
             assertFalse(Ed25519.isKey(key), hex(key))
             refused(ErrorCode.KEY_INVALID) { PublicKey.fromRaw(key) }
         }
@@ -103,13 +89,8 @@ class Ed25519Test {
     @Test
     fun `wrong lengths are refused`() {
         val (key, message, signature) = vectors[1]
-        for (n in listOf(
-            0,
-            32,
-            63,
-            65,
-        )) {
-            assertFalse(Ed25519.verify(bytes(message), bytes(signature).copyOf(n), bytes(key)))
+        for (n in listOf(0, 32, 63, 65)) {
+            assertFalse(Ed25519.verify(unhex(message), unhex(signature).copyOf(n), unhex(key)))
         }
     }
 

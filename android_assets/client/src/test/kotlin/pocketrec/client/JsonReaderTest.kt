@@ -21,7 +21,7 @@ class JsonReaderTest {
     }
 
     @Test
-    fun `what is no strict JSON is refused`() {
+    fun `what is not strict JSON is refused`() {
         val texts =
             listOf(
                 "", " ", "{", "[1,]", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}", "'a'", "NaN", "Infinity",
@@ -29,19 +29,26 @@ class JsonReaderTest {
                 "0x1", "--1", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"a", "\"\\ud800\"",
                 "\"\\udc00\"", "\"\\ud800x\"", "[1]]", "1 2",
                 "tru", "True", "{\"a\":1,\"a\":2}", "\ufeff{}", "[1]//",
-                "1".repeat(41),
+                "1".repeat(41), "9223372036854775808", "-9223372036854775809", "1e999", "[-1e309]",
                 "[".repeat(33) + "]".repeat(33),
             )
         for (text in texts) assertThrows(JsonException::class.java, { parse(text) }, text)
     }
 
     @Test
-    fun `levels up to the limit are taken`() {
+    fun `levels up to the limit are accepted`() {
         parse("[".repeat(JsonReader.MAX_DEPTH) + "]".repeat(JsonReader.MAX_DEPTH))
     }
 
     @Test
-    fun `bytes that are no UTF-8 are refused`() {
+    fun `numbers up to the limits are accepted`() {
+        for (text in listOf("9223372036854775807", "-9223372036854775808", "-0", "1.7976931348623157e308", "1e-999")) {
+            assertEquals(text, (parse(text) as JsonNumber).text)
+        }
+    }
+
+    @Test
+    fun `bytes that are not UTF-8 are refused`() {
         val bad =
             listOf(
                 byteArrayOf(0x22, -1, 0x22),

@@ -137,19 +137,11 @@ private fun pointer(call: (PointerByReference) -> Int): Pointer {
 private class Slot(val name: String, val type: Memory, declared: Port) {
     val rank = type.getInt(4) and 0x7f
 
-    // LiteRT reports a free dimension as 1; which are free stands in the file only.
+    // LiteRT reports a free dimension as 1; only the file tells which are free.
     val port = Port(
         name,
         ELEMENT_TYPES.getValue(type.getInt(0)),
-        List(rank) {
-            if (declared.shape[it] <
-                0
-            ) {
-                -1
-            } else {
-                type.getInt(8L + 4 * it)
-            }
-        },
+        List(rank) { if (declared.shape[it] < 0) -1 else type.getInt(8L + 4 * it) },
     )
     lateinit var own: ByteBuffer
     var tensor: Pointer? = null
@@ -161,19 +153,15 @@ private class LiteRtModel(
     private val file: ByteBuffer, // must outlive the model
 ) : Model {
     private val declared = TfliteFile(file).let { it.inputs to it.outputs }
+    private val bytes = Native.getDirectBufferPointer(file)
     private val model =
+        pointer { api.LiteRtCreateModelFromBuffer(environment, bytes, file.remaining().toLong(), it) }
+    private val options = pointer { api.LiteRtCreateOptions(it) }
+    private val compiled =
         pointer {
-            api.LiteRtCreateModelFromBuffer(
-                environment,
-                Native.getDirectBufferPointer(file),
-                file.remaining().toLong(),
-                it,
-            )
+            check(api.LiteRtSetOptionsHardwareAccelerators(options, CPU))
+            api.LiteRtCreateCompiledModel(environment, model, options, it)
         }
-    private val options = pointer {
-        api.LiteRtCreateOptions(it)
-    }.also { check(api.LiteRtSetOptionsHardwareAccelerators(it, CPU)) }
-    private val compiled = pointer { api.LiteRtCreateCompiledModel(environment, model, options, it) }
     private val signature = pointer { api.LiteRtGetModelSignature(model, 0, it) }
     private val ins =
         slots(
@@ -246,16 +234,9 @@ private class LiteRtModel(
             val dims = IntArray(slot.rank) { if (slot.port.shape[it] < 0) n else slot.port.shape[it] }
             check(api.LiteRtCompiledModelResizeInputTensor(compiled, 0, i.toLong(), dims, dims.size.toLong()))
         }
-        // Asking for the layouts of the outputs is what makes LiteRT allocate anew; requirements are refused before.
-        check(
-            api.LiteRtGetCompiledModelOutputTensorLayouts(
-                compiled,
-                0,
-                outs.size.toLong(),
-                Memory(128L * outs.size),
-                true,
-            ),
-        )
+        // Asking for the output layouts makes LiteRT allocate again; until then it refuses the buffer requirements.
+        val count = outs.size.toLong()
+        check(api.LiteRtGetCompiledModelOutputTensorLayouts(compiled, 0, count, Memory(128 * count), true))
         allocate(n)
     }
 

@@ -11,7 +11,7 @@ import java.nio.ByteBuffer
 import java.nio.file.Files
 import java.util.Random
 
-/** Every way in which a bundle can be broken is refused, with its own code. */
+/** Every way of breaking a bundle is refused with its code. */
 class OpeningTest {
     @TempDir
     lateinit var temp: File
@@ -21,12 +21,12 @@ class OpeningTest {
     private fun open(folder: File, vararg keys: PublicKey) =
         RecommenderBundle.open(DirectorySource(folder), StandInRuntime(), keys.toList()).close()
 
-    private fun flip(file: File) = file.writeBytes(
-        file.readBytes().also {
-            it[it.size / 2] =
-                (it[it.size / 2].toInt() xor 1).toByte()
-        },
-    )
+    private fun flip(file: File) {
+        val bytes = file.readBytes()
+        val middle = bytes.size / 2
+        bytes[middle] = (bytes[middle].toInt() xor 1).toByte()
+        file.writeBytes(bytes)
+    }
 
     private fun edit(folder: File, from: String, to: String) {
         val file = File(folder, "manifest.json")
@@ -35,7 +35,7 @@ class OpeningTest {
         file.writeText(text.replaceFirst(from, to))
     }
 
-    /** The golden file under another name in the manifest. */
+    /** Gives the golden file another name in the manifest. */
     private fun renamed(name: String) = { folder: File ->
         edit(folder, "\"path\":\"golden.json\"", "\"path\":\"$name\"")
     }
@@ -64,7 +64,7 @@ class OpeningTest {
             Triple("manifest cut off", ErrorCode.MANIFEST_INVALID) { f ->
                 File(f, "manifest.json").let { it.writeText(it.readText().dropLast(1)) }
             },
-            Triple("manifest no object", ErrorCode.MANIFEST_INVALID) { File(it, "manifest.json").writeText("[]") },
+            Triple("manifest not an object", ErrorCode.MANIFEST_INVALID) { File(it, "manifest.json").writeText("[]") },
             Triple("key twice", ErrorCode.MANIFEST_INVALID) { edit(it, "{\"schema\"", "{\"schema\":\"x\",\"schema\"") },
             Triple("NaN", ErrorCode.MANIFEST_INVALID) { edit(it, "\"k\":12", "\"k\":NaN") },
             Triple("schema of the future", ErrorCode.SCHEMA_UNKNOWN) { edit(it, "bundle/1", "bundle/2") },
@@ -118,7 +118,9 @@ class OpeningTest {
                 rewrite(f, "models/retriever.tflite") { b + 0 }
                 rewrite(f, "models/ranker.tflite") { a + 0 }
             },
-            Triple("no model", ErrorCode.MODEL_INVALID) { f -> rewrite(f, "models/ranker.tflite") { ByteArray(100) } },
+            Triple("zeros for a model", ErrorCode.MODEL_INVALID) { f ->
+                rewrite(f, "models/ranker.tflite") { ByteArray(100) }
+            },
             Triple("model cut off", ErrorCode.MODEL_INVALID) { f ->
                 rewrite(f, "models/ranker.tflite") { it.copyOf(it.size / 2) }
             },
@@ -134,13 +136,8 @@ class OpeningTest {
             Triple("vocabulary of carriage returns", ErrorCode.ITEMS_INVALID) { f ->
                 rewriteText(f, "vocabularies/items.txt") { it.replace("\n", "\r\n") }
             },
-            Triple("vocabulary no UTF-8", ErrorCode.VOCABULARY_INVALID) { f ->
-                rewrite(f, "vocabularies/items.txt") {
-                    it.copyOf().also { bytes ->
-                        bytes[0] =
-                            -1
-                    }
-                }
+            Triple("vocabulary not UTF-8", ErrorCode.VOCABULARY_INVALID) { f ->
+                rewrite(f, "vocabularies/items.txt") { byteArrayOf(-1) + it.drop(1) }
             },
             Triple("vocabulary in another order", ErrorCode.ITEMS_INVALID) { f ->
                 rewriteText(f, "vocabularies/items.txt") { swap(it, "m7\n", "m8\n") }
@@ -164,7 +161,9 @@ class OpeningTest {
             Triple("recipe changed", ErrorCode.CONTRACT_MISMATCH) {
                 edit(it, "\"recipe\":\"float32\"", "\"recipe\":\"float16\"")
             },
-            Triple("contract changed", ErrorCode.CONTRACT_MISMATCH) { edit(it, "\"contract\":\"", "\"contract\":\"0") },
+            Triple("contract changed", ErrorCode.CONTRACT_MISMATCH) {
+                edit(it, "\"contract\":\"", "\"contract\":\"${"0".repeat(64)}\",\"unknown_field\":\"")
+            },
         )
 
     @TestFactory
@@ -198,7 +197,7 @@ class OpeningTest {
     }
 
     @Test
-    fun `scale of the candidates must be more than nothing`() {
+    fun `the scale of the candidates must be a positive float32`() {
         for (scale in listOf("0.0", "-0.25", "1e-60", "1e60", "null")) {
             val folder = SyntheticBundle(Layout.SPLIT).write(File(temp, "s$scale"))
             edit(folder, "\"scale\":0.25", "\"scale\":$scale")
@@ -220,28 +219,27 @@ class OpeningTest {
         refused(ErrorCode.SIGNATURE_MISSING) {
             open(SyntheticBundle(Layout.CASCADE).write(File(temp, "plain")), signer.key)
         }
-        edit(signed, "synthetic", "synthetiC")
+        edit(signed, "synthetic", "synthetix")
         refused(ErrorCode.SIGNATURE_INVALID) { open(signed, signer.key) }
         edit(signed, signer.key.id, other.key.id)
         refused(ErrorCode.SIGNATURE_INVALID) { open(signed, other.key) }
         File(signed, "manifest.sig").writeBytes(ByteArray(65))
         refused(ErrorCode.FILE_SIZE) { open(signed, other.key) }
+        File(signed, "manifest.sig").writeBytes(ByteArray(63))
+        refused(ErrorCode.SIGNATURE_INVALID) { open(signed) }
         File(signed, "manifest.sig").delete()
         refused(ErrorCode.SIGNATURE_MISSING) { open(signed) }
     }
 
     @Test
-    fun `a runtime that fails or reports other ports is refused, and what was loaded is closed`() {
+    fun `a runtime that fails or reports other ports is refused, and the loaded models are closed`() {
         val folder = SyntheticBundle(Layout.PAIR).write(File(temp, "pair"))
         val standIn = StandInRuntime()
         val failing =
             object : ModelRuntime {
-                override fun load(file: ByteBuffer): Model = if (standIn.opened ==
-                    1
-                ) {
-                    error("no memory")
-                } else {
-                    standIn.load(file)
+                override fun load(file: ByteBuffer): Model {
+                    check(standIn.opened < 1) { "no memory" }
+                    return standIn.load(file)
                 }
             }
         refused(ErrorCode.RUNTIME_FAILED) { RecommenderBundle.open(DirectorySource(folder), failing) }
@@ -260,7 +258,7 @@ class OpeningTest {
     }
 
     @Test
-    fun `changed bytes of a model are read or refused, nothing else`() {
+    fun `a model with changed bytes is read or refused`() {
         val port = Port("history", "int32", listOf(8))
         val intact = TfliteWriter.write(
             listOf(port),
@@ -270,12 +268,8 @@ class OpeningTest {
         val random = Random(4)
         repeat(50_000) {
             val changed = if (random.nextInt(4) == 0) intact.copyOf(random.nextInt(intact.size)) else intact.copyOf()
-            if (changed.isNotEmpty()) {
-                repeat(1 + random.nextInt(4)) {
-                    changed[random.nextInt(changed.size)] =
-                        random.nextInt(256).toByte()
-                }
-            }
+            val changes = if (changed.isEmpty()) 0 else 1 + random.nextInt(4)
+            repeat(changes) { changed[random.nextInt(changed.size)] = random.nextInt(256).toByte() }
             try {
                 TfliteFile(ByteBuffer.wrap(changed)).metadata("pocketrec.vocabularies")
             } catch (error: BundleException) {

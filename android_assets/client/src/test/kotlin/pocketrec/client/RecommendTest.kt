@@ -3,6 +3,7 @@ package pocketrec.client
 import com.sun.management.ThreadMXBean
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
@@ -57,12 +58,8 @@ class RecommendTest {
             assertEquals(12, drama.size)
             assertTrue(drama.all { it.item.genres == listOf("Drama") })
             val most = (0 until 40).filter { it % 3 == 1 && it > 7 }.map { Rated("m$it") }
-            assertEquals(
-                setOf("m1", "m4", "m7"),
-                bundle.recommend(most, genres = listOf("Drama"), top = 12).mapTo(HashSet()) {
-                    it.item.id
-                },
-            )
+            val left = bundle.recommend(most, genres = listOf("Drama"), top = 12)
+            assertEquals(setOf("m1", "m4", "m7"), left.mapTo(HashSet()) { it.item.id })
             assertEquals(emptyList<Recommendation>(), bundle.recommend(List(40) { Rated("m$it") }))
         }
     }
@@ -90,14 +87,12 @@ class RecommendTest {
         for (dtype in listOf("int8", "float32")) {
             val made = SyntheticBundle(Layout.SPLIT, dtype = dtype)
             bundle(made).use { bundle ->
-                var query = emptyList<Float>()
                 val found = bundle.recommend(listOf(Rated("m2"), Rated("m5")), top = 12)
                 // The stand-in's query vector, from the same inputs.
                 val who = 3 * (6 * 40 + 2 + 5)
-                query = List(made.d) { j -> ((who + 5 * j) % 7 - 3).toFloat() }
+                val query = List(made.d) { j -> ((who + 5 * j) % 7 - 3).toFloat() }
                 val scores = (0 until 40).filter { it != 2 && it != 5 }.associateWith { item ->
-                    0.25f *
-                        made.row(item).zip(query) { a, b -> a * b }.sum()
+                    0.25f * made.row(item).zip(query) { a, b -> a * b }.sum()
                 }
                 val expected = scores.entries.sortedWith(compareBy({ -it.value }, { it.key })).take(12)
                 assertEquals(expected.map { "m${it.key}" }, found.map { it.item.id })
@@ -113,17 +108,13 @@ class RecommendTest {
         bundle(made) { history = it.ints("history") }.use { bundle ->
             val found = bundle.recommend(listOf(Rated("m45"), Rated("m39"), Rated("m40")), top = 47)
             assertEquals(listOf(40, 40, 40, 40, 40, 40, 39, 40), history)
-            assertEquals(
-                (0 until 50).map {
-                    "m$it"
-                }.toSet() - setOf("m45", "m39", "m40"),
-                found.mapTo(HashSet()) { it.item.id },
-            )
+            val expected = (0 until 50).map { "m$it" }.toSet() - setOf("m45", "m39", "m40")
+            assertEquals(expected, found.mapTo(HashSet()) { it.item.id })
         }
     }
 
     @Test
-    fun `stars of chosen items, more than fit one call`() {
+    fun `ratings of chosen items, more than fit in one call`() {
         bundle(SyntheticBundle(Layout.PAIR)).use { bundle ->
             val query = bundle.newQuery().apply { add(3, 4f) }
             val all = FloatArray(40)
@@ -143,7 +134,7 @@ class RecommendTest {
     }
 
     @Test
-    fun `what cannot be understood is refused with its code`() {
+    fun `bad queries are refused with their code`() {
         bundle(SyntheticBundle(Layout.PAIR)).use { bundle ->
             refused(ErrorCode.ITEM_UNKNOWN) { bundle.recommend(listOf(Rated("nothing like it"))) }
             refused(ErrorCode.ITEM_UNKNOWN) { bundle.recommend(listOf(Rated(""))) }
@@ -158,6 +149,58 @@ class RecommendTest {
                 bundle.recommend(listOf(Rated("m1"))),
                 bundle.recommend(listOf(Rated("x"), Rated("m1"), Rated("")), skipUnknown = true),
             )
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Layout::class)
+    fun `a title leaves out all items that have it, an id only its own`(layout: Layout) {
+        val titles = List(40) { if (it < 3) "Twins" else "Title $it" }
+        var history = emptyList<Int>()
+        val made = SyntheticBundle(layout, titles = titles, k = 40)
+        val watch = { model: StandInModel -> if (model.reads("history")) history = model.ints("history") }
+        bundle(made, watch).use { bundle ->
+            val idsWithout = { item: String ->
+                bundle.recommend(listOf(Rated(item)), top = 40).mapTo(HashSet()) { it.item.id }
+            }
+            val all = (0 until 40).mapTo(HashSet()) { "m$it" }
+            assertEquals(all - setOf("m0", "m1", "m2"), idsWithout("Twins"))
+            assertEquals(List(7) { 40 } + 0, history)
+            assertEquals(all - "m1", idsWithout("m1"))
+            assertEquals(List(7) { 40 } + 1, history)
+        }
+    }
+
+    @Test
+    fun `an item added again moves to the end of the history with its last rating`() {
+        var given: Pair<List<Int>, List<Float>>? = null
+        val watch = { model: StandInModel -> given = model.ints("history") to model.floats("stars") }
+        bundle(SyntheticBundle(Layout.CASCADE), watch).use { bundle ->
+            bundle.recommend(listOf(Rated("m1", 5f), Rated("m2", 4f), Rated("m3", 3f), Rated("m1", 1f), Rated("m3")))
+            assertEquals(listOf(40, 40, 40, 40, 40, 2, 1, 3) to listOf(0f, 0f, 0f, 0f, 0f, 4f, 1f, 0f), given)
+        }
+    }
+
+    @Test
+    fun `an excluded item is left out, may be added later, and is forgotten by clear`() {
+        bundle(SyntheticBundle(Layout.CASCADE, k = 40)).use { bundle ->
+            val query = bundle.newQuery()
+            val idsOf = {
+                val answer = Answer(40)
+                bundle.recommendInto(query, answer)
+                answer.ids.take(answer.size).toSet()
+            }
+            for (item in listOf(7, 8, 7)) query.exclude(item)
+            query.add(7, 5f)
+            query.exclude(7)
+            assertEquals(1, query.size)
+            assertEquals((0 until 40).toSet() - setOf(7, 8), idsOf())
+            query.clear()
+            assertEquals((0 until 40).toSet(), idsOf())
+            for (item in listOf(-1, 40)) {
+                assertThrows(IndexOutOfBoundsException::class.java) { query.exclude(item) }
+                assertThrows(IndexOutOfBoundsException::class.java) { query.add(item) }
+            }
         }
     }
 
@@ -181,17 +224,8 @@ class RecommendTest {
     fun `several threads get the answers that one gets`(layout: Layout) {
         bundle(SyntheticBundle(layout)).use { bundle ->
             val ask = { i: Int ->
-                bundle.recommend(
-                    List(1 + i % 7) { Rated("m${(i * 5 + it) % 40}", 1f + it % 5) },
-                    genres = if (i %
-                        2 ==
-                        0
-                    ) {
-                        listOf("Drama")
-                    } else {
-                        emptyList()
-                    },
-                )
+                val history = List(1 + i % 7) { Rated("m${(i * 5 + it) % 40}", 1f + it % 5) }
+                bundle.recommend(history, genres = listOf("Drama").take((i + 1) % 2))
             }
             val alone = List(200) { ask(it) }
             assertNotEquals(1, alone.toSet().size)

@@ -4,7 +4,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /**
- * Models whose answers are plain arithmetic on their inputs, for tests of what the client does around a model. Runs without
+ * Models whose outputs are simple arithmetic on their inputs, to test what the client does around a model. Runs without
  * allocating. Genre of item i: i modulo the number of genres.
  *
  * @param watch called before each run, with the model.
@@ -43,6 +43,8 @@ class StandInModel(
 
     override fun output(name: String): ByteBuffer = got.getValue(name)
 
+    fun reads(name: String): Boolean = name in given
+
     fun ints(name: String): List<Int> = given.getValue(name).let { buffer ->
         List(buffer.capacity() / 4) { buffer.getInt(4 * it) }
     }
@@ -52,10 +54,7 @@ class StandInModel(
     }
 
     fun marks(name: String): List<Int> = given.getValue(name).let { buffer ->
-        (0 until buffer.capacity()).filter {
-            buffer.get(it) !=
-                0.toByte()
-        }
+        (0 until buffer.capacity()).filter { buffer.get(it).toInt() != 0 }
     }
 
     override fun resize(n: Int) {
@@ -77,8 +76,8 @@ class StandInModel(
         val buffer = given[name] ?: return 0f
         var total = 0f
         for (i in 0 until buffer.capacity() / 4) {
-            total +=
-                weight * (if (name == "history") buffer.getInt(4 * i).toFloat() else buffer.getFloat(4 * i))
+            val value = if (name == "history") buffer.getInt(4 * i).toFloat() else buffer.getFloat(4 * i)
+            total += weight * value
         }
         return total
     }
@@ -111,14 +110,8 @@ class StandInModel(
             best.offer(item, if (isMasked(item)) -60_000f else ((item * 37 + who()) % 23) / 10f)
         }
         best.sort()
-        if (got.containsKey(
-                "rating",
-            )
-        ) {
-            finish()
-        } else {
-            for (place in 0 until k) put(place, best.id(place), best.score(place))
-        }
+        val isCascade = got.containsKey("rating")
+        if (isCascade) finish() else for (place in 0 until k) put(place, best.id(place), best.score(place))
     }
 
     private fun finish() {

@@ -4,7 +4,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import java.io.File
 
-/** Assert that something is refused for exactly this reason; returns the exception. */
+/** Assert that an action is refused with a code; returns the exception. */
 fun refused(code: ErrorCode, action: () -> Unit): BundleException {
     val error = assertThrows(BundleException::class.java) { action() }
     assertEquals(code, error.code, error.message)
@@ -21,16 +21,17 @@ fun kitBundles(): List<File> = property("pocketrec.bundle").split(':').map { Fil
 /** An update of the catalogue of the kit's split bundle (system property `pocketrec.update`). */
 fun kitUpdate(): File = File(property("pocketrec.update"))
 
-/** The key that signed a kit's bundle (system property `pocketrec.key`, a PEM file); none for one that is not signed. */
-fun kitKeys(folder: File): List<PublicKey> = if (File(
-        folder,
-        "manifest.sig",
-    ).exists()
-) {
-    listOf(PublicKey.fromPem(File(property("pocketrec.key")).readText()))
-} else {
-    emptyList()
+/** The key that signed a kit's bundle (system property `pocketrec.key`, a PEM file); none for an unsigned bundle. */
+fun kitKeys(folder: File): List<PublicKey> {
+    val isSigned = File(folder, "manifest.sig").exists()
+    return if (isSigned) listOf(PublicKey.fromPem(File(property("pocketrec.key")).readText())) else emptyList()
 }
+
+/** Project Wycheproof's ed25519_test.json (system property `pocketrec.wycheproof`). */
+fun wycheproof(): File = File(property("pocketrec.wycheproof"))
+
+fun unhex(text: String): ByteArray =
+    ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
 
 /** LiteRT, from the shared library named by the system property `pocketrec.litert`. */
 val liteRt: LiteRtRuntime by lazy { LiteRtRuntime(property("pocketrec.litert")) }

@@ -12,9 +12,8 @@ import java.util.Base64
 class Signer {
     private val pair: KeyPair = KeyPairGenerator.getInstance("Ed25519").generateKeyPair()
     val raw: ByteArray = pair.public.encoded.copyOfRange(12, 44)
-    val pem = "-----BEGIN PUBLIC KEY-----\n${Base64.getEncoder().encodeToString(
-        pair.public.encoded,
-    )}\n-----END PUBLIC KEY-----\n"
+    private val base64 = Base64.getEncoder().encodeToString(pair.public.encoded)
+    val pem = "-----BEGIN PUBLIC KEY-----\n$base64\n-----END PUBLIC KEY-----\n"
     val key: PublicKey get() = PublicKey.fromPem(pem)
 
     fun sign(message: ByteArray): ByteArray = Signature.getInstance("Ed25519").run {
@@ -24,7 +23,7 @@ class Signer {
     }
 }
 
-/** A bundle that a test writes itself, for [StandInRuntime]; every part may be changed before [write]. */
+/** A bundle written by a test, for [StandInRuntime]; every part may be changed before [write]. */
 class SyntheticBundle(
     private val layout: Layout,
     private val version: Int = 1,
@@ -53,23 +52,21 @@ class SyntheticBundle(
     private val genres = Port("genres", "float32", listOf(genreNames.size))
     private val found = listOf(Port("ids", "int32", listOf(k)), Port("scores", "float32", listOf(k)))
 
-    /** Write all files and the manifest into a directory; golden questions are what the client answers itself. */
+    /** Write all files and the manifest into a directory. Golden queries are answered by the client itself. */
     fun write(folder: File): File {
         makeFiles()
-        files["golden.json"] =
-            json(
-                mapOf("schema" to "pocketrec.golden/1", "vectors" to vectors(), "queries" to emptyList<Any>()),
-            ).toByteArray()
-        roles["golden.json"] = "golden"
+        addGolden(emptyList())
         if (update == null) {
             seal(folder)
-            files["golden.json"] =
-                json(
-                    mapOf("schema" to "pocketrec.golden/1", "vectors" to vectors(), "queries" to queries(folder)),
-                ).toByteArray()
+            addGolden(queries(folder))
         }
         seal(folder)
         return folder
+    }
+
+    private fun addGolden(queries: List<Any>) {
+        val golden = mapOf("schema" to "pocketrec.golden/1", "vectors" to vectors(), "queries" to queries)
+        add("golden.json", "golden", json(golden).toByteArray())
     }
 
     private fun add(path: String, role: String, data: ByteArray) {
@@ -84,11 +81,7 @@ class SyntheticBundle(
         add("vocabularies/preferences.txt", "vocabulary", lines(preferences))
         add("vocabularies/genres.txt", "vocabulary", lines(genreNames))
         val items = ids.indices.map {
-            mapOf(
-                "id" to ids[it],
-                "title" to titles[it],
-                "genres" to listOf(genreNames[it % genreNames.size]),
-            )
+            mapOf("id" to ids[it], "title" to titles[it], "genres" to listOf(genreNames[it % genreNames.size]))
         }
         add("items.json", "items", json(items).toByteArray())
         when (layout) {
@@ -115,56 +108,28 @@ class SyntheticBundle(
     fun row(item: Int): List<Int> = List(d) { (item * (it + 3)) % 11 - 5 }
 
     private fun npy(): ByteArray {
-        val isInt8 = dtype == "int8"
-        val descr = if (isInt8) "|i1" else "<f4"
-        var header = "{'descr': '$descr', 'fortran_order': False, 'shape': (${ids.size}, $d), }"
-        header = header.padEnd(117) + "\n"
-        val out = ByteBuffer.allocate(
-            10 + header.length + ids.size * d * (if (isInt8) 1 else 4),
-        ).order(ByteOrder.LITTLE_ENDIAN)
-        out.put(
-            0x93.toByte(),
-        ).put("NUMPY".toByteArray()).put(1).put(0).putShort(header.length.toShort()).put(header.toByteArray())
-        for (item in ids.indices) {
-            for (value in row(item)) {
-                if (isInt8) {
-                    out.put(value.toByte())
-                } else {
-                    out.putFloat(value * 0.25f)
-                }
-            }
+        val descr = if (dtype == "int8") "|i1" else "<f4"
+        val text = "{'descr': '$descr', 'fortran_order': False, 'shape': (${ids.size}, $d), }"
+        val header = (text.padEnd(117) + "\n").toByteArray()
+        val size = 10 + header.size + ids.size * d * bytesOf(dtype)
+        val out = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN)
+        out.put("\u0093NUMPY\u0001\u0000".toByteArray(Charsets.ISO_8859_1))
+        out.putShort(header.size.toShort()).put(header)
+        for (value in ids.indices.flatMap { row(it) }) {
+            if (dtype == "int8") out.put(value.toByte()) else out.putFloat(value * 0.25f)
         }
         return out.array()
     }
 
     private fun model(graph: String, inputs: List<Port>, outputs: List<Port>) {
         val names = (inputs + outputs).map { it.name }
-        val rows = sortedMapOf<String, Any?>()
+        val rows = sortedMapOf<String, Int>()
         if (names.any { it in setOf("history", "items", "seen", "ids") }) rows["items"] = known + 1
         if ("preferences" in names) rows["preferences"] = preferences.size + 1
         if ("genres" in names) rows["genres"] = genreNames.size + 1
-        val text = rows.entries.joinToString("") { (name, n) ->
-            "$name ${n as Int - 1} ${sha256(
-                ByteBuffer.wrap(
-                    prefix(
-                        name,
-                        n - 1,
-                    ),
-                ),
-            )}\n"
-        }
-        add(
-            "models/$graph.tflite",
-            "model",
-            TfliteWriter.write(
-                inputs,
-                outputs,
-                mapOf(
-                    "other" to "x",
-                    "pocketrec.vocabularies" to text,
-                ),
-            ),
-        )
+        val text = rows.entries.joinToString("") { (name, n) -> "$name ${n - 1} ${prefixSha256(name, n - 1)}\n" }
+        val metadata = mapOf("other" to "x", "pocketrec.vocabularies" to text)
+        add("models/$graph.tflite", "model", TfliteWriter.write(inputs, outputs, metadata))
         models.add(
             mapOf(
                 "graph" to graph,
@@ -178,8 +143,10 @@ class SyntheticBundle(
         )
     }
 
-    private fun prefix(name: String, n: Int): ByteArray =
-        lines(files.getValue("vocabularies/$name.txt").decodeToString().split("\n").take(n))
+    private fun prefixSha256(name: String, n: Int): String {
+        val tokens = files.getValue("vocabularies/$name.txt").decodeToString().split("\n")
+        return sha256(ByteBuffer.wrap(lines(tokens.take(n))))
+    }
 
     private fun port(port: Port) = mapOf("name" to port.name, "shape" to port.shape, "dtype" to port.dtype)
 
@@ -187,18 +154,13 @@ class SyntheticBundle(
         mapOf("name" to name, "file" to "vocabularies/$name.txt", "size" to size, "oov_index" to size)
 
     private fun manifest(contract: String): Map<String, Any?> = linkedMapOf(
-        "schema" to "pocketrec.bundle/1", "kit_version" to "0", "name" to name, "version" to version,
-        "made_from_sha256" to "",
+        "schema" to "pocketrec.bundle/1",
+        "kit_version" to "0",
+        "name" to name,
+        "version" to version,
+        "made_from_sha256" to NO_HASH,
         "layout" to layout.name.lowercase(),
-        "files" to
-            files.keys.sorted().map {
-                mapOf(
-                    "path" to it,
-                    "role" to roles[it],
-                    "sha256" to hash(it),
-                    "bytes" to files.getValue(it).size,
-                )
-            },
+        "files" to files.keys.sorted().map { file(it) },
         "models" to models,
         "vocabularies" to
             listOf(
@@ -207,19 +169,21 @@ class SyntheticBundle(
                 vocabulary("genres", genreNames.size),
             ),
         "items" to "items.json",
-        "candidates" to if (layout == Layout.SPLIT) candidates() else null,
-        "window" to window, "rating_range" to listOf(1, 5),
-        "stars_weight" to if (layout ==
-            Layout.SPLIT
-        ) {
-            null
-        } else {
-            0.5
-        },
+        "candidates" to candidates().takeIf { layout == Layout.SPLIT },
+        "window" to window,
+        "rating_range" to listOf(1, 5),
+        "stars_weight" to 0.5.takeIf { layout != Layout.SPLIT },
         "k" to k,
-        "golden" to "golden.json", "parity" to emptyList<Any>(), "contract" to contract,
-        "key_id" to signer?.key?.id, "signature" to if (signer == null) null else "manifest.sig", "update" to update,
+        "golden" to "golden.json",
+        "parity" to emptyList<Any>(),
+        "contract" to contract,
+        "key_id" to signer?.key?.id,
+        "signature" to "manifest.sig".takeIf { signer != null },
+        "update" to update,
     )
+
+    private fun file(path: String) =
+        mapOf("path" to path, "role" to roles[path], "sha256" to hash(path), "bytes" to files.getValue(path).size)
 
     private fun candidates() = mapOf(
         "file" to "candidates.npy",
@@ -232,16 +196,12 @@ class SyntheticBundle(
 
     private fun seal(folder: File) {
         folder.deleteRecursively()
-        val draft = Manifest.parse(ByteBuffer.wrap(json(manifest("")).toByteArray()))
+        val draft = Manifest.parse(ByteBuffer.wrap(json(manifest(NO_HASH)).toByteArray()))
         val items = Items.parse(ByteBuffer.wrap(files.getValue("items.json")), Vocabulary(ids, ByteBuffer.allocate(0)))
         val text = json(manifest(Contract.sha256Of(draft, { hash(it) }, items))).toByteArray()
         val taken = (update?.get("from_base") as? List<*>).orEmpty()
-        for ((path, data) in files) {
-            if (path !in
-                taken
-            ) {
-                File(folder, path).also { it.parentFile.mkdirs() }.writeBytes(data)
-            }
+        for ((path, data) in files.filterKeys { it !in taken }) {
+            File(folder, path).also { it.parentFile.mkdirs() }.writeBytes(data)
         }
         File(folder, "manifest.json").writeBytes(text)
         signer?.let { File(folder, "manifest.sig").writeBytes(it.sign(text)) }
@@ -279,27 +239,32 @@ class SyntheticBundle(
                 mapOf(
                     "history" to listOf(listOf(ids[0], 4.0), listOf(ids[1], null)),
                     "preferences" to listOf(preferences[0]),
-                    "genres" to listOf(genreNames[0]), "user" to null, "top" to 5, "items" to found.map { it.item.id },
+                    "genres" to listOf(genreNames[0]),
+                    "user" to null,
+                    "top" to 5,
+                    "items" to found.map { it.item.id },
                     "scores" to found.map { it.score },
-                    "stars" to if (layout == Layout.SPLIT) null else found.map { it.stars }, "tolerance" to 1e-4,
+                    "stars" to found.map { it.stars }.takeIf { layout != Layout.SPLIT },
+                    "tolerance" to 1e-4,
                 ),
             )
         }
+
+    private companion object {
+        val NO_HASH = "0".repeat(64)
+    }
 }
 
 /** JSON of maps, lists, strings, numbers, booleans and null. */
 fun json(value: Any?): String = when (value) {
     is Map<*, *> -> value.entries.joinToString(",", "{", "}") { (name, one) -> json(name) + ":" + json(one) }
     is List<*> -> value.joinToString(",", "[", "]") { json(it) }
-    is String -> value.fold(StringBuilder("\"")) { out, char ->
-        if (char < ' ' ||
-            char in "\"\\"
-        ) {
-            out.append("\\u%04x".format(char.code))
-        } else {
-            out.append(char)
-        }
-    }.append('"').toString()
+    is String -> value.map { escaped(it) }.joinToString("", "\"", "\"")
     is JsonNumber -> value.text
     else -> value.toString()
+}
+
+private fun escaped(char: Char): String {
+    val isPlain = char >= ' ' && char !in "\"\\"
+    return if (isPlain) char.toString() else "\\u%04x".format(char.code)
 }

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.io.TempDir
 import java.io.File
 import java.nio.ByteBuffer
 
-/** What tests/android_assets/client_vectors.py says that Python makes of names and histories, Kotlin makes too. */
+/** Kotlin resolves names and histories as Python does: tests/android_assets/client/client_vectors.py wrote the expectations. */
 class VocabularyVectorsTest {
     @TempDir
     lateinit var temp: File
@@ -37,12 +37,10 @@ class VocabularyVectorsTest {
     fun `ids of the item vocabulary`() {
         val rows = vectors.objects("ids")
         assertTrue(rows.size > items.size)
+        val vocabulary = bundle.vocabulary("items")!!
         for (row in rows) {
-            assertEquals(
-                row.int("id", -1L..1000),
-                bundle.vocabulary("items")!!.indexOf(row.string("token")),
-                row.string("token"),
-            )
+            val token = row.string("token")
+            assertEquals(row.int("id", -1L..1000), vocabulary.indexOf(token), token)
         }
     }
 
@@ -52,11 +50,8 @@ class VocabularyVectorsTest {
         val rows = vectors.objects("titles").filter { ids.indexOf(it.string("title")) < 0 }
         assertTrue(rows.size > items.size)
         for (row in rows) {
-            assertEquals(
-                row.int("id", -1L..1000),
-                bundle.indexOfItem(row.string("title")),
-                row.string("title"),
-            )
+            val title = row.string("title")
+            assertEquals(row.int("id", -1L..1000), bundle.indexOfItem(title), title)
         }
     }
 

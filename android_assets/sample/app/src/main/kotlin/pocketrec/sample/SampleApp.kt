@@ -9,9 +9,9 @@ import pocketrec.client.TfLiteRuntime
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 
-/** Holds the opened bundle, so that a rotation does not open it again. */
+/** Holds the open bundle, so that a rotation does not open it again. */
 open class SampleApp : Application() {
-    val advisor by lazy { Advisor(worker(), mainExecutor(), ::openBundle) }
+    val recommendations by lazy { RecommendationService(worker(), mainExecutor(), ::openBundle) }
 
     private fun mainExecutor(): Executor {
         val handler = Handler(Looper.getMainLooper())
@@ -20,5 +20,6 @@ open class SampleApp : Application() {
 
     protected open fun worker(): Executor = Executors.newSingleThreadExecutor()
 
-    protected open fun openBundle(): RecommenderBundle = RecommenderBundle.open(AssetSource(assets, "bundle"), TfLiteRuntime())
+    protected open fun openBundle(): RecommenderBundle =
+        RecommenderBundle.open(AssetSource(assets, "bundle"), TfLiteRuntime())
 }

@@ -3,21 +3,23 @@ package pocketrec.sample
 import java.text.Normalizer
 import java.util.Locale
 
-/** Finds titles by the words in them, whatever their case and accents. */
+/** Finds titles by the words in them, ignoring case and accents. */
 class Search(titles: List<String>) {
     private val folded = titles.map(::fold)
 
-    /** Places of the titles that hold every word of [text], in their own order; all of them for no words. */
+    /** Indices of the titles that contain every word of [text], in ascending order; all of them if there are no words. */
     fun find(text: String): List<Int> {
         val words = fold(text).split(' ').filter { it.isNotEmpty() }
-        return folded.indices.filter { place -> words.all { it in folded[place] } }
+        return folded.indices.filter { index -> words.all { it in folded[index] } }
     }
 
     private companion object {
         val MARKS = Regex("\\p{M}+")
         val SPACES = Regex("\\s+")
 
-        fun fold(text: String): String =
-            Normalizer.normalize(text, Normalizer.Form.NFD).replace(MARKS, "").replace(SPACES, " ").lowercase(Locale.ROOT)
+        fun fold(text: String): String {
+            val decomposed = Normalizer.normalize(text, Normalizer.Form.NFD)
+            return decomposed.replace(MARKS, "").replace(SPACES, " ").lowercase(Locale.ROOT)
+        }
     }
 }

@@ -32,11 +32,13 @@ import kotlin.test.assertNotEquals
 import kotlin.test.assertNotNull
 import kotlin.test.assertTrue
 
-/** The app with everything but its runtime: the bundle comes out of the assets, LiteRT for this machine runs it. */
+/** The app with another runtime: LiteRT for this machine runs the bundle in the assets. */
 open class HostApp : SampleApp() {
     override fun worker() = Executor(Runnable::run)
 
-    override fun openBundle() = RecommenderBundle.open(AssetSource(assets, "bundle"), LiteRtRuntime(System.getProperty("pocketrec.litert")))
+    private val liteRt = LiteRtRuntime(System.getProperty("pocketrec.litert"))
+
+    override fun openBundle() = RecommenderBundle.open(AssetSource(assets, "bundle"), liteRt)
 }
 
 class BrokenApp : HostApp() {
@@ -59,13 +61,14 @@ class FilmsActivityTest {
 
     private fun ActivityController<*>.film(position: Int) = view<ListView>(R.id.films).adapter.getItem(position) as Item
 
-    private fun ActivityController<*>.row(position: Int): View = view<ListView>(R.id.films).run { adapter.getView(position, null, this) }
+    private fun ActivityController<*>.row(position: Int): View =
+        view<ListView>(R.id.films).run { adapter.getView(position, null, this) }
 
     private fun ActivityController<*>.recommended(): List<Recommendation> =
         view<ListView>(R.id.recommendations).adapter.run { List(count) { getItem(it) as Recommendation } }
 
     @Test
-    fun opensWithTheWholeCatalogueAndWhatIsPopular() {
+    fun opensWithAllFilmsAndPopularRecommendations() {
         val screen = opened()
         assertTrue(screen.view<ListView>(R.id.films).adapter.count > 1000)
         assertEquals(20, screen.recommended().size)
@@ -81,7 +84,7 @@ class FilmsActivityTest {
     }
 
     @Test
-    fun tickedFilmsChangeTheAnswerAndAreNotInIt() {
+    fun tickedFilmsChangeTheRecommendationsAndAreNotAmongThem() {
         val screen = opened()
         val before = screen.recommended().map { it.item.id }
         screen.view<EditText>(R.id.search).setText("star wars")
@@ -94,7 +97,7 @@ class FilmsActivityTest {
     }
 
     @Test
-    fun picksAndSearchOutliveARotation() {
+    fun ticksAndSearchSurviveARotation() {
         val screen = opened()
         screen.view<EditText>(R.id.search).setText("speed (1994)")
         screen.row(0).findViewById<CheckBox>(R.id.picked).performClick()
@@ -109,14 +112,14 @@ class FilmsActivityTest {
     }
 
     @Test
-    fun everythingThatIsTouchedHasAName() {
+    fun everyControlHasAName() {
         val screen = opened()
         val row = screen.row(0)
         assertEquals(screen.film(0).title, row.findViewById<CheckBox>(R.id.picked).text)
         assertEquals("Stars for ${screen.film(0).title}", row.findViewById<RatingBar>(R.id.stars).contentDescription)
     }
 
-    /** Draws the screen, also into the build's directory for the eye; the brightness of its background, 0 to 1. */
+    /** Draws the screen into a file of the build directory; returns the luminance of its background, 0 to 1. */
     private fun drawn(name: String): Float {
         val screen = opened()
         screen.view<EditText>(R.id.search).setText("star")
@@ -125,23 +128,24 @@ class FilmsActivityTest {
         val view = screen.get().window.decorView
         val picture = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
         view.draw(Canvas(picture))
-        File(System.getProperty("work"), name).outputStream().use { picture.compress(Bitmap.CompressFormat.PNG, 100, it) }
+        val file = File(System.getProperty("work"), name)
+        file.outputStream().use { picture.compress(Bitmap.CompressFormat.PNG, 100, it) }
         return Color.luminance(picture.getPixel(picture.width - 2, picture.height - 2))
     }
 
     @Test
     @GraphicsMode(GraphicsMode.Mode.NATIVE)
     @Config(qualifiers = "w400dp-h800dp-port-notnight-xhdpi")
-    fun isDrawnUpright() = assertTrue(drawn("upright.png") > 0.8f)
+    fun isDrawnInPortrait() = assertTrue(drawn("portrait.png") > 0.8f)
 
     @Test
     @GraphicsMode(GraphicsMode.Mode.NATIVE)
     @Config(qualifiers = "w800dp-h400dp-land-night-xhdpi")
-    fun isDrawnAcrossAndDarkAtNight() = assertTrue(drawn("across-night.png") < 0.2f)
+    fun isDrawnInLandscapeAndDarkAtNight() = assertTrue(drawn("landscape-night.png") < 0.2f)
 
     @Test
     @Config(application = BrokenApp::class)
-    fun aBundleThatDoesNotOpenIsSaidAndNothingCrashes() {
+    fun aBundleThatDoesNotOpenShowsAMessage() {
         val text = launch().view<TextView>(R.id.status).text
         assertEquals("Recommendations are not available: no bundle", text)
     }

@@ -8,7 +8,7 @@ class SearchTest {
     private val titles = listOf("Misérables, Les (1995)", "Star  Wars (1977)", "Stargate (1994)", "İstanbul (1990)")
 
     @Test
-    fun everyWordMustBeThereInAnyOrder() {
+    fun everyWordMustOccurInAnyOrder() {
         assertEquals(listOf(1), Search(titles).find("wars star"))
         assertEquals(listOf(1, 2), Search(titles).find(" STAR "))
         assertEquals(emptyList(), Search(titles).find("star trek"))
@@ -26,7 +26,7 @@ class SearchTest {
     }
 
     @Test
-    fun theReadersLanguageChangesNothing() {
+    fun theDefaultLocaleDoesNotMatter() {
         val before = Locale.getDefault()
         try {
             Locale.setDefault(Locale.forLanguageTag("tr"))
@@ -37,7 +37,7 @@ class SearchTest {
     }
 
     @Test
-    fun starsAreWrittenAsTheLanguageDoes() {
+    fun starsAreWrittenAsInTheLocale() {
         assertEquals("4.3", starsText(4.26f, Locale.UK))
         assertEquals("4,3", starsText(4.26f, Locale.GERMANY))
     }

@@ -5,5 +5,5 @@ import java.util.Locale
 
 fun genresOf(film: Item): String = film.genres.joinToString(", ")
 
-/** Predicted stars to a tenth, as the reader's language writes numbers. */
+/** Predicted stars with one decimal, written as in the reader's language. */
 fun starsText(stars: Float, locale: Locale): String = String.format(locale, "%.1f", stars)

@@ -11,12 +11,12 @@ import android.widget.TextView
 import pocketrec.client.Item
 import pocketrec.client.Recommendation
 
-/** The searchable films, each with a tick and stars. */
-class FilmRows(
+/** The films that match the search, each with a check box and stars. */
+class FilmAdapter(
     private val context: Context,
     private val catalogue: Catalogue,
-    private val picks: () -> Picks,
-    private val change: (Picks) -> Unit,
+    private val watched: () -> WatchedFilms,
+    private val change: (WatchedFilms) -> Unit,
 ) : BaseAdapter() {
     private val search = Search(catalogue.films.map { it.title })
     private var shown = catalogue.films.indices.toList()
@@ -41,32 +41,34 @@ class FilmRows(
     }
 
     private fun bind(row: View, film: Item) {
-        val ticked = film.id in picks().stars
+        val isWatched = film.id in watched().stars
         row.findViewById<TextView>(R.id.genres).text = genresOf(film)
         row.findViewById<CheckBox>(R.id.picked).run {
             setOnCheckedChangeListener(null)
             text = film.title
-            isChecked = ticked
-            setOnCheckedChangeListener { _, now -> changed(row, film, picks().ticked(film.id, now)) }
+            isChecked = isWatched
+            setOnCheckedChangeListener { _, now -> changed(row, film, watched().ticked(film.id, now)) }
         }
         row.findViewById<RatingBar>(R.id.stars).run {
             onRatingBarChangeListener = null
             contentDescription = context.getString(R.string.stars_of, film.title)
             numStars = catalogue.mostStars
-            rating = picks().stars[film.id] ?: 0f
-            setOnRatingBarChangeListener { _, given, byHand -> if (byHand) changed(row, film, picks().rated(film.id, given)) }
+            rating = watched().stars[film.id] ?: 0f
+            setOnRatingBarChangeListener { _, given, isByUser ->
+                if (isByUser) changed(row, film, watched().rated(film.id, given))
+            }
         }
     }
 
-    // Only this row is drawn again: a list that lays itself out anew would tear the stars from under the finger.
-    private fun changed(row: View, film: Item, now: Picks) {
+    // Only this row is drawn again: a new layout of the list would cancel the drag on the stars.
+    private fun changed(row: View, film: Item, now: WatchedFilms) {
         change(now)
         bind(row, film)
     }
 }
 
-/** What is recommended, best first. */
-class RecommendationRows(
+/** The recommended films, best first. */
+class RecommendationAdapter(
     private val context: Context,
     private val found: List<Recommendation>,
     private val mostStars: Int,
@@ -81,15 +83,16 @@ class RecommendationRows(
 
     override fun getView(position: Int, recycled: View?, parent: ViewGroup): View {
         val row = recycled ?: LayoutInflater.from(context).inflate(android.R.layout.simple_list_item_2, parent, false)
-        val one = getItem(position)
-        row.findViewById<TextView>(android.R.id.text1).text = one.item.title
-        row.findViewById<TextView>(android.R.id.text2).text = describe(one)
+        val recommendation = getItem(position)
+        row.findViewById<TextView>(android.R.id.text1).text = recommendation.item.title
+        row.findViewById<TextView>(android.R.id.text2).text = describe(recommendation)
         return row
     }
 
-    private fun describe(one: Recommendation): String {
-        val stars = one.stars ?: return genresOf(one.item)
+    private fun describe(recommendation: Recommendation): String {
+        val genres = genresOf(recommendation.item)
+        val stars = recommendation.stars ?: return genres
         val locale = context.resources.configuration.locales[0]
-        return context.getString(R.string.expected, genresOf(one.item), starsText(stars, locale), mostStars)
+        return context.getString(R.string.expected, genres, starsText(stars, locale), mostStars)
     }
 }
