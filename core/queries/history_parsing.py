@@ -111,6 +111,7 @@ class HistoryParser:
             expected="a name, or a name and a rating",
             given=repr(entry),
             do='write "TITLE", "TITLE=RATING" or ("TITLE", RATING)',
+            code="INPUT_INVALID",
         )
 
     def _find_text(self, place: int, text: str) -> tuple[str, FoundItem | None]:
