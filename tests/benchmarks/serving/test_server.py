@@ -106,10 +106,10 @@ def test_titles_ids_and_what_was_noticed(server):
     assert status == 200 and len(answer["ids"]) == 1
     assert answer["notes"] == [
         "left out 'No such film': not in the catalogue",
-        "1 films were named more than once; the last stars count",
+        "items named more than once: 1; the last place and rating count",
     ]
     whole = {"history": [{"id": str(n)} for n in range(1, 302)], "k": 1}
-    assert ask(server.url, whole)[1]["notes"] == ["301 films given; the newest 200 count"]
+    assert ask(server.url, whole)[1]["notes"] == ["301 items given; the newest 200 count"]
 
 
 BAD = {
@@ -119,12 +119,12 @@ BAD = {
     "too deep": (b"[" * 100_000, 400, "body: expected JSON"),
     "number too long": (b'{"k": ' + b"1" * 5000 + b"}", 400, "body: expected JSON"),
     "a list": ([], 422, "body: "),
-    "nothing asked": ({}, 422, "expected at least one known film or preference, got none"),
+    "nothing asked": ({}, 422, "question: expected history or preferences"),
     "unknown title": ({"history": [{"title": "Spede (1994)"}]}, 422, "history[0]: expected a title of the catalogue, got 'Spede"),
     "unknown id": ({"history": [{"id": "1"}, {"id": "x"}]}, 422, "history[1]: expected an id of the catalogue, got 'x'"),
     "unknown preference": ({"preferences": ["Scifi"]}, 422, "preferences[0]: expected a genre or another"),
     "title and id": ({"history": [{"id": "1", "title": "x"}]}, 422, "history[0]: expected either an id or a title"),
-    "stars out of range": ({"history": [{"id": "1", "stars": 6}]}, 422, "history[0].stars: expected 1 to 5, got 6"),
+    "stars out of range": ({"history": [{"id": "1", "stars": 6}]}, 422, "history[0].stars: expected a rating from 1 to 5, got 6"),
     "stars no number": ({"history": [{"id": "1", "stars": "many"}]}, 422, "history[0].stars: "),
     "stars NaN": (b'{"history": [{"id": "1", "stars": NaN}]}', 422, "history[0].stars: "),
     "half a character": (b'{"preferences": ["\\ud800"]}', 422, "preferences[0]: "),
