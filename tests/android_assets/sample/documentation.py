@@ -15,7 +15,7 @@ def snippets() -> list[str]:
 
 
 def table_fields(heading: str) -> set[str]:
-    """Names in the first cells of the tables under a heading."""
+    """Names in the first cells of the tables under a heading, without what they lie in (`files[].path` as `path`)."""
     part = PAGES.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    return {name.rpartition(".")[2] for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
