@@ -52,7 +52,7 @@ KIT_CODES = {
     "INPUT_INVALID": "an input is wrong in a way that no other code names",
     "OUTPUT_EXISTS": "the output exists already",
     "OUTPUT_UNWRITABLE": "the output cannot be written",
-    "RUN_MISSING": "there is no run, or a stage of it has not been run",
+    "RUN_MISSING": "there is no run",
     "RUN_UNFINISHED": "the training of a run did not finish",
     "DATA_UNAVAILABLE": "a dataset cannot be had from any source within reach",
     "COLUMNS_INVALID": "the columns of a table are missing, ambiguous or unknown",

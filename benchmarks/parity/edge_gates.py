@@ -13,7 +13,7 @@ def value_bound(gate: Gate | None, span: float, *, values_are_outputs: bool) -> 
     """The largest difference that a gate allows of single values; None where it bounds none.
 
     Args:
-        span: width of the reference's values over held-out users.
+        span: width of the reference's values: over held-out users, or over edge cases where that is wider.
         values_are_outputs: whether the values are in the unit of the outputs, which `max_abs_diff` bounds.
     """
     limits = gate.limits if gate else {}

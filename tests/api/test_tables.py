@@ -20,6 +20,6 @@ def test_every_entry_has_a_summary(table):
 
 def test_the_command_lists_them(inside):
     assert json.loads(inside("list", "--json").out) == {table: pr.names(table) for table in TABLES}
-    shown = inside("list", "recipes").out
+    shown = " ".join(inside("list", "recipes").out.split())
     assert all(name in shown and summary in shown for name, summary in pr.names("recipes").items())
     assert all(f"`{table}`" in pr.names.__doc__ for table in TABLES)

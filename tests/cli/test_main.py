@@ -59,7 +59,7 @@ def test_help_imports_nothing_heavy(arguments):
 
 
 def test_help_names_the_defaults_that_the_stages_have(inside):
-    from pocketrec.benchmarks.latency.stage import PROCESSES, SAMPLES, THREADS
+    from pocketrec.benchmarks.latency.options import PROCESSES, SAMPLES, THREADS
     from pocketrec.convert.quantize.recipes import DEFAULT_RECIPE
     from pocketrec.core.scoring import DEFAULT_K
 

@@ -96,7 +96,7 @@ def test_run_of_another_schema_version_is_refused(command, inside, tmp_path, tin
 def test_run_without_variants_says_which_command_makes_them(inside, own_tiny):
     (own_tiny / "converted" / "variants.json").unlink()
     line = refused(inside("parity", own_tiny))
-    assert line.endswith("[RUN_MISSING]") and "pocketrec convert RUN" in line
+    assert line.endswith("[INPUT_MISSING]") and "pocketrec convert RUN" in line
 
 
 @pytest.mark.full

@@ -49,7 +49,7 @@ def short_lists(tiny, tmp_path_factory):
     (folder / "reports").mkdir()
     shutil.copy(tiny / "reports" / "reference.npz", folder / "reports")
     known = Run(folder).variants_json
-    made = convert_run(Run(folder), graphs=["retriever"], recipes=["float32", "dynamic_int8"], k=K)
+    made = convert_run(Run(folder), graphs=["retriever"], recipes=["float32", "dynamic_int8"], k=K).to_json()
     others = [variant for variant in known["variants"] if variant["graph"] != "retriever"]
     for variant in others:
         shutil.copy(tiny / "converted" / variant["file"], folder / "converted")

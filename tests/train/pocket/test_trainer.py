@@ -108,10 +108,8 @@ def test_implicit_data_has_no_ratings_but_recommends(pocketrec, tmp_path):
     assert pocketrec("convert", out).code == 0
     pocketrec("parity", out)
     results = json.loads((out / "reports" / "parity.json").read_text())["results"]
-    # 45 users with three items each: four bits may exchange a pair or two, and the gate then says so. A history longer than the
-    # window scores beyond the range of such short ones, in which the gate of a ranker is measured.
-    failed = [row for row in results if row["status"] != "pass" and row["recipe"] != "int4_rows"]
-    assert all(row["graph"] == "ranker" and row["reason"].startswith("edge 'longer than") for row in failed), failed
+    # 45 users with three items each: four bits may exchange a pair or two, and the gate then says so.
+    assert {row["status"] for row in results if row["recipe"] != "int4_rows"} == {"pass"}
     for arguments in (
         ["bundle", out],
         ["recommend", out / "bundle", "--history", "item 2", "--history", "item 4"],
