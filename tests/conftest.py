@@ -1,6 +1,7 @@
 """One real demo on real data for the whole session; everything else is asserted on what it left."""
 
 import contextlib
+import fcntl
 import io
 import os
 import re
@@ -67,10 +68,29 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """The whole road on MovieLens-100K, once: (run directory, what the command printed)."""
     if ready := os.environ.get("POCKETREC_TEST_DEMO"):  # a finished demo, to iterate on a test without the wait
         return Path(ready), Done(0, (Path(ready).parent / "demo.out").read_text(), "")
-    run = tmp_path_factory.mktemp("demo") / "run"
-    done = call("demo", "--out", run, timeout=600)
-    assert done.code == 0, done.err
-    return run, done
+
+    def make(folder: Path) -> None:
+        done = call("demo", "--out", folder / "run", timeout=1800)
+        assert done.code == 0, done.err
+        (folder / "demo.out").write_text(done.out)
+
+    folder = _made_once(tmp_path_factory, "demo", make)
+    return folder / "run", Done(0, (folder / "demo.out").read_text(), "")
+
+
+def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker of this test run to ask for it makes, while the others wait."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / f"shared-{name}"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / ".made").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -84,16 +104,15 @@ def tutorial_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tutorial preset, trained, converted and compared once."""
     if ready := os.environ.get("POCKETREC_TEST_DEMO"):
         return Path(ready).with_name("tutorial")
-    folder = tmp_path_factory.mktemp("tutorial") / "run"
-    for arguments in (
-        ["train", "--preset", "tutorial", "--out", folder],
-        ["convert", folder],
-        ["parity", folder],
-        ["bundle", folder],
-    ):
-        done = call(*arguments)
-        assert done.code == 0, done.err
-    return folder
+
+    def make(folder: Path) -> None:
+        run = folder / "run"
+        train = ["train", "--preset", "tutorial", "--out", run]
+        for arguments in (train, ["convert", run], ["parity", run], ["bundle", run]):
+            done = call(*arguments, timeout=1800)
+            assert done.code == 0, done.err
+
+    return _made_once(tmp_path_factory, "tutorial", make) / "run"
 
 
 @pytest.fixture(scope="session")
