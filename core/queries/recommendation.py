@@ -1,6 +1,6 @@
 """A request for recommendations in names, and the list that answers it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,6 +34,12 @@ class Answer(Record):
 
     items: list[Recommendation]
     notes: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
 
 
 @dataclass(frozen=True)
