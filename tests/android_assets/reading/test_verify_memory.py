@@ -16,8 +16,17 @@ from pocketrec.core.queries.query import Query
 from pocketrec.runtimes.model_file.reader import read_tflite
 
 from tests.android_assets.breaking import manifest_of, reseal
+from tests.conftest import call
 
 MODEL = "models/query_encoder-dynamic_int8.tflite"
+
+
+@pytest.fixture
+def split(run, tmp_path):
+    """Of the demo: the fewer items, the longer a vector must be for a file as large, and golden.json holds whole vectors."""
+    done = call("bundle", run, "--layout", "split", "--out", tmp_path / "split")
+    assert done.code == 0, done.err
+    return tmp_path / "split"
 
 
 def repeat_query(path, times):
