@@ -112,8 +112,3 @@ def check_unchanged(run: Run, variant: Variant | Mapping[str, Any]) -> Path:
             code="INPUT_CHANGED",
         )
     return path
-
-
-def results_a_call(variant: Mapping[str, Any]) -> int | None:
-    """How many ids a retriever returns; None for what returns none."""
-    return next((port["shape"][0] for port in variant["outputs"] if port["name"] == "ids"), None)

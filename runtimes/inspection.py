@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ..core.hashing import sha256_bytes
 from ..core.records.inspection import Delegation, Inspection, OpUse, SignatureRecord, Table
-from ..core.records.record import Json
 from ..core.records.variants import Port, Trap
 from .model_file.reader import TABLE_INPUT, Op, PortDict, Tensor, TfliteFile, parse_tflite, read_bytes
 from .probing import delegate_plan
@@ -60,11 +59,6 @@ def inspect_model(model: bytes | str | os.PathLike[str]) -> Inspection:
         inputs=_ports(inputs),
         outputs=_ports(outputs),
     )
-
-
-def inspect_file(path: Path) -> Json:
-    """The document of `inspect_model`, as `pocketrec inspect --json` prints it."""
-    return inspect_model(path).to_json()
 
 
 def _ports(ports: Iterable[PortDict]) -> list[Port]:

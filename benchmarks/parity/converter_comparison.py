@@ -13,7 +13,7 @@ from ...core.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feeds_for
 from ...core.records.record import Json
-from ...core.run_dir import Run, results_a_call
+from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_variant
 from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.runtimes import PHONE_RUNTIMES, runtime_packages
@@ -45,18 +45,18 @@ def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> Json:
     Raises:
         InputError: nothing was converted yet.
     """
-    variants, data, gates = run.variants_json["variants"], HeldOut(run), read_gates()
+    variants, data, gates = run.variants, HeldOut(run), read_gates()
     reference, _ = references(load_reference(run, data), data)
     rows: list[Json] = []
-    for graph in list(graphs) or dict.fromkeys(variant["graph"] for variant in variants):
+    for graph in list(graphs) or dict.fromkeys(variant.graph for variant in variants):
         gate = gates.find(graph, coarsest_recipe(), is_implicit=data.is_implicit)
         judged = _JudgedGraph(GraphExpected(graph, reference), data, gate)
-        ours = [variant for variant in variants if variant["graph"] == graph]
-        for made_by, file in _others(run, graph, results_a_call(ours[0]) or 1, data):
+        ours = [variant for variant in variants if variant.graph == graph]
+        for made_by, file in _others(run, graph, ours[0].results_per_call or 1, data):
             rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judged.row(file)})
         for variant in ours:
-            row = judged.row(run.converted / variant["file"])
-            rows.append({"graph": graph, "made_by": OURS, "recipe": variant["recipe"], **row})
+            row = judged.row(run.converted / variant.file)
+            rows.append({"graph": graph, "made_by": OURS, "recipe": variant.recipe, **row})
     document: Json = {
         **document_head(COMPARISON_SCHEMA, sha256_file(run.converted / "variants.json"), runtime_packages()),
         "n_queries": len(data.queries),

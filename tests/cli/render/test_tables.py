@@ -14,7 +14,7 @@ from pocketrec.cli.render.tables import table
 from pocketrec.core.records.latency import LatencyReport, LatencyRow
 from pocketrec.core.records.parity import ParityReport
 from pocketrec.core.run_dir import Run
-from pocketrec.runtimes.inspection import inspect_file
+from pocketrec.runtimes.inspection import inspect_model
 from rich.console import Console
 
 COLUMNS = (
@@ -73,7 +73,7 @@ def documents(tiny):
         "latency": LatencyReport.from_json(read("reports/latency.json")),
         "parity": ParityReport.read(Run(tiny)),
         "variants": read("converted/variants.json"),
-        "inspection": inspect_file(tiny / "converted" / "ranker-int16x8.tflite"),
+        "inspection": inspect_model(tiny / "converted" / "ranker-int16x8.tflite").to_json(),
     }
 
 

@@ -14,7 +14,7 @@ from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.model_inputs import feeds_for
 from pocketrec.core.run_dir import Run
 from pocketrec.core.scoring import MASKED, MASKED_BELOW
-from pocketrec.runtimes.inspection import inspect_file
+from pocketrec.runtimes.inspection import inspect_model
 from pocketrec.runtimes.launch import run_variant
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES
 
@@ -67,7 +67,7 @@ def test_forms_have_the_retrievers_ports_and_say_what_they_are(runs, form):
     assert row["form"] == form and all(value > 0 for value in row["settings"].values()) and row["settings"]
     assert row["runs_on"] == list(PHONE_RUNTIMES) and not row["traps"]
     assert tuple(map(int, row["min_runtime"].split("."))) <= (2, 14, 0)
-    found = inspect_file(runs[form].converted / FILE)
+    found = inspect_model(runs[form].converted / FILE).to_json()
     assert found["sha256"] == row["sha256"] and {table["dtype"] for table in found["tables"]} >= {"int8", "float16"}
 
 
