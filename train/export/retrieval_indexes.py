@@ -1,5 +1,6 @@
 """TFRS' retrieval layers over trained towers, ready to be saved."""
 
+import hashlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,7 +39,13 @@ def _scann(candidates: Tensor, k: int, settings: ScannSettings) -> Tensor:
             settings.get("dimensions_per_block"),
             anisotropic_quantization_threshold=settings.get("anisotropic_threshold"),
         ).reorder(settings.get("num_reordering_candidates"))
-    return builder.build(shared_name=f"pocketrec/{settings['configuration']}")
+    return builder.build(shared_name=_searcher_name(candidates, settings))
+
+
+def _searcher_name(candidates: Tensor, settings: ScannSettings) -> str:
+    """One name per content: a process finds an index that it built before by its name, whatever vectors it is asked for."""
+    content = hashlib.sha256(candidates.numpy().tobytes() + repr(sorted(settings.items())).encode())
+    return f"pocketrec/{content.hexdigest()}"
 
 
 def index_exports(
