@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.directory_swap import while_unchanged
+from ..core.files.directory_swap import while_unchanged
 from ..core.queries.recommendation import Answer, Request
 from .reading.verify import StrPath, open_bundle
 

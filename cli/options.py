@@ -16,6 +16,12 @@ def named(table: str, *flags: str, help: str) -> Any:
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show TensorFlow's own log and every step.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
 OptionalRun = Annotated[Path | None, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
+Runtimes = Annotated[list[str] | None, named("runtimes", "--runtime", help="Runtime; may be repeated. Default: all.")]
+PhoneRuntimes = Annotated[
+    list[str] | None,
+    named("runtimes", "--runtime", help="Runtime; may be repeated. Default: those that apps ship."),
+]
+Targets = Annotated[list[str] | None, named("targets", "--target", help="Processor; may be repeated. Default: host.")]
 Recipes = Annotated[
     list[str] | None,
     named("recipes", "--recipe", help="Recipe; may be repeated. Default: all."),

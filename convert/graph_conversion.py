@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from ..core.hashing import sha256_bytes, sha256_tree
+from ..core.files.hashing import sha256_bytes, sha256_tree
 from ..core.records.record import Json
 from ..core.records.variants import OpCount, Port, Trap, Variant
 from ..core.run_dir import Run

@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..core.atomic import atomic_dir, require_empty
 from ..core.documents import VARIANTS_SCHEMA, document_head, write_json
 from ..core.errors import CheckFailed, InputError, pick
-from ..core.hashing import sha256_file, sha256_tree
+from ..core.files.atomic import atomic_dir, require_empty
+from ..core.files.hashing import sha256_file, sha256_tree
 from ..core.records.variants import Variant, VariantsRecord
 from ..core.run_dir import Run
 from ..core.scoring import DEFAULT_K

@@ -6,8 +6,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .atomic import write_bytes
 from .errors import InputError
+from .files.atomic import write_bytes
 from .host import describe_host
 
 RUN_SCHEMA = "pocketrec.run/1"

@@ -7,7 +7,7 @@ from typing import Any
 
 from .documents import RUN_SCHEMA, VARIANTS_SCHEMA, read_json
 from .errors import InputError
-from .hashing import sha256_file
+from .files.hashing import sha256_file
 from .records.run import RunRecord
 from .records.variants import Variant, read_variants
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..core.hashing import sha256_bytes
+from ..core.files.hashing import sha256_bytes
 from ..core.records.inspection import Delegation, Inspection, OpUse, SignatureRecord, Table
 from ..core.records.variants import Port, Trap
 from .model_file.reader import TABLE_INPUT, Op, PortDict, Tensor, TfliteFile, parse_tflite, read_bytes

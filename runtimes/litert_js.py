@@ -12,10 +12,10 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from ..core.atomic import atomic_dir
 from ..core.documents import write_json
-from ..core.downloads import cache_dir
 from ..core.errors import InputError
+from ..core.files.atomic import atomic_dir
+from ..core.files.downloads import cache_dir
 
 INSTALL = "pocketrec doctor --install wasm"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

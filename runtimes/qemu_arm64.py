@@ -10,10 +10,10 @@ import subprocess
 import zipfile
 from pathlib import Path
 
-from ..core.atomic import atomic_dir
 from ..core.documents import write_json
-from ..core.downloads import cache_dir, download_wheels
 from ..core.errors import InputError
+from ..core.files.atomic import atomic_dir
+from ..core.files.downloads import cache_dir, download_wheels
 
 INSTALL = "pocketrec doctor --install arm64"
 _PYTHON = ("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib")

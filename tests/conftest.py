@@ -165,7 +165,10 @@ FULL = {"demo", "tutorial_run"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs a finished demo or the tutorial's run is a full test, and so not among the fast ones."""
     for item in items:
-        if FULL & set(getattr(item, "fixturenames", ())):
+        chosen = (
+            item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        )
+        if FULL & {*getattr(item, "fixturenames", ()), *(name for name in chosen if isinstance(name, str))}:
             item.add_marker("full")
 
 

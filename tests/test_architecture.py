@@ -21,7 +21,7 @@ BREACHES = {
     "small-install": ("runtimes/launch.py", "import tensorflow"),
     "train-rooms": ("train/data/ratings.py", "from .. import stage"),
     "convert-rooms": ("convert/quantize/recipes.py", "from .. import stage"),
-    "benchmark-rooms": ("benchmarks/parity/gates.py", "from ..report import stage"),
+    "benchmark-rooms": ("benchmarks/parity/judging/gates.py", "from ...report import stage"),
     "bundle-rooms": ("android_assets/format/signing.py", "from ..reading import verify"),
     "core-rooms": ("core/errors.py", "from .records import record"),
 }

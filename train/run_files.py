@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.atomic import write_npz
 from ..core.documents import RUN_SCHEMA, kit_version
-from ..core.hashing import sha256_file, sha256_tree
+from ..core.files.atomic import write_npz
+from ..core.files.hashing import sha256_file, sha256_tree
+from ..core.files.vocabulary_files import write_lines, write_vocabulary
 from ..core.host import describe_host
 from ..core.records.run import DataRecord, RunRecord
-from ..core.vocabulary_files import write_lines, write_vocabulary
 from ..runtimes.runtimes import runtime_packages
 from .data.item_content import declared_preferences, filter_genres
 from .data.ratings import Ratings

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.atomic import atomic_dir, require_empty
 from ..core.documents import write_json
 from ..core.errors import InputError, pick
+from ..core.files.atomic import atomic_dir, require_empty
 from ..core.records.run import RowReport
 from ..core.run_dir import Run
 from .data.datasets import DATASETS, DEFAULT_DATASET

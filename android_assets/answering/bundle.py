@@ -12,8 +12,9 @@ from typing import Self
 
 import numpy as np
 
-from ...core.directory_swap import identity
 from ...core.errors import CheckFailed
+from ...core.files.directory_swap import identity
+from ...core.files.vocabulary_files import read_vocabulary
 from ...core.queries.held_out import VOCABULARIES
 from ...core.queries.history_parsing import History
 from ...core.queries.model_inputs import feed
@@ -22,7 +23,6 @@ from ...core.queries.query import Catalogue, Query
 from ...core.queries.query_parsing import QueryParser
 from ...core.queries.recommendation import Answer, Request, make_answer
 from ...core.records.item import Item
-from ...core.vocabulary_files import read_vocabulary
 from ...runtimes.launch import run_variant
 from ...runtimes.runtimes import any_phone_runtime
 from ..format.answers import Arrays, TopK

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ...core.errors import CheckFailed, InputError
-from ...core.hashing import sha256_bytes, sha256_file
+from ...core.files.hashing import sha256_bytes, sha256_file
 from ...core.records.item import Item
 from ...runtimes.model_file.reader import TfliteFile, read_tflite
 from ...runtimes.model_file.vocabulary_stamp import ENTRY, known_by, vocabulary_text

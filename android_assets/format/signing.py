@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ...core.atomic import write_bytes
 from ...core.errors import CheckFailed, InputError
-from ...core.hashing import sha256_bytes
+from ...core.files.atomic import write_bytes
+from ...core.files.hashing import sha256_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ...core.atomic import atomic_dir
-from ...core.directory_swap import remove_leftovers, sync, sync_tree
 from ...core.errors import CheckFailed, InputError
+from ...core.files.atomic import atomic_dir
+from ...core.files.directory_swap import remove_leftovers, sync, sync_tree
 from ..answering.bundle import Bundle
 from ..format.manifest import MANIFEST, MANIFEST_LIMIT, SIGNATURE, SIGNATURE_BYTES, Manifest
 from .file_checks import read_plain, undeclared

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.directory_swap import while_unchanged
 from ...core.errors import CheckFailed, InputError
+from ...core.files.directory_swap import while_unchanged
 from ..answering.bundle import Bundle
 from ..format.consistency import check_consistency
 from ..format.contract import contract_sha256

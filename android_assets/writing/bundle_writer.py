@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.hashing import sha256_file
+from ...core.files.hashing import sha256_file
 from ..format.contract import contract_sha256
 from ..format.manifest import MANIFEST, SIGNATURE, BundledFile, Manifest, Role
 from ..format.signing import key_id, read_private_key

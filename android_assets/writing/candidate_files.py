@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...benchmarks.parity.gates import read_gates
+from ...benchmarks.parity.judging.gates import read_gates
 from ...benchmarks.parity.reference import load_reference, references
 from ...core.errors import CheckFailed
 from ...core.queries.held_out import HeldOut

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...benchmarks.parity.first_difference import both_lists, titles_of
-from ...benchmarks.parity.gates import Gate
-from ...benchmarks.parity.graph_comparisons import compare_lists, search
-from ...benchmarks.parity.judge import Cell, Findings, Outputs, judge
+from ...benchmarks.parity.judging.first_difference import both_lists, titles_of
+from ...benchmarks.parity.judging.gates import Gate
+from ...benchmarks.parity.judging.graph_comparisons import compare_lists, search
+from ...benchmarks.parity.judging.judge import Cell, Findings, Outputs, judge
 from ...benchmarks.parity.outputs import Answers
 from ...benchmarks.parity.reference import Reference
 from ...convert.quantize.recipes import RECIPES

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...core.documents import kit_version
 from ...core.errors import CheckFailed, InputError
-from ...core.hashing import sha256_file
+from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.records.agreement import METRICS
 from ...core.records.parity import ParityRow

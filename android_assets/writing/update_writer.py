@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ...core.atomic import atomic_dir, require_empty
 from ...core.documents import kit_version
 from ...core.errors import InputError
-from ...core.hashing import sha256_file
+from ...core.files.atomic import atomic_dir, require_empty
+from ...core.files.hashing import sha256_file
+from ...core.files.vocabulary_files import write_lines, write_vocabulary
 from ...core.queries.held_out import HeldOut
 from ...core.queries.query import Query
 from ...core.records.variants import Variant
 from ...core.run_dir import Run, check_unchanged
 from ...core.scoring import DEFAULT_K
-from ...core.vocabulary_files import write_lines, write_vocabulary
 from ..answering.bundle import Bundle
 from ..format.layouts import ENCODER, LAYOUTS
 from ..format.manifest import MANIFEST, BundledFile, Manifest, UpdateInfo, VocabularyFile

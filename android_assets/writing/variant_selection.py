@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ...benchmarks.parity.verdicts import where
+from ...benchmarks.parity.judging.verdicts import where
 from ...convert.quantize.recipes import DEFAULT_RECIPE
 from ...core.errors import CheckFailed, InputError, pick
 from ...core.records.parity import ParityRow

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...convert.quantize.recipes import DEFAULT_RECIPE
-from ...core.atomic import atomic_dir, require_empty
 from ...core.errors import InputError
-from ...core.hashing import sha256_file
+from ...core.files.atomic import atomic_dir, require_empty
+from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.records.variants import Variant

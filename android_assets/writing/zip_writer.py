@@ -5,8 +5,8 @@ import time
 import zipfile
 from pathlib import Path
 
-from ...core.atomic import write_via
 from ...core.errors import InputError
+from ...core.files.atomic import write_via
 from ..format.zip_alignment import ALIGNMENT, LOCAL_HEADER, padding_field
 
 _STORED = (".tflite", ".npy")

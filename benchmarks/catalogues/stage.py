@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ...convert.retrieval.catalogue_index import exact_best
 from ...core.documents import LATENCY_SCHEMA, write_json
 from ...core.errors import CheckFailed, InputError
-from ...core.hashing import sha256_file
+from ...core.files.hashing import sha256_file
 from ...core.host import describe_host
 from ...core.metrics import recall_with_ties
 from ...core.queries.packing import rows_of
@@ -24,7 +24,7 @@ from ...runtimes.launch import Outcome, run_worker
 from ...runtimes.runtimes import runtime_packages
 from ..latency.cases import BenchmarkCase
 from ..latency.machine_noise import load_average
-from ..latency.options import PROCESSES, SAMPLES, Checked, LatencyOptions
+from ..latency.options import DEFAULT_OPTIONS, Checked, LatencyOptions
 from ..latency.stage import make_report
 from ..latency.timing import measured_row, time_once, unmeasured_row
 from .cases import SearchSetup, device_cases, scann_cases
@@ -47,13 +47,10 @@ TIE = 1e-5
 
 def measure_scaling(
     run: Run,
+    options: LatencyOptions = DEFAULT_OPTIONS,
     *,
     items: Iterable[int],
     dimension: int | None = None,
-    threads: Iterable[int] = (),
-    runtimes: Iterable[str] = (),
-    processes: int = PROCESSES,
-    samples: int = SAMPLES,
     seed: int = 0,
 ) -> LatencyReport:
     """Measure every form of retrieval on the run's own catalogue and on synthetic ones; write them into reports/latency.json.
@@ -62,25 +59,24 @@ def measure_scaling(
     for the sweep live in a temporary directory.
 
     Args:
+        options: one thread by default.
         items: sizes of the synthetic catalogues.
         dimension: width of the vectors; less than the run's is a projection onto the leading singular vectors.
-        threads: by default 1.
-        runtimes, processes, samples: see `LatencyOptions`.
         seed: of the synthetic items and the partitions.
 
     Raises:
         InputError: sizes below the run's catalogue or k, or above what a file can hold; dimension, counts or runtimes out of range.
         CheckFailed: nothing could be measured.
     """
-    options = LatencyOptions(list(threads) or [1], runtimes, processes, samples).checked()
+    checked = replace(options, threads=list(options.threads) or [1]).checked()
     load_before = load_average()
     sweep = prepare_sweep(run, items, dimension, seed)
     rows: list[LatencyRow] = []
     growth: list[GrowthRow] = []
     for n_items in sweep.sizes:
         with _catalogue(sweep, n_items) as setup:
-            cases = [*device_cases(setup, options.runtimes, options.threads), *scann_cases(setup)]
-            found, read_gb_s = _measure(run.reports, setup, cases, options)
+            cases = [*device_cases(setup, checked.runtimes, checked.threads), *scann_cases(setup)]
+            found, read_gb_s = _measure(run.reports, setup, cases, checked)
             rows += found
             alike = likeness(setup.items, sweep.own, seed)
             growth.append(

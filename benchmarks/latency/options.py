@@ -55,6 +55,9 @@ class LatencyOptions:
         return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
 
 
+DEFAULT_OPTIONS = LatencyOptions()
+
+
 @dataclass(frozen=True)
 class Checked:
     """Options that can be measured with; see `LatencyOptions`."""

@@ -1,15 +1,15 @@
 """The latency stage: every case in several processes, interleaved, raw samples kept."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
-from ...core.atomic import require_empty
 from ...core.documents import LATENCY_SCHEMA, document_head, write_json
 from ...core.errors import CheckFailed
-from ...core.hashing import sha256_file
+from ...core.files.atomic import require_empty
+from ...core.files.hashing import sha256_file
 from ...core.metrics import top_k
 from ...core.queries.held_out import HeldOut
 from ...core.records.latency import LatencyReport, LatencyRow
@@ -24,9 +24,9 @@ from ...runtimes.runtimes import runtime_packages
 from ..parity.reference import load_reference
 from .cases import BenchmarkCase, file_cases, server_cases, variant_cases
 from .latency_queries import latency_queries, recall_of
-from .load_test import Load, measure_served
+from .load_testing.load_test import Load, measure_served
 from .machine_noise import describe_conditions, load_average
-from .options import PROCESSES, SAMPLES, Checked, LatencyOptions
+from .options import DEFAULT_OPTIONS, Checked, LatencyOptions
 from .timing import measured_row, time_cases, unmeasured_row
 
 log = logging.getLogger(__name__)
@@ -36,29 +36,25 @@ Recall: TypeAlias = Callable[[BenchmarkCase, Outcome], float | None]
 
 def measure_run(
     run: Run,
+    options: LatencyOptions = DEFAULT_OPTIONS,
     *,
-    threads: Iterable[int] = (),
-    runtimes: Iterable[str] = (),
-    processes: int = PROCESSES,
-    samples: int = SAMPLES,
     served: bool = False,
     rtt_ms: float | None = None,
 ) -> LatencyReport:
     """Measure every variant and the server-side retrievers over the same queries; write reports/latency.json.
 
-    Each of `processes` rounds starts every case once, so that a slow minute falls on all of them. A case that cannot be measured
-    is a row with a `reason`.
+    Each of `options.processes` rounds starts every case once, so that a slow minute falls on all of them. A case that cannot
+    be measured is a row with a `reason`.
 
     Args:
-        threads, runtimes, processes, samples: see `LatencyOptions`.
-        served: also load-test `pocketrec serve` over loopback; see load_test.py.
+        served: also load-test `pocketrec serve` over loopback; see load_testing.
         rtt_ms: with `served`: round trip of a network, added in a column of its own.
 
     Raises:
         InputError: bad counts, an unknown runtime, variants missing or changed, a package for serving missing.
         CheckFailed: nothing could be measured, or the server failed.
     """
-    options = LatencyOptions(threads, runtimes, processes, samples).checked()
+    checked = options.checked()
     load = Load(rtt_ms=rtt_ms)
     if served:
         load.check()
@@ -67,14 +63,14 @@ def measure_run(
         check_unchanged(run, variant.to_json())
     reference, queries = load_reference(run, data), latency_queries(data)
     k = results_per_call(variants, len(data.items))
-    cases = variant_cases(run, variants, options.runtimes, options.threads, queries)
+    cases = variant_cases(run, variants, checked.runtimes, checked.threads, queries)
     cases += server_cases(run, queries, k, reference["query"][queries.rows])
     load_before, exact = load_average(), top_k(reference["scores"][queries.rows], k)
 
     def recall(case: BenchmarkCase, outcome: Outcome) -> float | None:
         return recall_of(outcome, exact, data.items) if case.fields.k else None
 
-    rows = _rows(cases, options, recall, run.reports)
+    rows = _rows(cases, checked, recall, run.reports)
     if all(row.reason for row in rows):
         raise CheckFailed(f"no case could be measured: {_reasons(rows)}", code="WORKER_FAILED")
     if served:
@@ -91,36 +87,32 @@ def results_per_call(variants: Sequence[Variant], n_items: int) -> int:
 
 def measure_file(
     path: Path,
+    options: LatencyOptions = DEFAULT_OPTIONS,
     *,
     inputs: Path | None = None,
     out: Path | None = None,
-    threads: Iterable[int] = (),
-    runtimes: Iterable[str] = (),
-    processes: int = PROCESSES,
-    samples: int = SAMPLES,
 ) -> LatencyReport:
     """Measure any .tflite file, on the rows of an .npz or, where none is given, on zeros and empty strings.
 
     Args:
         inputs: one array per input, keyed by name; axis 0 indexes queries.
         out: directory for latency.json and the raw samples; nothing is written without it.
-        threads, runtimes, processes, samples: see `LatencyOptions`.
 
     Raises:
         InputError: not a .tflite file, inputs that do not fit it, bad counts, `out` not empty.
         CheckFailed: no runtime could execute the file.
     """
-    options = LatencyOptions(threads, runtimes, processes, samples).checked()
+    checked = options.checked()
     file = read_tflite(path)
     if out is not None:
         require_empty(out)
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs") if inputs else zeros_for(file)
-    cases = file_cases(path, feeds, options.runtimes, options.threads, are_zeros=inputs is None)
+    cases = file_cases(path, feeds, checked.runtimes, checked.threads, are_zeros=inputs is None)
     load_before = load_average()
     advice = "" if inputs else _free_dimensions(file)
     rows = [
         replace(row, reason=row.reason + advice) if row.reason else row
-        for row in _rows(cases, options, lambda case, outcome: None, out)
+        for row in _rows(cases, checked, lambda case, outcome: None, out)
     ]
     if all(row.reason for row in rows):
         raise CheckFailed(f"{path.name} could not be measured: {_reasons(rows)}", code="WORKER_FAILED")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.atomic import write_npz
+from ...core.files.atomic import write_npz
 from ...core.records.latency import LatencyRow, LatencyStatus
 from ...runtimes.launch import Outcome, run_forked
 from .cases import BenchmarkCase

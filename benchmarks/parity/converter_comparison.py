@@ -9,7 +9,7 @@ from pathlib import Path
 from ...convert.other_converters import OTHERS, exported
 from ...convert.quantize.recipes import coarsest_recipe
 from ...core.documents import COMPARISON_SCHEMA, document_head, write_json
-from ...core.hashing import sha256_file
+from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feeds_for
 from ...core.records.record import Json
@@ -17,9 +17,9 @@ from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_variant
 from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.runtimes import PHONE_RUNTIMES, runtime_packages
-from .gates import Gate, read_gates
-from .graph_comparisons import GraphExpected
-from .judge import Cell, judge, unavailable
+from .judging.gates import Gate, read_gates
+from .judging.graph_comparisons import GraphExpected
+from .judging.judge import Cell, judge, unavailable
 from .reference import load_reference, references
 
 log = logging.getLogger(__name__)

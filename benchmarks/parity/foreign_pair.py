@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from ...core.atomic import require_empty, write_npz
 from ...core.documents import PARITY_SCHEMA, document_head, write_json
 from ...core.errors import InputError
-from ...core.hashing import sha256_bytes, sha256_file, sha256_tree
+from ...core.files.atomic import require_empty, write_npz
+from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.queries.packing import rows_of
 from ...core.records.agreement import Agreement
 from ...core.records.parity import FirstDifference, ParityReport, ParityRow
@@ -19,9 +19,9 @@ from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from .agreement import kendall_tau, max_abs_diff, mean_abs_diff, mean_defined
-from .first_difference import both_lists
-from .gates import FOREIGN, Gate, read_gates
-from .judge import Cell, Findings, Outputs, judge, unavailable
+from .judging.first_difference import both_lists
+from .judging.gates import FOREIGN, Gate, read_gates
+from .judging.judge import Cell, Findings, Outputs, judge, unavailable
 from .outputs import Answers, returned_lists, scored_items
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ...core.atomic import write_npz
 from ...core.errors import InputError
-from ...core.hashing import sha256_bytes, sha256_file, sha256_tree
+from ...core.files.atomic import write_npz
+from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.metrics import top_k
 from ...core.queries.edge_cases import NAMES_OF_0_1
 from ...core.queries.held_out import HeldOut

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import InputError
-from ...core.hashing import sha256_file
+from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.run_dir import Run
 from ...runtimes.launch import Outcome
-from .gates import read_gates
-from .judge import Cell, outputs_sha256, tolerance_of
+from .judging.gates import read_gates
+from .judging.judge import Cell, outputs_sha256, tolerance_of
 from .reference import load_reference, reference_sha256
 from .stage import RAW, JudgedRun
 

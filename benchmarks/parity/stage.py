@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.atomic import write_npz
 from ...core.documents import PARITY_SCHEMA, document_head, write_json
 from ...core.errors import pick
-from ...core.hashing import sha256_file
+from ...core.files.atomic import write_npz
+from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.records.variants import Variant
@@ -18,9 +18,9 @@ from ...core.run_dir import Run, check_unchanged
 from ...runtimes.launch import Outcome, run_variant, side_by_side
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from ...runtimes.targets import TARGETS
-from .gates import Gate, Gates, read_gates
-from .graph_comparisons import GraphExpected
-from .judge import Cell, judge, outputs_sha256, unavailable
+from .judging.gates import Gate, Gates, read_gates
+from .judging.graph_comparisons import GraphExpected
+from .judging.judge import Cell, judge, outputs_sha256, unavailable
 from .reference import Reference, load_reference, reference_sha256, references
 
 RAW = "raw"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ...core.records.latency import LatencyReport
-from ..parity.verdicts import where
+from ..parity.judging.verdicts import where
 from .changes import Change, Warn, matched
 from .latency_changes import latency_changes
 from .presentation import four_digits, significant

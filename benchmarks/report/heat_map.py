@@ -8,8 +8,8 @@ from ...core.records.agreement import METRICS
 from ...core.records.parity import FirstDifference, ListedItem
 from ...runtimes.runtimes import runtime_of
 from ...runtimes.targets import short_label
-from ..parity.first_difference import side_by_side
-from ..parity.verdicts import allowance_used, where, worst_measure
+from ..parity.judging.first_difference import side_by_side
+from ..parity.judging.verdicts import allowance_used, where, worst_measure
 from .presentation import MARKS, four_digits, percent, significant, two_digits
 
 Row: TypeAlias = Mapping[str, Any]

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 from ...core.records.parity import FirstDifference
-from ..parity.first_difference import side_by_side
+from ..parity.judging.first_difference import side_by_side
 from .baseline import Comparison
 from .changes import Change
 

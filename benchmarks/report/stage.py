@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from ...core.atomic import write_bytes
 from ...core.documents import LATENCY_SCHEMA, PARITY_SCHEMA, read_json
 from ...core.errors import InputError
+from ...core.files.atomic import write_bytes
 from ...core.records.latency import LatencyReport, LatencyRow
 from ...core.run_dir import Run
 from ..latency.case_kinds import own_catalogue
-from ..parity.verdicts import choices, verdict
+from ..parity.judging.verdicts import choices, verdict
 from .baseline import Comparison, Documents, compare_runs
 from .charts.chart import Results
 from .charts.table import CHARTS

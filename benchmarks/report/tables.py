@@ -8,7 +8,7 @@ from ...core.records.latency import LatencyReport, LatencyRow
 from ...core.records.sweep import CostModel
 from ...runtimes.runtimes import CURRENT_RUNTIME
 from ..latency.case_kinds import name_of
-from ..parity.verdicts import where, worst_measure
+from ..parity.judging.verdicts import where, worst_measure
 from .columns import HTML, MARKDOWN, TERMINAL, Column
 from .presentation import (
     NONE,

@@ -12,6 +12,20 @@ from ..options import Keys, RunArgument, Verbose, named
 if TYPE_CHECKING:
     from ...api.bundles import Bundle
 
+Layout = Annotated[
+    str | None, named("layouts", help="Which models it holds: {layouts}. Default: the first that was converted.")
+]
+RuntimesPassed = Annotated[
+    list[str] | None,
+    named(
+        "runtimes", "--runtime", help="Runtime it must have passed on; may be repeated. Default: those that apps ship."
+    ),
+]
+TargetsPassed = Annotated[
+    list[str] | None,
+    named("targets", "--target", help="Processor it must have passed on; may be repeated. Default: host."),
+]
+
 
 @checked
 def bundle(
@@ -21,22 +35,9 @@ def bundle(
     auto: Annotated[
         bool, typer.Option("--auto", help="The smallest variant of each graph that passed every gate.")
     ] = False,
-    layout: Annotated[
-        str | None,
-        named("layouts", help="Which models it holds: {layouts}. Default: the first that was converted."),
-    ] = None,
-    runtimes: Annotated[
-        list[str] | None,
-        named(
-            "runtimes",
-            "--runtime",
-            help="Runtime it must have passed on; may be repeated. Default: those that apps ship.",
-        ),
-    ] = None,
-    targets: Annotated[
-        list[str] | None,
-        named("targets", "--target", help="Processor it must have passed on; may be repeated. Default: host."),
-    ] = None,
+    layout: Layout = None,
+    runtimes: RuntimesPassed = None,
+    targets: TargetsPassed = None,
     sign: Annotated[
         Path | None, typer.Option(metavar="KEY", help="Ed25519 private key (PEM) to sign the manifest with.")
     ] = None,
@@ -85,13 +86,11 @@ def bundle(
             new_items=new_items,
             keys=keys or (),
         )
-    show_bundle(written)
-    if zip is not None:
-        show(f"wrote {zip}, {zip.stat().st_size:,} bytes")
+    show_bundle(written, zip)
 
 
-def show_bundle(bundle: "Bundle") -> None:
-    """What is in the bundle, or in the update."""
+def show_bundle(bundle: "Bundle", zip: Path | None = None) -> None:
+    """What is in the bundle, or in the update, and the zip of it."""
     manifest = bundle.manifest
     signed = f", signed by key {manifest.key_id}" if manifest.key_id else ""
     show(*(f"note: {note}" for note in bundle.notes))
@@ -100,3 +99,5 @@ def show_bundle(bundle: "Bundle") -> None:
     else:
         content = f"wrote an update from version {manifest.update.base_version} to {manifest.version}"
     show(f"{content}: {bundle.n_files} files, {bundle.size_bytes:,} bytes in {bundle.path}{signed}")
+    if zip is not None:
+        show(f"wrote {zip}, {zip.stat().st_size:,} bytes")

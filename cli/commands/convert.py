@@ -17,8 +17,7 @@ from ...api.rules import checked
 def convert(
     run: OptionalRun = None,
     graphs: Annotated[
-        list[str] | None,
-        named("graphs", "--graph", help="Graph; may be repeated. Default: all."),
+        list[str] | None, named("graphs", "--graph", help="Graph; may be repeated. Default: all.")
     ] = None,
     recipes: Recipes = None,
     k: Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show, show_json, working
-from ..options import Inputs, Json, OptionalRun, Tflite, Verbose, named
+from ..options import Inputs, Json, OptionalRun, PhoneRuntimes, Tflite, Verbose
 
 if TYPE_CHECKING:
     from ...core.records.latency import LatencyReport
@@ -23,10 +23,7 @@ def latency(
     dimension: Annotated[
         int | None, typer.Option(help="Width to project the grown vectors to. Default: the run's own.")
     ] = None,
-    runtimes: Annotated[
-        list[str] | None,
-        named("runtimes", "--runtime", help="Runtime; may be repeated. Default: those that apps ship."),
-    ] = None,
+    runtimes: PhoneRuntimes = None,
     processes: Annotated[
         int | None, typer.Option(help="Processes that measure each case. Default: {processes}.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show, show_json, working
-from ..options import Inputs, Json, OptionalRun, SavedModel, Signature, Tflite, Verbose, named
+from ..options import Inputs, Json, OptionalRun, Runtimes, SavedModel, Signature, Targets, Tflite, Verbose, named
 
 if TYPE_CHECKING:
     from ...api.measurement import ParityReport
@@ -16,17 +16,10 @@ from ...api.rules import checked
 @checked
 def parity(
     run: OptionalRun = None,
-    runtimes: Annotated[
-        list[str] | None,
-        named("runtimes", "--runtime", help="Runtime; may be repeated. Default: all."),
-    ] = None,
-    targets: Annotated[
-        list[str] | None,
-        named("targets", "--target", help="Processor; may be repeated. Default: host."),
-    ] = None,
+    runtimes: Runtimes = None,
+    targets: Targets = None,
     require: Annotated[
-        list[str] | None,
-        named("targets", help="Processor that must be there; may be repeated."),
+        list[str] | None, named("targets", help="Processor that must be there; may be repeated.")
     ] = None,
     gates: Annotated[Path | None, typer.Option(help="TOML file of tolerances in place of the kit's own.")] = None,
     refresh_reference: Annotated[bool, typer.Option("--refresh-reference", help="Ask the SavedModels again.")] = False,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from ...benchmarks.parity.first_difference import side_by_side
+from ...benchmarks.parity.judging.first_difference import side_by_side
 from ...benchmarks.report.columns import Cell, Column, Grid
 from ...benchmarks.report.presentation import MARKS, NONE, counted, four_digits, two_digits
 from ...core.records.agreement import METRICS, QUALITY, Agreement, Metric

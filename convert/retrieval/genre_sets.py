@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
+from ...core.files.vocabulary_files import read_vocabulary
 from ...core.run_dir import Run
-from ...core.vocabulary_files import read_vocabulary
 
 
 def genre_sets(run: Run) -> tuple[np.ndarray, np.ndarray] | None:

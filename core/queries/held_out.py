@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files.vocabulary_files import read_vocabulary
 from ..run_dir import Run
-from ..vocabulary_files import read_vocabulary
 from .edge_cases import edge_queries
 from .histories import Histories, group_events
 from .model_inputs import feeds_for

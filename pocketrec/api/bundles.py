@@ -1,7 +1,8 @@
 """Bundles: writing, verifying, updating, and recommending from them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from .rules import checked
 
 if TYPE_CHECKING:
     from ..android_assets.format.manifest import Manifest
+    from ..android_assets.writing.options import BundleOptions, UpdateOptions
     from ..core.queries.recommendation import Answer
 
 
@@ -149,38 +151,43 @@ def bundle(
         CheckFailed: A model missed a gate where it must pass, or does not answer as parity measured.
     """
     from ..android_assets.writing.options import BundleOptions, UpdateOptions
+
+    opened, ran_on = as_run(run), tuple(runtimes)
+    folder = Path(out) if out is not None else opened.root / ("update" if catalogue_only else "bundle")
+    if base is not None:
+        update = UpdateOptions(
+            base=base, new_items=new_items, version=version, runtimes=ran_on, sign_key=sign, keys=paths(keys)
+        )
+        return _packed(path_or_none(zip), lambda: _update(opened, folder, update))
+    models = partial(BundleOptions, recipe=recipe, auto=auto, layout=layout, runtimes=ran_on, targets=tuple(targets))
+    options = models(sign_key=sign, version=1 if version is None else version)
+    return _packed(path_or_none(zip), lambda: _whole(opened, folder, options))
+
+
+def _update(run: Run, folder: Path, options: "UpdateOptions") -> Bundle:
+    from ..android_assets.writing.update_writer import write_update
+
+    written = write_update(run, folder, options)
+    return Bundle(folder, written.manifest, notes=tuple(written.notes))
+
+
+def _whole(run: Run, folder: Path, options: "BundleOptions") -> Bundle:
+    from ..android_assets.writing.writer import write_bundle
+
+    written = write_bundle(run, folder, options)
+    notes = [f"passed over {v.graph} {v.recipe}, {v.size_bytes:,} bytes: {v.reason}" for v in written.passed_over]
+    return Bundle(folder, written.manifest, notes=tuple(notes))
+
+
+def _packed(file: Path | None, write: Callable[[], Bundle]) -> Bundle:
+    """What `write` writes, and where `file` is given the same as one zip; nothing is written where `file` is there already."""
     from ..android_assets.writing.zip_writer import require_no_file, write_zip
 
-    folder = Path(out) if out is not None else as_run(run).root / ("update" if catalogue_only else "bundle")
-    packed = path_or_none(zip)
-    if packed is not None:
-        require_no_file(packed)
-    opened = as_run(run)
-    if base is not None:
-        from ..android_assets.writing.update_writer import write_update
-
-        update_options = UpdateOptions(
-            base=base, new_items=new_items, version=version, sign_key=sign, keys=paths(keys), runtimes=tuple(runtimes)
-        )
-        update = write_update(opened, folder, update_options)
-        written = Bundle(folder, update.manifest, notes=tuple(update.notes))
-    else:
-        from ..android_assets.writing.writer import write_bundle
-
-        options = BundleOptions(
-            recipe=recipe,
-            auto=auto,
-            layout=layout,
-            runtimes=tuple(runtimes),
-            targets=tuple(targets),
-            sign_key=sign,
-            version=1 if version is None else version,
-        )
-        whole = write_bundle(opened, folder, options)
-        notes = [f"passed over {v.graph} {v.recipe}, {v.size_bytes:,} bytes: {v.reason}" for v in whole.passed_over]
-        written = Bundle(folder, whole.manifest, notes=tuple(notes))
-    if packed is not None:
-        write_zip(folder, packed)
+    if file is None:
+        return write()
+    require_no_file(file)
+    written = write()
+    write_zip(written.path, file)
     return written
 
 

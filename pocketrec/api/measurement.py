@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,36 +89,22 @@ def parity(
     Raises:
         InputError: Arguments that are wrong or do not go together.
     """
-    if saved_model is not None and tflite is not None and inputs is not None:
-        from ..benchmarks.parity.foreign_pair import check_foreign
+    from ..benchmarks.parity import foreign_pair, stage
+    from ..benchmarks.parity import rejudge as stored
 
-        found = check_foreign(
-            Path(saved_model),
-            Path(tflite),
-            Path(inputs),
-            signature=signature,
-            runtimes=runtimes,
-            out=path_or_none(out),
-            gates=path_or_none(gates),
-            scores=scores,
+    tolerances = path_or_none(gates)
+    if saved_model is not None and tflite is not None and inputs is not None:
+        pair = Path(saved_model), Path(tflite), Path(inputs)
+        folder = path_or_none(out)
+        found = foreign_pair.check_foreign(
+            *pair, signature=signature, runtimes=runtimes, out=folder, gates=tolerances, scores=scores
         )
         return ParityReport(**vars(found))
     assert run is not None  # the rules of `parity` say so
     if rejudge:
-        from ..benchmarks.parity.rejudge import rejudge as judge_again
-
-        return ParityReport(**vars(judge_again(as_run(run), gates=path_or_none(gates))))
-    from ..benchmarks.parity.stage import check_parity
-
-    found = check_parity(
-        as_run(run),
-        runtimes=runtimes,
-        targets=targets,
-        require=require,
-        gates=path_or_none(gates),
-        refresh_reference=refresh_reference,
-    )
-    return ParityReport(**vars(found))
+        return ParityReport(**vars(stored.rejudge(as_run(run), gates=tolerances)))
+    cells = partial(stage.check_parity, as_run(run), runtimes=runtimes, targets=targets, require=require)
+    return ParityReport(**vars(cells(gates=tolerances, refresh_reference=refresh_reference)))
 
 
 @checked
@@ -161,42 +148,18 @@ def latency(
         InputError: Arguments that are wrong or do not go together.
         CheckFailed: Nothing could be measured, or a server failed. A single case that fails is in `failures`.
     """
+    from ..benchmarks.catalogues.stage import measure_scaling
     from ..benchmarks.latency import stage
+    from ..benchmarks.latency.options import PROCESSES, SAMPLES, LatencyOptions
 
-    processes = stage.PROCESSES if processes is None else processes
-    samples = stage.SAMPLES if samples is None else samples
+    counts = PROCESSES if processes is None else processes, SAMPLES if samples is None else samples
+    options = LatencyOptions(threads, runtimes, *counts)
     if tflite is not None:
-        return stage.measure_file(
-            Path(tflite),
-            inputs=path_or_none(inputs),
-            out=path_or_none(out),
-            threads=threads,
-            runtimes=runtimes,
-            processes=processes,
-            samples=samples,
-        )
+        return stage.measure_file(Path(tflite), options, inputs=path_or_none(inputs), out=path_or_none(out))
     assert run is not None  # the rules of `latency` say so
     if sizes := list(items):
-        from ..benchmarks.catalogues.stage import measure_scaling
-
-        return measure_scaling(
-            as_run(run),
-            items=sizes,
-            dimension=dimension,
-            threads=threads,
-            runtimes=runtimes,
-            processes=processes,
-            samples=samples,
-        )
-    return stage.measure_run(
-        as_run(run),
-        threads=threads,
-        runtimes=runtimes,
-        processes=processes,
-        samples=samples,
-        served=served,
-        rtt_ms=rtt_ms,
-    )
+        return measure_scaling(as_run(run), options, items=sizes, dimension=dimension)
+    return stage.measure_run(as_run(run), options, served=served, rtt_ms=rtt_ms)
 
 
 @checked

@@ -34,7 +34,7 @@ def _entries(module: str, table: str, summary: str = "summary") -> Callable[[], 
 
 
 def _gates() -> dict[str, str]:
-    from ..benchmarks.parity.gates import read_gates
+    from ..benchmarks.parity.judging.gates import read_gates
 
     rows = read_gates().tables.items()
     return {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...core.hashing import sha256_bytes
+from ...core.files.hashing import sha256_bytes
 
 # Name of the TFLite metadata entry; its text is `vocabulary_text`'s.
 ENTRY = "pocketrec.vocabularies"

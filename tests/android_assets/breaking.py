@@ -10,7 +10,7 @@ import msgspec
 from pocketrec.android_assets.format.contract import contract_sha256
 from pocketrec.android_assets.format.manifest import Manifest
 from pocketrec.android_assets.format.zip_alignment import ALIGNMENT, padding_field
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 
 
 def manifest_of(folder):

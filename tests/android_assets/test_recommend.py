@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 from pocketrec.android_assets.reading.verify import open_bundle
-from pocketrec.core.directory_swap import swap
-from pocketrec.core.vocabulary_files import read_vocabulary
+from pocketrec.core.files.directory_swap import swap
+from pocketrec.core.files.vocabulary_files import read_vocabulary
 
 from tests.android_assets.asking import recommend
 from tests.conftest import raises, refused

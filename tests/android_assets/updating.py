@@ -9,7 +9,7 @@ from pocketrec.android_assets.reading.update_applier import apply_update
 from pocketrec.android_assets.writing.options import BundleOptions, UpdateOptions
 from pocketrec.android_assets.writing.update_writer import write_update
 from pocketrec.android_assets.writing.writer import write_bundle
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.run_dir import Run
 
 # Two new items, and a third; in genres and title words that the MovieLens run and the tiny one both know.

@@ -118,7 +118,7 @@ def test_training_that_is_killed_leaves_no_run_and_can_be_started_again(inside, 
         process.wait()
     assert not (out / "trained").exists()
     assert refused(inside("convert", out)).endswith("[RUN_UNFINISHED]")
-    from pocketrec.core.atomic import require_empty
+    from pocketrec.core.files.atomic import require_empty
 
     require_empty(out)
 

@@ -8,12 +8,12 @@ import pytest
 from pocketrec.convert.graphs import GRAPHS
 from pocketrec.convert.quantize.recipes import RECIPES, Recipe
 from pocketrec.convert.stage import convert_run
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
+from pocketrec.core.files.vocabulary_files import read_vocabulary
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.model_inputs import feeds_for
 from pocketrec.core.run_dir import Run
 from pocketrec.core.scoring import MASKED_BELOW, STARS_WEIGHT
-from pocketrec.core.vocabulary_files import read_vocabulary
 from pocketrec.runtimes.launch import run_variant
 from pocketrec.runtimes.model_file.op_versions import order
 from pocketrec.runtimes.model_file.reader import read_tflite

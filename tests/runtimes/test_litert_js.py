@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.gates import read_gates
+from pocketrec.benchmarks.parity.judging.gates import read_gates
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.core.documents import write_json
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes import litert_js as browser

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pocketrec.cli.main import main
-from pocketrec.core.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.vocabulary_files import read_vocabulary
 from pocketrec.core.run_dir import Run, open_run
-from pocketrec.core.vocabulary_files import read_vocabulary
 from pocketrec.train import stage
 from pocketrec.train.baselines import evaluation
 from pocketrec.train.data.datasets import DATASETS

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pocketrec.core.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.vocabulary_files import read_vocabulary
 from pocketrec.core.run_dir import Run
-from pocketrec.core.vocabulary_files import read_vocabulary
 
 TITLES = ["M*A*S*H (1970)", "Dances with Wolves (1990)", "Speed (1994)"]
 

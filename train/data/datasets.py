@@ -80,8 +80,8 @@ DEFAULT_DATASET = "movielens/100k"
 
 def licence_notice_once(name: str) -> str:
     """The licence notice of a dataset the first time it is asked for on this machine; '' afterwards and for files."""
-    from ...core.atomic import write_bytes
-    from ...core.downloads import cache_dir
+    from ...core.files.atomic import write_bytes
+    from ...core.files.downloads import cache_dir
 
     if name not in DATASETS:
         return ""

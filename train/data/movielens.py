@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.atomic import atomic_dir
-from ...core.downloads import cache_dir
 from ...core.errors import InputError
+from ...core.files.atomic import atomic_dir
+from ...core.files.downloads import cache_dir
 from ..tf import Module, Tensor
 from .items_by import ItemsBy
 from .movielens_wheel import fetch_ml100k

@@ -6,8 +6,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from ...core.downloads import download_wheels
 from ...core.errors import InputError
+from ...core.files.downloads import download_wheels
 
 _WHEEL = "recbole==1.2.1"
 _WHEEL_SHA256 = "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.atomic import write_npz
 from ...core.errors import InputError
+from ...core.files.atomic import write_npz
 from ...core.run_dir import Run
 from ..data.item_content import GENRE, indicators, item_tokens
 

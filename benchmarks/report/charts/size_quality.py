@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...parity.verdicts import where
+from ...parity.judging.verdicts import where
 from ..columns import Column, field_of
 from ..presentation import four_digits, kilobytes, significant
 from ..tables import metric_name

@@ -8,12 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pocketrec.core.files.vocabulary_files import read_vocabulary, write_vocabulary
 from pocketrec.core.queries.history_parsing import HistoryEntry
 from pocketrec.core.queries.item_names import ItemNames
 from pocketrec.core.queries.model_inputs import feed
 from pocketrec.core.queries.query import Catalogue
 from pocketrec.core.queries.query_parsing import QueryParser
-from pocketrec.core.vocabulary_files import read_vocabulary, write_vocabulary
 
 RESOURCES = Path(__file__).parents[3] / "android_assets" / "client" / "src" / "test" / "resources"
 FILE = RESOURCES / "vocabulary_vectors.json"

@@ -2,7 +2,7 @@
 
 import json
 
-from pocketrec.core.vocabulary_files import read_vocabulary
+from pocketrec.core.files.vocabulary_files import read_vocabulary
 
 from tests.android_assets.client.client_vectors import FILE, ITEMS, UNKNOWN, make, to_text
 

@@ -16,7 +16,7 @@ from pocketrec.android_assets.writing.options import BundleOptions, UpdateOption
 from pocketrec.android_assets.writing.update_writer import write_update
 from pocketrec.android_assets.writing.writer import write_bundle
 from pocketrec.android_assets.writing.zip_writer import write_zip
-from pocketrec.core.hashing import sha256_tree
+from pocketrec.core.files.hashing import sha256_tree
 from pocketrec.core.run_dir import Run
 
 from tests.android_assets.asking import recommend

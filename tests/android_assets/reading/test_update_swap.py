@@ -11,8 +11,8 @@ from pocketrec.android_assets.answering.bundle import Bundle
 from pocketrec.android_assets.reading import verify as verify_module
 from pocketrec.android_assets.reading.update_applier import apply_update
 from pocketrec.android_assets.reading.verify import open_bundle, verify_bundle
-from pocketrec.core.directory_swap import swap
-from pocketrec.core.hashing import sha256_tree
+from pocketrec.core.files.directory_swap import swap
+from pocketrec.core.files.hashing import sha256_tree
 
 from tests.android_assets.asking import recommend
 from tests.android_assets.updating import read
@@ -51,7 +51,7 @@ _CHILD = """
 import os, signal
 from pathlib import Path
 from pocketrec.android_assets.reading import update_applier as applying
-from pocketrec.core import directory_swap as replacing
+from pocketrec.core.files import directory_swap as replacing
 
 def kill(module, name, nth, only=""):
     real, left = getattr(module, name), [nth]

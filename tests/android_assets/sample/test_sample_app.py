@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from pocketrec.android_assets.reading.verify import verify_bundle
-from pocketrec.core.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.hashing import sha256_file, sha256_tree
 
 from tests.android_assets.sample.documentation import snippets
 

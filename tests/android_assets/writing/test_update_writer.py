@@ -12,7 +12,7 @@ from pocketrec.android_assets.writing.options import BundleOptions, UpdateOption
 from pocketrec.android_assets.writing.update_writer import write_update
 from pocketrec.android_assets.writing.writer import write_bundle
 from pocketrec.cli.main import main
-from pocketrec.core.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.hashing import sha256_file, sha256_tree
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import PHONE_RUNTIMES

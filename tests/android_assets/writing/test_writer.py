@@ -19,10 +19,10 @@ from pocketrec.android_assets.writing.zip_writer import write_zip
 from pocketrec.cli.main import main
 from pocketrec.convert.flatbuffer.editor import Editor
 from pocketrec.core.documents import PARITY_SCHEMA, read_json, write_json
-from pocketrec.core.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.hashing import sha256_file, sha256_tree
+from pocketrec.core.files.vocabulary_files import read_vocabulary
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.run_dir import Run
-from pocketrec.core.vocabulary_files import read_vocabulary
 from pocketrec.runtimes.runtimes import PHONE_RUNTIMES
 
 from tests.android_assets.asking import recommend

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.latency import options, stage
 from pocketrec.benchmarks.latency.case_kinds import batch_sizes, is_usual
+from pocketrec.benchmarks.latency.options import LatencyOptions
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.core.documents import LATENCY_SCHEMA, read_json
 from pocketrec.core.records.latency import LatencyReport
@@ -111,7 +112,7 @@ def test_inputs_of_a_file_are_taken_from_an_npz(tiny, tmp_path):
     variant = next(v for v in Run(tiny).variants if v.file == file.name)
     np.savez(tmp_path / "in.npz", **{port.name: np.zeros((3, *port.shape), port.dtype) for port in variant.inputs})
     counts = {"runtimes": [CURRENT_RUNTIME], "threads": [1], "processes": 1, "samples": 10}
-    report = stage.measure_file(file, inputs=tmp_path / "in.npz", **counts)
+    report = stage.measure_file(file, LatencyOptions(**counts), inputs=tmp_path / "in.npz")
     assert [row.inputs for row in report.rows] == ["file"] and report.rows[0].samples_file is None
 
 
@@ -127,7 +128,7 @@ def test_inputs_of_a_file_are_taken_from_an_npz(tiny, tmp_path):
 )
 def test_bad_options_are_refused_before_anything_is_measured(tiny, given, code, named):
     with raises(code) as caught:
-        stage.measure_run(Run(tiny), **given)
+        stage.measure_run(Run(tiny), LatencyOptions(**given))
     assert named in str(caught.value)
 
 
@@ -170,7 +171,7 @@ def test_a_runtime_that_refuses_the_file_leaves_the_others_numbers(tiny, monkeyp
     first, *others = PHONE_RUNTIMES
     refusing(monkeypatch, [first])
     file = tiny / "converted" / "ranker-float32.tflite"
-    report = stage.measure_file(file, threads=[1], processes=2, samples=10)
+    report = stage.measure_file(file, LatencyOptions([1], processes=2, samples=10))
     bad, *good = report.rows
     assert (bad.runtime, bad.status, bad.p50_us, bad.n_samples) == (first, "error", None, 0)
     assert "no_such_module" in bad.reason and [row.runtime for row in good] == others
@@ -184,7 +185,7 @@ def test_a_runtime_that_refuses_the_file_leaves_the_others_numbers(tiny, monkeyp
 def test_a_file_that_no_runtime_executes_is_an_error(tiny, monkeypatch):
     refusing(monkeypatch, PHONE_RUNTIMES)
     with raises("WORKER_FAILED") as caught:
-        stage.measure_file(tiny / "converted" / "ranker-float32.tflite", threads=[1], processes=1, samples=10)
+        stage.measure_file(tiny / "converted" / "ranker-float32.tflite", LatencyOptions([1], processes=1, samples=10))
     assert all(name in str(caught.value) for name in PHONE_RUNTIMES)
     assert "free dimensions (items [-1])" in str(caught.value) and "--inputs" in str(caught.value)
 

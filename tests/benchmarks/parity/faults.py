@@ -9,7 +9,7 @@ import pytest
 from pocketrec.convert.flatbuffer.operators import GraphEditor
 from pocketrec.convert.other_converters import OTHERS, Source
 from pocketrec.convert.stage import convert_run
-from pocketrec.core.hashing import sha256_bytes
+from pocketrec.core.files.hashing import sha256_bytes
 from pocketrec.core.queries.model_inputs import FEEDS
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES

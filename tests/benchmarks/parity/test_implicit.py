@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pocketrec.benchmarks.parity.gates import read_gates
+from pocketrec.benchmarks.parity.judging.gates import read_gates
 from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.cli.render.parity import parity_table
 from pocketrec.convert.quantize.recipes import RECIPES

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.first_difference import side_by_side
+from pocketrec.benchmarks.parity.judging.first_difference import side_by_side
 from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.convert.flatbuffer.operators import GraphEditor
 from pocketrec.convert.stage import convert_run
 from pocketrec.core.documents import write_json
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.records.agreement import METRICS
 from pocketrec.core.records.parity import ParityReport

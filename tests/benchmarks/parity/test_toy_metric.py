@@ -6,8 +6,8 @@ from typing import Annotated
 
 import pytest
 from pocketrec.android_assets.writing.manifest_parts import parity_summary
-from pocketrec.benchmarks.parity.gates import DEFAULT_GATES
-from pocketrec.benchmarks.parity.graph_comparisons import COMPARISONS
+from pocketrec.benchmarks.parity.judging.gates import DEFAULT_GATES
+from pocketrec.benchmarks.parity.judging.graph_comparisons import COMPARISONS
 from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.benchmarks.report.heat_map import cell_detail
 from pocketrec.benchmarks.report.stage import write_report

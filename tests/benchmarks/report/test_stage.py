@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.verdicts import allowance_used, choices, verdict, worst_measure
+from pocketrec.benchmarks.parity.judging.verdicts import allowance_used, choices, verdict, worst_measure
 from pocketrec.benchmarks.report.charts.distributions import letter_values
 from pocketrec.benchmarks.report.charts.table import CHARTS
 from pocketrec.benchmarks.report.junit import junit

@@ -8,7 +8,7 @@ import sys
 from urllib.parse import urlsplit
 
 import pytest
-from pocketrec.benchmarks.latency.server_process import serving_process
+from pocketrec.benchmarks.latency.load_testing.server_process import serving_process
 from pocketrec.benchmarks.serving.server import Retriever, listening, require_uvicorn
 from pocketrec.core.run_dir import Run
 

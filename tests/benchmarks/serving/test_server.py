@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from pocketrec.benchmarks.latency.latency_queries import latency_queries
-from pocketrec.benchmarks.latency.load_test import HTTP_LOAD_WORKER, body_of
-from pocketrec.benchmarks.latency.server_process import serving_process
+from pocketrec.benchmarks.latency.load_testing.load_test import HTTP_LOAD_WORKER, body_of
+from pocketrec.benchmarks.latency.load_testing.server_process import serving_process
 from pocketrec.benchmarks.serving.http_app import MAX_BODY_BYTES, make_app
 from pocketrec.benchmarks.serving.requests import RequestParser
 from pocketrec.benchmarks.serving.server import Retrieved

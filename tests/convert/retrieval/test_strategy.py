@@ -9,7 +9,7 @@ import pytest
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.convert.retrieval.strategy import CHOICES, chosen_form
 from pocketrec.convert.stage import convert_run
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.model_inputs import feeds_for
 from pocketrec.core.run_dir import Run

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.run_dir import Run
 from pocketrec.train.pocket.content_vectors import CONTENT_FILE, ContentTable, read_content

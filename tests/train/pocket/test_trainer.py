@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pocketrec.core.hashing import sha256_file
+from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.run_dir import Run
 
 from tests.train.pocket.made_up import made_up, write_csv

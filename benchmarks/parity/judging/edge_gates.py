@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core.records.parity import EdgeResult
+from ....core.records.parity import EdgeResult
+from ..outputs import Answers
 from .gates import Gate
-from .outputs import Answers
 
 
 def value_bound(gate: Gate | None, span: float, *, values_are_outputs: bool) -> float | None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.graph_comparisons import compare_retrieval, invalid_outputs
+from pocketrec.benchmarks.parity.judging.graph_comparisons import compare_retrieval, invalid_outputs
 
 from tests.benchmarks.parity.planted import REFERENCE, retrieved
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from .errors import CheckFailed
+from ..errors import CheckFailed
 
 T = TypeVar("T")
 # How often something is read that is replaced each time.

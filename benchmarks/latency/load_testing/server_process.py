@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ...core.errors import CheckFailed
-from ...runtimes.workers.process_memory import memory
+from ....core.errors import CheckFailed
+from ....runtimes.workers.process_memory import memory
 
 _READY_S, _STOP_S = 120.0, 30.0
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ...core.records.agreement import METRICS
+from ....core.records.agreement import METRICS
 
 # A row of parity.json or variants.json, as the JSON holds it.
 Row: TypeAlias = Mapping[str, Any]

@@ -6,16 +6,16 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from ...core.hashing import sha256_bytes
-from ...core.records.agreement import Agreement
-from ...core.records.parity import Delegate, EdgeResult, FirstDifference, ParityRow, Status
-from ...core.records.record import Json
-from ...runtimes.launch import Outcome
-from ...runtimes.runtimes import RUNTIMES
-from ...runtimes.targets import TARGETS
+from ....core.files.hashing import sha256_bytes
+from ....core.records.agreement import Agreement
+from ....core.records.parity import Delegate, EdgeResult, FirstDifference, ParityRow, Status
+from ....core.records.record import Json
+from ....runtimes.launch import Outcome
+from ....runtimes.runtimes import RUNTIMES
+from ....runtimes.targets import TARGETS
+from ..outputs import Answers
 from .edge_gates import judge_edges, value_bound
 from .gates import Gate
-from .outputs import Answers
 
 Outputs: TypeAlias = Mapping[str, np.ndarray]
 

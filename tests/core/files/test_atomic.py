@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from pocketrec.core.atomic import atomic_dir, require_empty, write_npz
 from pocketrec.core.documents import read_json, write_json
 from pocketrec.core.errors import InputError
-from pocketrec.core.hashing import sha256_tree
+from pocketrec.core.files.atomic import atomic_dir, require_empty, write_npz
+from pocketrec.core.files.hashing import sha256_tree
 from pocketrec.core.run_dir import open_run
 
 
@@ -39,7 +39,7 @@ def test_a_finished_block_replaces_the_directory_whole(tmp_path):
 
 def test_leftovers_of_a_killed_process_are_removed_by_the_next(tmp_path):
     program = (
-        "import os, signal, sys; from pathlib import Path; from pocketrec.core.atomic import atomic_dir\n"
+        "import os, signal, sys; from pathlib import Path; from pocketrec.core.files.atomic import atomic_dir\n"
         f"with atomic_dir(Path({str(tmp_path / 'out')!r})) as f: (f / 'half').write_text(''); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9

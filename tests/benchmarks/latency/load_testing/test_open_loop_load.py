@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.latency.open_loop_load import Sent, breaks, drive, intended_times
+from pocketrec.benchmarks.latency.load_testing.open_loop_load import Sent, breaks, drive, intended_times
 
 MS = 1_000_000
 

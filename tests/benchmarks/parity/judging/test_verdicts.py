@@ -1,7 +1,7 @@
 """What may ship, by made-up rows of parity.json."""
 
 import pytest
-from pocketrec.benchmarks.parity.verdicts import allowance_used, choices, verdict, where, worst_measure
+from pocketrec.benchmarks.parity.judging.verdicts import allowance_used, choices, verdict, where, worst_measure
 
 
 def row(recipe, status="pass", *, reason="", diff=0.1, runtime="litert-2.3.0", delegate="xnnpack"):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.gates import Gate
-from pocketrec.benchmarks.parity.graph_comparisons import GraphExpected
-from pocketrec.benchmarks.parity.judge import Cell, judge, outputs_sha256, unavailable
+from pocketrec.benchmarks.parity.judging.gates import Gate
+from pocketrec.benchmarks.parity.judging.graph_comparisons import GraphExpected
+from pocketrec.benchmarks.parity.judging.judge import Cell, judge, outputs_sha256, unavailable
 from pocketrec.core.records.parity import ParityReport, ParityRow
 from pocketrec.runtimes.launch import Outcome
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES

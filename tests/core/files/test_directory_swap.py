@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pocketrec.core import directory_swap as replacing
-from pocketrec.core.atomic import atomic_dir
-from pocketrec.core.directory_swap import MOST_ATTEMPTS, exchange, remove_leftovers, swap, while_unchanged
 from pocketrec.core.errors import CheckFailed
+from pocketrec.core.files import directory_swap as replacing
+from pocketrec.core.files.atomic import atomic_dir
+from pocketrec.core.files.directory_swap import MOST_ATTEMPTS, exchange, remove_leftovers, swap, while_unchanged
 
 from tests.conftest import raises
 
@@ -65,7 +65,7 @@ def test_a_linked_directory_is_replaced_where_it_lies(tmp_path):
 def killed(tmp_path, body):
     """Run a program that replaces tmp_path/out and kills itself on the way."""
     program = (
-        "import os, signal; from pathlib import Path; from pocketrec.core import atomic, directory_swap as replacing\n"
+        "import os, signal; from pathlib import Path; from pocketrec.core.files import atomic, directory_swap as replacing\n"
         f"out = Path({str(tmp_path / 'out')!r}); die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n{body}\n"
         "with atomic.atomic_dir(out) as folder: (folder / 'file').write_text('new')\n"
     )

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...convert.graphs import GRAPHS
-from ...convert.quantize.recipes import RECIPES
-from ...core.errors import InputError, nearest
-from ...core.records.agreement import METRICS, Agreement
-from ...core.records.record import Json
+from ....convert.graphs import GRAPHS
+from ....convert.quantize.recipes import RECIPES
+from ....core.errors import InputError, nearest
+from ....core.records.agreement import METRICS, Agreement
+from ....core.records.record import Json
 
 DEFAULT_GATES = Path(__file__).with_name("gates.toml")
 
@@ -76,7 +76,7 @@ def read_gates(path: Path | None = None) -> Gates:
     try:
         document: Json = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _faulty("", "a TOML file", f"{path} ({error})", "see benchmarks/parity/gates.toml") from error
+        raise _faulty("", "a TOML file", f"{path} ({error})", "see benchmarks/parity/judging/gates.toml") from error
     found: dict[_Key, Gate] = {}
     for graph, tables in document.items():
         found |= _tables_of(graph, tables)

@@ -6,16 +6,16 @@ from functools import cached_property
 
 import numpy as np
 
-from ...core.metrics import hits_among, top_k
-from ...core.queries.packing import part, rows_of
-from ...core.records.agreement import Agreement
-from ...core.records.parity import FirstDifference
-from .agreement import max_abs_diff, mean_abs_diff, norm_drift
+from ....core.metrics import hits_among, top_k
+from ....core.queries.packing import part, rows_of
+from ....core.records.agreement import Agreement
+from ....core.records.parity import FirstDifference
+from ..agreement import max_abs_diff, mean_abs_diff, norm_drift
+from ..outputs import Answers, ScoredItems, TopKLists
+from ..reference import Reference
 from .first_difference import both_lists, titles_of
 from .judge import EdgeAnswers, Findings, Outputs
-from .outputs import Answers, ScoredItems, TopKLists
 from .quality_loss import LIST_QUALITY, QUALITY_K, list_quality, rating_quality
-from .reference import Reference
 
 
 def _rated(outputs: Outputs, reference: Reference) -> ScoredItems:

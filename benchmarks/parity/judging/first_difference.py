@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...core.queries.held_out import HeldOut
-from ...core.records.parity import FirstDifference, ListedItem
-from .outputs import SHOWN, Answers
+from ....core.queries.held_out import HeldOut
+from ....core.records.parity import FirstDifference, ListedItem
+from ..outputs import SHOWN, Answers
 
 _WIDEST = 36
 TitleOf: TypeAlias = Callable[[int], str]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.latency import stage
 from pocketrec.benchmarks.latency.latency_queries import latency_queries
-from pocketrec.benchmarks.latency.load_test import Load, measure_served
-from pocketrec.benchmarks.latency.server_process import processors
+from pocketrec.benchmarks.latency.load_testing.load_test import Load, measure_served
+from pocketrec.benchmarks.latency.load_testing.server_process import processors
 from pocketrec.benchmarks.parity.reference import load_reference
 from pocketrec.core.metrics import top_k
 from pocketrec.core.queries.held_out import HeldOut
@@ -94,7 +94,7 @@ def test_bad_numbers_are_refused_before_a_server_is_started(tiny, queries, chang
 
 
 def test_without_the_client_library_it_says_what_to_install(monkeypatch):
-    from pocketrec.benchmarks.latency import load_test
+    from pocketrec.benchmarks.latency.load_testing import load_test
 
     monkeypatch.setattr(load_test.util, "find_spec", lambda name: None)
     with raises("NOT_INSTALLED"):

@@ -11,8 +11,8 @@ from typing import IO
 
 import numpy as np
 
+from ..errors import InputError
 from .directory_swap import remove_leftovers, swap
-from .errors import InputError
 
 
 def require_empty(path: Path, what: str = "--out") -> None:

@@ -15,17 +15,17 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...core.atomic import write_npz
-from ...core.errors import CheckFailed, InputError
-from ...core.queries.query import Catalogue, Query
-from ...core.records.latency import CaseFields, LatencyRow
-from ...core.run_dir import Run
-from ...runtimes.launch import Outcome, run_worker
-from ..serving.server import require_uvicorn
-from .latency_queries import LatencyQueries, recall_of
+from ....core.errors import CheckFailed, InputError
+from ....core.files.atomic import write_npz
+from ....core.queries.query import Catalogue, Query
+from ....core.records.latency import CaseFields, LatencyRow
+from ....core.run_dir import Run
+from ....runtimes.launch import Outcome, run_worker
+from ...serving.server import require_uvicorn
+from ..latency_queries import LatencyQueries, recall_of
+from ..statistics import percentile, summarize
 from .open_loop_load import ARRIVALS, Arrivals, Sent, breaks
 from .server_process import ServerProcess, on_processor, processors, serving_process
-from .statistics import percentile, summarize
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.edge_gates import judge_edges, value_bound
-from pocketrec.benchmarks.parity.gates import Gate
+from pocketrec.benchmarks.parity.judging.edge_gates import judge_edges, value_bound
+from pocketrec.benchmarks.parity.judging.gates import Gate
 from pocketrec.benchmarks.parity.outputs import TopKLists
 from pocketrec.core.records.parity import EdgeResult
 

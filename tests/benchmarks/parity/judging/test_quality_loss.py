@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pocketrec.benchmarks.parity.agreement import thirds
-from pocketrec.benchmarks.parity.quality_loss import LIST_QUALITY, list_quality
+from pocketrec.benchmarks.parity.judging.quality_loss import LIST_QUALITY, list_quality
 from pocketrec.core.records.agreement import QUALITY, ThirdsOfHistory, ThirdsOfPopularity
 
 

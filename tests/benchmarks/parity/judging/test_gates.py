@@ -1,5 +1,5 @@
 import pytest
-from pocketrec.benchmarks.parity.gates import FOREIGN, Gate, read_gates
+from pocketrec.benchmarks.parity.judging.gates import FOREIGN, Gate, read_gates
 from pocketrec.convert.graphs import GRAPHS
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.core.records.agreement import METRICS, Agreement
