@@ -11,6 +11,7 @@ from ..runtimes.model_file.reader import PortDict
 from ..runtimes.model_file.schema import SIGNATURE
 from ..train.export.savedmodels import LoadedSignature
 from ..train.tf import tf
+from .flatbuffer.table_ids import with_counted_table_ids
 
 # TensorFlow's objects: modules, concrete functions and TensorSpecs.
 TfObject: TypeAlias = Any
@@ -73,7 +74,7 @@ def convert_saved_model(
     if optimize:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
-        return converter.convert()
+        return with_counted_table_ids(converter.convert())
     except Exception as error:  # the converter raises bare Exception subclasses of several modules
         raise _refusal(error, _float64_inputs(folder, signature)) from error
 

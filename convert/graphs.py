@@ -147,7 +147,7 @@ def _recommender(run: Run, options: Options) -> tuple[TfObject, TfObject]:
 
 GRAPHS = {
     "ranker_strings": Graph(
-        "the tutorial's: user_id and movie_title strings to rating",
+        "user_id and movie_title as text to a rating, as in TFRS' tutorial",
         ("ranking",),
         _signature_of("ranking", "ranker_strings"),
         exported_as="ranking",
@@ -159,7 +159,7 @@ GRAPHS = {
         _signature_of("ranking", "ranker"),
         batch_sizes=(100, 1, 10),  # ours scores a screenful and more
     ),
-    "query_encoder": Graph("user inputs to a query vector", ("query",), _signature_of("query", "query_encoder")),
+    "query_encoder": Graph("a history or user to a query vector", ("query",), _signature_of("query", "query_encoder")),
     "retriever": Graph("the k best items of the catalogue, seen ones masked", ("query", "candidate"), _retriever),
     "recommender": Graph(
         "retriever and ranker in one file: k items ordered by score and predicted rating",

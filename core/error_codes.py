@@ -74,7 +74,6 @@ KIT_CODES = {
     "ZIP_INVALID": "a zip is malformed, ambiguous, or not laid out as the kit writes it",
     "GOLDEN_MISMATCH": "a bundle answers a golden vector or query otherwise than when it was made",
     "CATALOGUE_INVALID": "items cannot be added to the catalogue",
-    "CHECK_FAILED": "a check failed in a way that no other code names",
     "INTERRUPTED": "the command was interrupted",
 }
 

@@ -1,7 +1,6 @@
 """One real demo on real data for the whole session; everything else is asserted on what it left."""
 
 import contextlib
-import fcntl
 import io
 import os
 import re
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 from pocketrec.core.errors import PocketrecError
 
-from tests.tiny import tiny_run
+from tests.tiny import made_once, tiny_run
 
 
 @dataclass(frozen=True)
@@ -74,23 +73,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
         assert done.code == 0, done.err
         (folder / "demo.out").write_text(done.out)
 
-    folder = _made_once(tmp_path_factory, "demo", make)
+    folder = made_once(_shared(tmp_path_factory), "demo", make)
     return folder / "run", Done(0, (folder / "demo.out").read_text(), "")
 
 
-def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that the first worker of this test run to ask for it makes, while the others wait."""
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of this test run, the same for all its workers."""
     root = tmp_path_factory.getbasetemp()
-    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    folder = root / f"shared-{name}"
-    with (root / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / ".made").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            make(folder)
-            (folder / ".made").touch()
-    return folder
+    return root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +102,7 @@ def tutorial_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             done = call(*arguments, timeout=1800)
             assert done.code == 0, done.err
 
-    return _made_once(tmp_path_factory, "tutorial", make) / "run"
+    return made_once(_shared(tmp_path_factory), "tutorial", make) / "run"
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,21 +51,26 @@ def _write(path: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) 
 def tiny_run() -> Path:
     """The finished run, made where no cached one was made from these sources."""
     cache = Path(os.environ.get("POCKETREC_TEST_CACHE", ROOT / "build" / "tests"))
-    folder = cache / f"tiny-{_sources_sha256()[:16]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "tiny.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one test run wait for the one that makes it
+    return made_once(cache, "tiny", _make, version=_sources_sha256()[:16]) / "run"
+
+
+def made_once(root: Path, name: str, make: Callable[[Path], None], *, version: str = "1") -> Path:
+    """The folder `root`/`name`-`version`, made by the first worker to ask for it, while the others wait; other versions go."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f"{name}-{version}"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            for old in cache.glob("tiny-*"):
+            for old in root.glob(f"{name}-*"):
                 shutil.rmtree(old)
-            _make(cache / "tiny-unfinished")
-            (cache / "tiny-unfinished").rename(folder)
-    return folder / "run"
+            unfinished = root / f"{name}-unfinished"
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
 
 
 def _make(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     write_ratings(folder)
     features = ["--item-features", folder / "items.csv", "--user-features", folder / "users.csv"]
     _run("train", "--data", folder / "ratings.csv", *features, "--out", folder / "run")

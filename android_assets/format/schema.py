@@ -27,7 +27,7 @@ _RULES = [
     "`vocabularies` holds each name at most once, and `items`; `oov_index` equals `size`; `k` is at most the size of `items`.",
     "`candidates` is an object exactly in layouts that store candidates: "
     + ", ".join(name for name, layout in LAYOUTS.items() if layout.stores_candidates)
-    + ". `scale` is null exactly for float32, and otherwise written with a decimal point or an exponent.",
+    + ". `scale` is null exactly for float32.",
     "`rating_range` rises. `key_id` is null exactly where `signature` is. `from_base` holds paths of `files`, each once.",
 ]
 

@@ -14,7 +14,7 @@ index returns, and that by default. The retriever uses which items are in the hi
 
 The response is `{"ids", "titles", "scores", "notes"}`, best first; notes report, for example, a history longer than the window.
 Every other response is `{"detail": "one line"}`: 400 not JSON, 404 no such path, 405 wrong method, 413 too large, 415 wrong
-Content-Type, 422 a query that cannot be parsed.
+Content-Type, 422 a query that cannot be parsed; of names and numbers that are refused it has a `"code"` too (core/error_codes.py).
 """
 
 import asyncio
@@ -130,7 +130,7 @@ def make_app(retriever: "Retriever", *, threads: int = 1) -> FastAPI:
 
 
 async def _refuse(request: Request, error: Exception) -> JSONResponse:
-    return _detail(422, str(error))
+    return _detail(422, str(error), error.code if isinstance(error, InputError) else None)
 
 
 async def _refuse_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -149,9 +149,10 @@ async def _refuse_unreadable(request: Request, error: Exception) -> JSONResponse
     return _detail(400, "body: expected JSON, got something that cannot be parsed")
 
 
-def _detail(status: int, text: str) -> JSONResponse:
+def _detail(status: int, text: str, code: str | None = None) -> JSONResponse:
     # Echoed input may hold an unpaired surrogate, which JSON can express and UTF-8 cannot.
-    return JSONResponse({"detail": text.encode("utf-8", "replace").decode()}, status)
+    detail = {"detail": text.encode("utf-8", "replace").decode()}
+    return JSONResponse(detail if code is None else {**detail, "code": code}, status)
 
 
 class _Limits:

@@ -18,20 +18,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """What an app loads, a folder or a zip; or an update of its catalogue.
+class _WithManifest:
+    """What a manifest describes."""
 
-    Attributes:
-        path: The folder or zip.
-        manifest: Its manifest.json.
-        keys: Ed25519 public keys that it was opened with, and is opened with again.
-        notes: What was noticed while it was written, or checked while it was updated; one line each.
-    """
-
-    path: Path
     manifest: "Manifest"
-    keys: tuple[Path, ...] = ()
-    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -42,6 +32,22 @@ class Bundle:
     def version(self) -> int:
         """The manifest's version; rises with every release."""
         return self.manifest.version
+
+
+@dataclass(frozen=True)
+class Bundle(_WithManifest):
+    """What an app loads, a folder or a zip; or an update of its catalogue.
+
+    Attributes:
+        manifest: Its manifest.json.
+        path: The folder or zip.
+        keys: Ed25519 public keys that it was opened with, and is opened with again.
+        notes: What was noticed while it was written, or checked while it was updated; one line each.
+    """
+
+    path: Path
+    keys: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def n_files(self) -> int:
@@ -85,7 +91,7 @@ class Bundle:
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(_WithManifest):
     """A bundle, or an update, that is what it says it is.
 
     Attributes:
@@ -93,18 +99,7 @@ class Verification:
         checks: What was checked, one line each.
     """
 
-    manifest: "Manifest"
     checks: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The manifest's name."""
-        return self.manifest.name
-
-    @property
-    def version(self) -> int:
-        """The manifest's version."""
-        return self.manifest.version
 
 
 @checked
@@ -168,7 +163,7 @@ def _update(run: Run, folder: Path, options: "UpdateOptions") -> Bundle:
     from ..android_assets.writing.update_writer import write_update
 
     written = write_update(run, folder, options)
-    return Bundle(folder, written.manifest, notes=tuple(written.notes))
+    return Bundle(written.manifest, folder, notes=tuple(written.notes))
 
 
 def _whole(run: Run, folder: Path, options: "BundleOptions") -> Bundle:
@@ -176,7 +171,7 @@ def _whole(run: Run, folder: Path, options: "BundleOptions") -> Bundle:
 
     written = write_bundle(run, folder, options)
     notes = [f"passed over {v.graph} {v.recipe}, {v.size_bytes:,} bytes: {v.reason}" for v in written.passed_over]
-    return Bundle(folder, written.manifest, notes=tuple(notes))
+    return Bundle(written.manifest, folder, notes=tuple(notes))
 
 
 def _packed(file: Path | None, write: Callable[[], Bundle]) -> Bundle:
@@ -206,7 +201,7 @@ def open_bundle(path: StrPath, *, keys: Iterable[StrPath] = ()) -> Bundle:
 
     trusted = tuple(paths(keys))
     with opened_bundle(path, keys=trusted) as opened:
-        return Bundle(Path(path), opened.manifest, trusted)
+        return Bundle(opened.manifest, Path(path), trusted)
 
 
 @checked
@@ -268,7 +263,7 @@ def update(
 
     trusted = tuple(paths(keys))
     done = apply_update(bundle, update, keys=trusted, allow_downgrade=allow_downgrade)
-    return Bundle(Path(bundle), done.manifest, trusted, tuple(done.checks))
+    return Bundle(done.manifest, Path(bundle), trusted, tuple(done.checks))
 
 
 def keygen(out: StrPath) -> tuple[Path, str]:

@@ -17,7 +17,7 @@ from pocketrec.runtimes.targets import TARGETS, TIMED_TARGETS, short_label
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_every_runtime_tells_what_readers_ask_for(name):
     runtime = RUNTIMES[name]
-    assert runtime.summary and runtime.short_label and name.endswith(runtime.version)
+    assert runtime.summary and runtime.short_label and runtime.version
     assert runtime.kind in KINDS and set(runtime.platforms) <= {target.platform for target in TARGETS.values()}
 
 

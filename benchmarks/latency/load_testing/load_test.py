@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,6 +21,7 @@ from ....core.queries.query import Catalogue, Query
 from ....core.records.latency import CaseFields, LatencyRow
 from ....core.run_dir import Run
 from ....runtimes.launch import Outcome, run_worker
+from ....runtimes.runtimes import SAVED_MODEL_RUNTIME
 from ...serving.server import require_uvicorn
 from ..latency_queries import LatencyQueries, recall_of
 from ..statistics import percentile, summarize
@@ -249,7 +250,7 @@ class _Rows:
         how = str(self.run.run_json["scann"]["configuration"]) if self.load.index == "scann" else "exact"
         return CaseFields(
             subject=f"server/{self.load.index}/http",
-            runtime=f"tf-{metadata.version('tensorflow')}",
+            runtime=SAVED_MODEL_RUNTIME,
             batch_size=1,
             n_items=self.queries.n_items,
             k=self.k,

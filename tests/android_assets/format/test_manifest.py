@@ -4,6 +4,7 @@ import json
 
 import pytest
 from pocketrec.android_assets.format import manifest_rules, schema
+from pocketrec.android_assets.format.contract import contract_text
 from pocketrec.android_assets.format.manifest import MANIFEST_LIMIT, Manifest
 from pocketrec.android_assets.format.manifest_rules import read_manifest
 from pocketrec.core.errors import CheckFailed
@@ -33,6 +34,15 @@ def test_cases_of_the_shared_corpus(case):
     with raises(case["code"]) as refusal:
         read_manifest(data)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("row", CORPUS["scales"], ids=lambda row: row["written"])
+def test_a_scale_has_one_text_in_the_contract(row, tmp_path):
+    """Numbers of equal value are equal, however a manifest writes them."""
+    (tmp_path / "items.json").write_text("[]")
+    manifest = read_manifest(TEXTS["split"].replace('"scale": 0.25', f'"scale": {row["written"]}').encode())
+    text = contract_text(tmp_path, manifest, manifest.digests)
+    assert next(line for line in text.splitlines() if line.startswith("candidates ")).split(" ")[-1] == row["contract"]
 
 
 def test_names_of_cases_are_distinct():

@@ -190,6 +190,17 @@ def test_a_file_that_no_runtime_executes_is_an_error(tiny, monkeypatch):
     assert "free dimensions (items [-1])" in str(caught.value) and "--inputs" in str(caught.value)
 
 
+def test_the_key_of_a_runtime_is_only_a_name(tiny, monkeypatch):
+    from pocketrec.cli.render.latency import show_latency
+
+    monkeypatch.setitem(RUNTIMES, "toy", RUNTIMES[CURRENT_RUNTIME])
+    file = tiny / "converted" / "query_encoder-float32.tflite"
+    report = stage.measure_file(file, LatencyOptions([1], runtimes=["toy"], processes=1, samples=10))
+    assert [(row.runtime, row.status) for row in report.rows] == [("toy", "measured")]
+    assert json.loads(json.dumps(report.to_json()))["results"][0]["runtime"] == "toy"
+    show_latency(report)
+
+
 def test_a_directory_that_holds_something_is_refused(tiny, tmp_path):
     (tmp_path / "x").touch()
     with raises("OUTPUT_EXISTS"):

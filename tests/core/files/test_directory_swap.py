@@ -113,7 +113,7 @@ def test_what_changed_while_it_was_read_is_read_again(tmp_path):
         seen.append((tmp_path / "out" / "file").read_text())
         if len(seen) == 1:
             swap(filled(tmp_path / "new", "new"), tmp_path / "out")
-            raise CheckFailed("half of one and half of the other", code="CHECK_FAILED")
+            raise CheckFailed("half of one and half of the other", code="GATE_FAILED")
         if len(seen) == 2:
             swap(filled(tmp_path / "new", "newer"), tmp_path / "out")
         return seen[-1]
@@ -128,7 +128,7 @@ def test_what_is_wrong_with_what_stays_is_said_once(tmp_path, path):
 
     def work():
         calls.append(1)
-        raise CheckFailed("wrong", code="CHECK_FAILED")
+        raise CheckFailed("wrong", code="GATE_FAILED")
 
     with pytest.raises(CheckFailed, match="wrong"):
         while_unchanged(Path(tmp_path / path), work)

@@ -15,7 +15,7 @@ internal class Candidates(data: ByteBuffer, entry: CandidatesEntry) {
     /** The most rows that one call of [score] reads. */
     val blockRows = maxOf(1, BLOCK_VALUES / d)
     private val isInt8 = entry.dtype == "int8"
-    private val scale = if (isInt8) entry.scale.toFloat() else 1f
+    private val scale = entry.scale?.toFloat() ?: 1f
     private val rows = body(data, entry).order(ByteOrder.LITTLE_ENDIAN)
     private val floatRows = rows.asFloatBuffer()
     private val bytes = ByteArray(if (isInt8) blockRows * d else 0)

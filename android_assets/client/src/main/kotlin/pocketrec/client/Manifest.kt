@@ -57,8 +57,8 @@ internal class ModelEntry(
 
 internal class VocabularyEntry(val name: String, val file: String, val size: Int)
 
-/** @property scale the number as it is written, "-" for null: it is part of the contract's text. */
-internal class CandidatesEntry(val file: String, val dtype: String, val n: Int, val d: Int, val scale: String)
+/** @property scale null for float32. */
+internal class CandidatesEntry(val file: String, val dtype: String, val n: Int, val d: Int, val scale: Double?)
 
 internal class UpdateEntry(val baseVersion: Int, val fromBase: Set<String>)
 

@@ -70,15 +70,8 @@ internal fun candidatesEntry(row: JsonFields): CandidatesEntry {
     val dtype = row.choice("dtype", setOf("int8", "float32"))
     val hasScale = !row.isNull("scale")
     if (hasScale != (dtype == "int8")) throw JsonException("candidates.scale: expected for int8, and only then")
-    val scale = if (hasScale) scale(row) else "-"
+    val scale = if (hasScale) row.number("scale", SCALE) else null
     return CandidatesEntry(row.string("file"), dtype, shape[0], shape[1], scale)
-}
-
-private fun scale(row: JsonFields): String {
-    row.number("scale", SCALE)
-    val token = row.token("scale")
-    if (token.none { it in ".eE" }) throw JsonException("candidates.scale: expected a fraction or an exponent")
-    return token
 }
 
 internal fun ratingRange(fields: JsonFields): List<Float> {

@@ -42,4 +42,12 @@ class ManifestCasesTest {
             if (code == null) parse(text) else refused(ErrorCode.valueOf(code)) { parse(text) }
         }
     }
+
+    @TestFactory
+    fun `a scale has one text in the contract`(): List<DynamicTest> = corpus.objects("scales").map { row ->
+        dynamicTest(row.string("written")) {
+            val text = manifests.getValue("split").replace("\"scale\": 0.25", "\"scale\": ${row.string("written")}")
+            assertEquals(row.string("contract"), Contract.shortest(parse(text).candidates!!.scale!!))
+        }
+    }
 }
