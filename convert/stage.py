@@ -48,10 +48,10 @@ def convert_run(
         CheckFailed: a quantized file kept float32 tables, or a file does not run on every installed phone runtime.
     """
     chosen_recipes = [pick("--recipe", name, RECIPES) for name in recipes] or list(RECIPES)
-    record = run.run_json
-    offered = [name for name in GRAPHS if name in record["graphs"]]
+    record = run.record
+    offered = [name for name in GRAPHS if name in record.graphs]
     chosen_graphs = [pick("--graph", name, offered) for name in graphs] or offered
-    n_items = record["data"]["n_items"]
+    n_items = record.data.n_items
     options = Options(k=_check_k(k, n_items))
     form = chosen_form(form, chosen_graphs, chosen_recipes, n_items)
     representative = training_histories(run)

@@ -1,15 +1,13 @@
 """The run directory, through which the stages exchange their results."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .documents import RUN_SCHEMA, VARIANTS_SCHEMA, read_json
 from .errors import InputError
 from .files.hashing import sha256_file
 from .records.run import RunRecord
-from .records.variants import Variant, read_variants
+from .records.variants import Variant, VariantsRecord
 
 
 @dataclass(frozen=True)
@@ -37,24 +35,23 @@ class Run:
         Raises:
             InputError: it is missing, of another schema, or lacks a field.
         """
-        return RunRecord.from_json(self.run_json, str(self.trained / "run.json"))
+        path = self.trained / "run.json"
+        return RunRecord.from_json(read_json(path, RUN_SCHEMA), str(path))
 
     @property
-    def run_json(self) -> dict[str, Any]:
-        return read_json(self.trained / "run.json", RUN_SCHEMA)
+    def variants_record(self) -> VariantsRecord:
+        """converted/variants.json, read anew and checked.
 
-    @property
-    def variants_json(self) -> dict[str, Any]:
-        return read_json(self.converted / "variants.json", VARIANTS_SCHEMA)
+        Raises:
+            InputError: nothing was converted yet, or the file is of another schema or lacks a field.
+        """
+        path = self.converted / "variants.json"
+        return VariantsRecord.from_json(read_json(path, VARIANTS_SCHEMA), str(path))
 
     @property
     def variants(self) -> list[Variant]:
-        """The files of RUN/converted, as variants.json lists them.
-
-        Raises:
-            InputError: nothing was converted yet, or the file lacks a field.
-        """
-        return read_variants(self.variants_json, str(self.converted / "variants.json"))
+        """The files of RUN/converted; see `variants_record`."""
+        return self.variants_record.variants
 
     def saved_model(self, name: str) -> Path:
         """Folder of one of the trained SavedModels."""
@@ -86,27 +83,22 @@ def open_run(path: Path) -> Run:
             do="run `pocketrec train --out RUN` with a new directory",
             code="RUN_UNFINISHED" if partial else "RUN_MISSING",
         )
-    _ = run.run_json
+    _ = run.record
     return run
 
 
-def check_unchanged(run: Run, variant: Variant | Mapping[str, Any]) -> Path:
+def check_unchanged(run: Run, variant: Variant) -> Path:
     """The variant's file, if it is still the one that was converted.
-
-    Args:
-        variant: a variant, or its row of variants.json.
 
     Raises:
         InputError: it is missing or has other bytes.
     """
-    is_typed = isinstance(variant, Variant)
-    file, sha256 = (variant.file, variant.sha256) if is_typed else (variant["file"], variant["sha256"])
-    path = run.converted / file
-    if not path.is_file() or sha256_file(path) != sha256:
+    path = run.converted / variant.file
+    if not path.is_file() or sha256_file(path) != variant.sha256:
         given = "no such file" if not path.is_file() else "other bytes"
         raise InputError(
             str(path),
-            expected=f"sha256 {sha256[:12]}…",
+            expected=f"sha256 {variant.sha256[:12]}…",
             given=given,
             do="run `pocketrec convert RUN` again",
             code="INPUT_CHANGED",

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .core.queries.recommendation import Recommendation as Recommendation
     from .core.records.doctor import Check as Check
     from .core.records.doctor import Diagnosis as Diagnosis
+    from .core.records.inspection import Inspection as Inspection
     from .core.records.parity import ParityRow as ParityRow
     from .core.records.variants import Variant as Variant
     from .core.run_dir import Run as Run
@@ -70,6 +71,7 @@ _HOMES = {
     "core.errors": ("CheckFailed", "InputError", "PocketrecError"),
     "core.queries.recommendation": ("Answer", "Recommendation"),
     "core.records.doctor": ("Check", "Diagnosis"),
+    "core.records.inspection": ("Inspection",),
     "core.records.parity": ("ParityRow",),
     "core.records.variants": ("Variant",),
     "core.run_dir": ("Run",),
@@ -85,6 +87,7 @@ __all__ = [
     "Conversion",
     "Diagnosis",
     "InputError",
+    "Inspection",
     "LatencyReport",
     "ParityReport",
     "ParityRow",

@@ -2,11 +2,11 @@
 
 import shutil
 from importlib import metadata
-from typing import Any
 
 from ..core.host import describe_host
+from ..core.records.doctor import Check, Diagnosis
 from .runtimes import RUNTIMES, runtime_packages
-from .targets import TARGETS, as_row
+from .targets import TARGETS, check_target
 
 # Distribution that shows a stage's packages to be there, what they are for, and how to get them.
 _STAGES = {
@@ -23,28 +23,22 @@ _STAGES = {
 _PROGRAMS = {"openssl": ("making signing keys", "apt-get install openssl")}
 
 
-def examine() -> dict[str, Any]:
-    """Host, and a list of checks: name, whether it is there, and the command that adds it where not."""
+def examine() -> Diagnosis:
+    """Find out what is there, and the commands that add what is not."""
     checks = [_check(f"stage: {name}", _version(package), command) for name, (package, command) in _STAGES.items()]
     for name, runtime in RUNTIMES.items():
         reason = runtime.missing()
-        checks.append(
-            {
-                "name": f"runtime: {name}",
-                "ok": not reason,
-                "found": reason.split(";")[0] or runtime.summary,
-                "add": reason.partition("; ")[2],
-            }
-        )
-    checks += [as_row(name) for name in TARGETS]
+        missing, _, command = reason.partition("; ")
+        checks.append(Check(f"runtime: {name}", not reason, missing or runtime.summary, command))
+    checks += [check_target(name) for name in TARGETS]
     checks += [
         _check(f"program: {name}", shutil.which(name) and what, command) for name, (what, command) in _PROGRAMS.items()
     ]
-    return {"schema": "pocketrec.doctor/1", "host": describe_host(runtime_packages()), "checks": checks}
+    return Diagnosis("pocketrec.doctor/1", describe_host(runtime_packages()), checks)
 
 
-def _check(name: str, found: str | None, command: str) -> dict[str, Any]:
-    return {"name": name, "ok": bool(found), "found": found or "missing", "add": "" if found else command}
+def _check(name: str, found: str | None, command: str) -> Check:
+    return Check(name, bool(found), found or "missing", "" if found else command)
 
 
 def _version(package: str) -> str | None:

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ..core.errors import InputError, pick
+from ..core.records.variants import Port
 from . import litert_js as browser
 from .targets import TARGETS, TIMED_TARGETS
 
 # A worker's SPEC, or a part of it.
-Launch: TypeAlias = dict[str, Any]
+Launch: TypeAlias = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +70,8 @@ class Runtime:
         """What its worker's SPEC holds besides the model and the inputs."""
         return {"module": self.module, "bare": self.bare}
 
-    def refuses(self, inputs: Iterable[Mapping[str, Any]]) -> str:
-        """Why it takes no variant with such inputs (as in variants.json), wherever it is installed; '' when it does."""
+    def refuses(self, inputs: Iterable[Port]) -> str:
+        """Why it takes no variant with such inputs, wherever it is installed; '' when it does."""
         return ""
 
     def missing(self) -> str:
@@ -92,12 +93,12 @@ class BrowserRuntime(Runtime):
     def launch(self) -> Launch:
         return browser.launch()
 
-    def refuses(self, inputs: Iterable[Mapping[str, Any]]) -> str:
+    def refuses(self, inputs: Iterable[Port]) -> str:
         for port in inputs:
-            if port["dtype"] == "string":
-                return f"LiteRT.js has no string tensors (input {port['name']})"
-            if -1 in port["shape"]:
-                return f"LiteRT.js resizes no input: {port['name']} has a free dimension and would be taken as 1"
+            if port.dtype == "string":
+                return f"LiteRT.js has no string tensors (input {port.name})"
+            if -1 in port.shape:
+                return f"LiteRT.js resizes no input: {port.name} has a free dimension and would be taken as 1"
         return ""
 
     def missing(self) -> str:

@@ -2,8 +2,8 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Any
 
+from ..core.records.doctor import Check
 from . import litert_js as browser
 from . import qemu_arm64 as arm64
 
@@ -102,9 +102,9 @@ def short_label(target: str) -> str:
     return TARGETS[target].short_label if target in TARGETS else target
 
 
-def as_row(name: str) -> dict[str, Any]:
-    """A target for `doctor`."""
+def check_target(name: str) -> Check:
+    """What `doctor` says of a target."""
     target = TARGETS[name]
     reason = target.missing()
     found, _, command = reason.partition("; ")
-    return {"name": f"target: {name}", "ok": not reason, "found": found or target.summary, "add": command}
+    return Check(f"target: {name}", not reason, found or target.summary, command)

@@ -141,7 +141,7 @@ def _same_models(run: Run, base: Bundle) -> Variant:
             given = f"sha256 {same[0].sha256[:12]}…" if same else "none"
             expected = f"the base's {model.graph} {model.recipe}, sha256 {digest[:12]}…"
             raise InputError("RUN", expected=expected, given=given, do=ship, code="UPDATE_INCOMPATIBLE")
-        check_unchanged(run, same[0].to_json())
+        check_unchanged(run, same[0])
         found[model.graph] = same[0]
     for row in base.manifest.vocabularies:
         mine = run.trained / "vocabularies" / f"{row.name}.txt"

@@ -49,7 +49,7 @@ def _no_pair(what: str, expected: str, given: str) -> InputError:
 def why_not(results: Sequence[ParityRow], variant: Variant, required: Iterable[tuple[str, str]]) -> str:
     """Why a variant may not be bundled, by parity.json's results; '' where it may."""
     rows = rows_of(results, variant)
-    bad = [f"{row.status} on {where(row.to_json())}: {row.reason}" for row in rows if row.status in ("fail", "error")]
+    bad = [f"{row.status} on {where(row)}: {row.reason}" for row in rows if row.status in ("fail", "error")]
     passed = {(row.runtime, row.target) for row in rows if row.status == "pass"}
     skipped = {(row.runtime, row.target): row.reason for row in rows if row.status == "skipped"}
     for place in required:

@@ -72,7 +72,7 @@ def write_bundle(run: Run, out: StrPath, options: BundleOptions | None = None) -
     passed_over: list[PassedOver] = []
     for graph in LAYOUTS[layout].graphs:
         variant, smaller = choose(variants, results, graph, recipe, required)
-        check_unchanged(run, variant.to_json())
+        check_unchanged(run, variant)
         chosen.append(variant)
         passed_over += smaller
     runtimes = sorted({runtime for runtime, _ in required})

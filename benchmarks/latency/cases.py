@@ -134,7 +134,7 @@ def server_cases(run: Run, queries: LatencyQueries, k: int, vectors: np.ndarray)
         k: results per call.
         vectors: float32[n_queries, d], the query vectors of the same users.
     """
-    recommended = str(run.run_json["scann"]["configuration"])
+    recommended = run.record.scann_configuration
     models = [
         _ServerModel("server/bruteforce/savedmodel", "retrieval_bruteforce", True, "exact"),
         _ServerModel("server/scann/savedmodel", "retrieval_scann", recommended == "brute_force", recommended),

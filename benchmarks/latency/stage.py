@@ -60,7 +60,7 @@ def measure_run(
         load.check()
     data, variants = HeldOut(run), run.variants
     for variant in variants:
-        check_unchanged(run, variant.to_json())
+        check_unchanged(run, variant)
     reference, queries = load_reference(run, data), latency_queries(data)
     k = results_per_call(variants, len(data.items))
     cases = variant_cases(run, variants, checked.runtimes, checked.threads, queries)

@@ -12,7 +12,8 @@ from ...core.documents import COMPARISON_SCHEMA, document_head, write_json
 from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.model_inputs import feeds_for
-from ...core.records.record import Json
+from ...core.records.comparison import ComparedFile, ComparisonRecord, FileStatus, RanOn
+from ...core.records.parity import Status
 from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_variant
 from ...runtimes.model_file.reader import read_tflite
@@ -28,10 +29,10 @@ OURS = "pocketrec"
 # Queries that other converters calibrate on.
 _CALIBRATED = 200
 # What the statuses of a parity row are called here, where no file claims to be a variant of the kit.
-_STATUS = {"pass": "right", "fail": "wrong", "error": "fails", "skipped": "skipped"}
+_STATUS: dict[Status, FileStatus] = {"pass": "right", "fail": "wrong", "error": "fails", "skipped": "skipped"}
 
 
-def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> Json:
+def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> ComparisonRecord:
     """Run every variant, and every other converter's file of the same graph, on all held-out queries; write
     reports/comparison.json.
 
@@ -47,23 +48,22 @@ def compare_converters(run: Run, *, graphs: Iterable[str] = ()) -> Json:
     """
     variants, data, gates = run.variants, HeldOut(run), read_gates()
     reference, _ = references(load_reference(run, data), data)
-    rows: list[Json] = []
+    rows: list[ComparedFile] = []
     for graph in list(graphs) or dict.fromkeys(variant.graph for variant in variants):
         gate = gates.find(graph, coarsest_recipe(), is_implicit=data.is_implicit)
         judged = _JudgedGraph(GraphExpected(graph, reference), data, gate)
         ours = [variant for variant in variants if variant.graph == graph]
         for made_by, file in _others(run, graph, ours[0].results_per_call or 1, data):
-            rows.append({"graph": graph, "made_by": made_by, "recipe": None, **judged.row(file)})
+            rows.append(judged.row(file, made_by))
         for variant in ours:
-            row = judged.row(run.converted / variant.file)
-            rows.append({"graph": graph, "made_by": OURS, "recipe": variant.recipe, **row})
-    document: Json = {
+            rows.append(judged.row(run.converted / variant.file, OURS, variant.recipe))
+    record = ComparisonRecord(
         **document_head(COMPARISON_SCHEMA, sha256_file(run.converted / "variants.json"), runtime_packages()),
-        "n_queries": len(data.queries),
-        "results": rows,
-    }
-    write_json(run.reports / "comparison.json", document)
-    return document
+        n_queries=len(data.queries),
+        results=rows,
+    )
+    write_json(run.reports / "comparison.json", record.to_json())
+    return record
 
 
 def _others(run: Run, graph: str, k: int, data: HeldOut) -> Iterator[tuple[str, Path | str]]:
@@ -91,36 +91,36 @@ class _JudgedGraph:
     data: HeldOut
     gate: Gate | None
 
-    def row(self, file: Path | str) -> Json:
-        """Size and bytes of float32 tables, and by runtime a status with its reason and metrics.
+    def row(self, file: Path | str, made_by: str, recipe: str | None = None) -> ComparedFile:
+        """A file's size and bytes of float32 tables, and how it did on each runtime.
 
         Args:
             file: a .tflite file, or why there is none.
+            made_by: the converter.
+            recipe: of ours.
         """
+        graph = self.expected.graph
         if isinstance(file, str):
-            none: Json = {"status": "none", "reason": file, "metrics": None}
-            blank = {"size_bytes": None, "float_table_bytes": None, "min_runtime": None}
-            return {**blank, "runtimes": dict.fromkeys(PHONE_RUNTIMES, none)}
+            runtimes = dict.fromkeys(PHONE_RUNTIMES, RanOn("none", file, None))
+            return ComparedFile(graph, made_by, recipe, None, None, None, runtimes)
         parsed = read_tflite(file)
         names = tuple(port["name"] for port in parsed.ports()[0])
-        return {
-            "size_bytes": parsed.size_bytes,
-            "float_table_bytes": sum(t.n_bytes for t in parsed.tables() if t.dtype == "float32" and len(t.shape) > 1),
-            "min_runtime": parsed.min_runtime,
-            "runtimes": {runtime: self._on(runtime, file, names) for runtime in PHONE_RUNTIMES},
-        }
+        return ComparedFile(
+            graph,
+            made_by,
+            recipe,
+            size_bytes=parsed.size_bytes,
+            float_table_bytes=sum(t.n_bytes for t in parsed.tables() if t.dtype == "float32" and len(t.shape) > 1),
+            min_runtime=parsed.min_runtime,
+            runtimes={runtime: self._on(runtime, file, names) for runtime in PHONE_RUNTIMES},
+        )
 
-    def _on(self, runtime: str, file: Path, inputs: tuple[str, ...]) -> Json:
+    def _on(self, runtime: str, file: Path, inputs: tuple[str, ...]) -> RanOn:
         cell = Cell(self.expected.graph, file.stem, runtime)
         row = unavailable(cell, self.gate) or judge(
             cell, self._outcome(runtime, file, inputs), self.expected, self.gate
         )
-        compared = row.status in ("pass", "fail")
-        return {
-            "status": _STATUS[row.status],
-            "reason": row.reason,
-            "metrics": row.metrics.to_json() if compared else None,
-        }
+        return RanOn(_STATUS[row.status], row.reason, row.metrics if row.status in ("pass", "fail") else None)
 
     def _outcome(self, runtime: str, file: Path, inputs: tuple[str, ...]) -> Outcome:
         return run_variant(file, self.data.feeds(inputs), runtime=runtime)

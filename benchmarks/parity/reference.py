@@ -59,8 +59,7 @@ class Reference:
     @cached_property
     def rating_range(self) -> tuple[float, float]:
         """Least and largest rating that occurs."""
-        low, high = self.data.run.run_json["data"]["rating_range"]
-        return low, high
+        return self.data.run.record.data.rating_range
 
     @cached_property
     def candidates(self) -> np.ndarray:
@@ -179,7 +178,7 @@ def _ask(run: Run, data: HeldOut, queries: Sequence[Query]) -> dict[str, np.ndar
     (name,) = candidate.specs
     candidates = candidate(**{name: np.array([item.encode() for item in data.items], object)})["candidate"].numpy()
     extra = {}
-    if "recommender" in run.run_json["graphs"]:
+    if "recommender" in run.record.graphs:
         everything = np.arange(len(data.items), dtype=np.int32)
         whole = [replace(one, items=everything) for one in queries]
         extra["catalogue_rating"] = np.stack([ask(ranking, one, data.catalogue)["rating"].reshape(-1) for one in whole])

@@ -61,15 +61,12 @@ def check_parity(
     places = list(dict.fromkeys([*(pick("--target", name, TARGETS) for name in targets), *required])) or ["host"]
     names = chosen_runtimes(runtimes, places, RUNTIMES)
     limits = read_gates(gates)
-    for variant in run.variants_json["variants"]:
+    variants = run.variants
+    for variant in variants:
         check_unchanged(run, variant)
     data = HeldOut(run)
     judged = JudgedRun(data, limits, load_reference(run, data, refresh=refresh_reference))
-    cells = [
-        (Variant.from_json(variant, "variants.json"), cell)
-        for variant in run.variants_json["variants"]
-        for cell in _cells(variant["graph"], variant["recipe"], names, places)
-    ]
+    cells = [(variant, cell) for variant in variants for cell in _cells(variant.graph, variant.recipe, names, places)]
     with side_by_side() as pool:
         rows = list(pool.map(lambda pair: _run_cell(judged, pair[0], pair[1], required, timeout_s), cells))
     return judged.write(rows)
@@ -88,8 +85,7 @@ def _cells(graph: str, recipe: str, runtimes: Sequence[str], targets: Sequence[s
 def _run_cell(
     judged: "JudgedRun", variant: Variant, cell: Cell, required: Sequence[str], timeout_s: float
 ) -> ParityRow:
-    inputs = [port.to_json() for port in variant.inputs]
-    if row := unavailable(cell, judged.gate(cell), inputs=inputs, required=required):
+    if row := unavailable(cell, judged.gate(cell), inputs=variant.inputs, required=required):
         return row
     outcome = run_variant(
         judged.run.converted / variant.file,

@@ -1,18 +1,16 @@
 """parity.json as a heat map: rows by graph and recipe, columns by runtime, target and delegate, and what did not pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from ...core.records.agreement import METRICS
-from ...core.records.parity import FirstDifference, ListedItem
+from ...core.records.parity import FirstDifference, ListedItem, ParityRow
 from ...runtimes.runtimes import runtime_of
 from ...runtimes.targets import short_label
 from ..parity.judging.first_difference import side_by_side
 from ..parity.judging.verdicts import allowance_used, where, worst_measure
 from .presentation import MARKS, four_digits, percent, significant, two_digits
 
-Row: TypeAlias = Mapping[str, Any]
 _NO_DELEGATE = ", no XNNPACK"
 _FAILURES_FIRST = {"fail": 0, "error": 1, "skipped": 2}
 
@@ -53,8 +51,8 @@ class HeatColumn:
 class HeatRow:
     """A variant, with a cell or None for each column."""
 
-    graph: str
-    recipe: str
+    graph: str | None
+    recipe: str | None
     cells: Sequence[HeatCell | None]
 
 
@@ -71,10 +69,10 @@ class HeatMap:
     rows: Sequence[HeatRow]
 
 
-def matrix(results: Sequence[Row]) -> HeatMap:
+def matrix(results: Sequence[ParityRow]) -> HeatMap:
     """Lay the rows of parity.json out."""
     places = list(dict.fromkeys(_place(row) for row in results))
-    cells = {(row["graph"], row["recipe"], _place(row)): _cell(index, row) for index, row in enumerate(results)}
+    cells = {(row.graph, row.recipe, _place(row)): _cell(index, row) for index, row in enumerate(results)}
     groups: dict[str, int] = {}
     for runtime, _, _ in places:
         groups[runtime] = groups.get(runtime, 0) + 1
@@ -84,26 +82,26 @@ def matrix(results: Sequence[Row]) -> HeatMap:
         columns.append(HeatColumn(f"{target}{without}", f"{short_label(target)}{without}"))
     rows = [
         HeatRow(graph, recipe, [cells.get((graph, recipe, place)) for place in places])
-        for graph, recipe in dict.fromkeys((row["graph"], row["recipe"]) for row in results)
+        for graph, recipe in dict.fromkeys((row.graph, row.recipe) for row in results)
     ]
     return HeatMap([(runtime_of(runtime).label, n) for runtime, n in groups.items()], columns, rows)
 
 
-def _place(row: Row) -> tuple[str, str, str]:
-    return row["runtime"], row["target"], row.get("delegate") or "xnnpack"
+def _place(row: ParityRow) -> tuple[str, str, str]:
+    return row.runtime, row.target, row.delegate
 
 
-def _cell(index: int, row: Row) -> HeatCell:
+def _cell(index: int, row: ParityRow) -> HeatCell:
     worst = worst_measure(row)
     share = worst[1] if worst else None
-    detail = f"{percent(share)} of its gate ({worst[0]})" if worst else row["reason"]
+    detail = f"{percent(share)} of its gate ({worst[0]})" if worst else row.reason
     return HeatCell(
         index=index,
-        status=row["status"],
-        mark=MARKS[row["status"]],
+        status=row.status,
+        mark=MARKS[row.status],
         heat=round(min(1.0, share) * 100) if share is not None else 0,
-        share=_short_share(row["status"], share),
-        label=f"{row['graph']} {row['recipe']} on {where(row)}: {row['status']}, {detail}",
+        share=_short_share(row.status, share),
+        label=f"{row.graph} {row.recipe} on {where(row)}: {row.status}, {detail}",
     )
 
 
@@ -113,25 +111,24 @@ def _short_share(status: str, share: float | None) -> str:
     return percent(share) if share < 2 else (f"{two_digits(share)}×" if share < 100 else "≫")
 
 
-def cell_detail(row: Row) -> dict[str, object]:
+def cell_detail(row: ParityRow) -> dict[str, object]:
     """What the page shows beside a cell: metrics as [name, value, bound, share used], edge cases as [name, difference, reason]."""
-    used, bounds = allowance_used(row), row["tolerance"]
+    used, bounds = allowance_used(row), row.limits
     measures = []
     for name, metric in METRICS.items():
-        value = row["metrics"].get(name)
+        value = row.metrics.value(name)
         if value is None or not (metric.in_cell or name in bounds):
             continue
         bound = f"{metric.sign} {bounds[name]:g}" if name in bounds else ""
         measures.append([name, four_digits(value), bound, percent(used[name]) if name in used else ""])
-    edges = (row.get("edges") or {}).items()
     return {
-        "status": row["status"],
+        "status": row.status,
         "measures": measures,
-        "edges": [[name, significant(edge["max_abs_diff"]), edge["reason"]] for name, edge in edges],
-        "reason": row["reason"],
-        "why": bounds["reason"],
-        "n": row["n_queries"],
-        "quality": row["metrics"].get("quality_metric") or "",
+        "edges": [[name, significant(edge.max_abs_diff), edge.reason] for name, edge in row.edges.items()],
+        "reason": row.reason,
+        "why": row.tolerance["reason"],
+        "n": row.n_queries,
+        "quality": row.metrics.quality_metric or "",
     }
 
 
@@ -171,15 +168,14 @@ class NotPassed:
         return side_by_side(self.difference) if self.difference else []
 
 
-def not_passed(results: Sequence[Row]) -> list[NotPassed]:
+def not_passed(results: Sequence[ParityRow]) -> list[NotPassed]:
     """Cells that did not pass, equal reasons once, failures first."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
-    for row in (row for row in results if row["status"] != "pass"):
-        what = f"{row['graph']} {row['recipe']}" if row["status"] != "skipped" else row["graph"]
-        found.setdefault((row["status"], what, row["reason"]), []).append(row)
+    found: dict[tuple[str, str, str], list[ParityRow]] = {}
+    for row in (row for row in results if row.status != "pass"):
+        what = f"{row.graph} {row.recipe}" if row.status != "skipped" else row.graph or ""
+        found.setdefault((row.status, what, row.reason), []).append(row)
     groups = []
     for (status, what, reason), rows in sorted(found.items(), key=lambda item: _FAILURES_FIRST[item[0][0]]):
-        differing = rows[0].get("first_difference")
-        difference = FirstDifference.from_json(differing) if differing else None
-        groups.append(NotPassed(status, what, reason, len(rows), list(dict.fromkeys(map(where, rows))), difference))
+        places = list(dict.fromkeys(map(where, rows)))
+        groups.append(NotPassed(status, what, reason, len(rows), places, rows[0].first_difference))
     return groups

@@ -1,24 +1,21 @@
 """Parity results as a JUnit XML test suite."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from ...core.records.parity import FirstDifference
+from ...core.records.parity import ParityRow
 from ..parity.judging.first_difference import side_by_side
 from .baseline import Comparison
 from .changes import Change
 
-Row: TypeAlias = Mapping[str, Any]
 # What JUnit calls a status of parity.json; a passing case has no element.
 _ELEMENTS = {"fail": "failure", "error": "error", "skipped": "skipped"}
 
 
-def junit(parity: Row, compared: Comparison | None = None) -> bytes:
+def junit(rows: Sequence[ParityRow], compared: Comparison | None = None) -> bytes:
     """Parity results as a test suite; what was compared with a baseline follows as cases `regression.*`."""
-    rows: Sequence[Row] = parity["results"]
     changes: Sequence[Change] = compared.rows if compared else ()
-    counts = {status: sum(row["status"] == status for row in rows) for status in _ELEMENTS}
+    counts = {status: sum(row.status == status for row in rows) for status in _ELEMENTS}
     suite = ElementTree.Element(
         "testsuite",
         name="pocketrec parity",
@@ -37,13 +34,13 @@ def junit(parity: Row, compared: Comparison | None = None) -> bytes:
     return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
-def _add_cell(suite: ElementTree.Element, row: Row) -> None:
-    place = [row["runtime"], row["target"], *(["no-xnnpack"] if row.get("delegate") == "none" else [])]
-    case = _case(suite, ".".join(place), f"{row['graph']}-{row['recipe']}")
-    if row["status"] in _ELEMENTS:
-        element = ElementTree.SubElement(case, _ELEMENTS[row["status"]], message=row["reason"])
-        if row.get("first_difference"):
-            element.text = "\n".join(side_by_side(FirstDifference.from_json(row["first_difference"])))
+def _add_cell(suite: ElementTree.Element, row: ParityRow) -> None:
+    place = [row.runtime, row.target, *(["no-xnnpack"] if row.delegate == "none" else [])]
+    case = _case(suite, ".".join(place), f"{row.graph}-{row.recipe}")
+    if row.status in _ELEMENTS:
+        element = ElementTree.SubElement(case, _ELEMENTS[row.status], message=row.reason)
+        if row.first_difference is not None:
+            element.text = "\n".join(side_by_side(row.first_difference))
 
 
 def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from ...core.documents import LATENCY_SCHEMA, PARITY_SCHEMA, read_json
+from ...core.documents import LATENCY_SCHEMA, read_json
 from ...core.errors import InputError
 from ...core.files.atomic import write_bytes
 from ...core.records.latency import LatencyReport, LatencyRow
+from ...core.records.parity import ParityReport
 from ...core.run_dir import Run
 from ..latency.case_kinds import own_catalogue
 from ..parity.judging.verdicts import choices, verdict
@@ -64,16 +65,15 @@ def write_report(run: Run, *, baseline: Run | None = None) -> tuple[list[Path], 
     compared = compare_runs(now, _documents(baseline)) if baseline is not None else None
     context = {**_context(run, now), "compared": compared}
     written = {name: _render(name, {**context, **_tables(now, compared, _SURFACES[name])}) for name in _SURFACES}
-    written["junit.xml"] = junit(now.parity, compared)
+    written["junit.xml"] = junit(now.parity.rows, compared)
     for name, data in written.items():
         write_bytes(run.reports / name, data)
     return [run.reports / name for name in written], compared
 
 
 def _documents(run: Run) -> Documents:
-    parity = read_json(run.reports / "parity.json", PARITY_SCHEMA)
     name = run.root.name if run.root.is_absolute() else str(run.root)  # no path of this machine
-    return Documents(name, run.variants_json, parity, read_latency(run.reports / "latency.json"))
+    return Documents(name, run.variants, ParityReport.read(run), read_latency(run.reports / "latency.json"))
 
 
 def read_latency(path: Path) -> LatencyReport | None:
@@ -87,20 +87,20 @@ def read_latency(path: Path) -> LatencyReport | None:
 
 def _context(run: Run, documents: Documents) -> Context:
     """What both templates are rendered with, whatever the surface."""
-    record, variants, parity = run.run_json, documents.variants["variants"], documents.parity
+    record, variants, parity = run.record, documents.variants, documents.parity
     latency = documents.latency or LatencyReport(results=[])
-    results = Results(latency, variants, parity["results"], run.reports)
+    results = Results(latency, variants, parity.rows, run.reports)
     servers = _servers(latency)
     return {
-        "title": f"{record['data']['name']}, {record['preset']} preset",
-        "verdict": verdict(variants, parity),
-        "choices": choices(variants, parity),
+        "title": f"{record.data.name}, {record.preset} preset",
+        "verdict": verdict(variants, parity.rows),
+        "choices": choices(variants, parity.rows),
         "run": record,
         "parity": parity,
         "latency": latency,
-        "matrix": matrix(parity["results"]),
-        "cell_details": [cell_detail(row) for row in parity["results"]],
-        "not_passed": not_passed(parity["results"]),
+        "matrix": matrix(parity.rows),
+        "cell_details": [cell_detail(row) for row in parity.rows],
+        "not_passed": not_passed(parity.rows),
         "charts": CHARTS,
         "figures": {chart.name: chart.figure(results) for chart in CHARTS},
         "hosts": [found for found in _hosts(parity, documents.latency) if found["host"]],
@@ -110,11 +110,9 @@ def _context(run: Run, documents: Documents) -> Context:
     }
 
 
-def _hosts(parity: Mapping[str, object], latency: LatencyReport | None) -> list[Context]:
+def _hosts(parity: ParityReport, latency: LatencyReport | None) -> list[Context]:
     """What was measured on what, and made from what."""
-    found: list[Context] = [
-        {"name": "parity.json", "host": parity.get("host"), "made_from_sha256": parity["made_from_sha256"]}
-    ]
+    found: list[Context] = [{"name": "parity.json", "host": parity.host, "made_from_sha256": parity.made_from_sha256}]
     if latency is not None:
         found.append({"name": "latency.json", "host": latency.host, "made_from_sha256": latency.made_from_sha256})
     return found
@@ -133,8 +131,8 @@ def _tables(documents: Documents, compared: Comparison | None, surface: str) -> 
     own = [(number, row) for number, row in enumerate(latency.rows) if row.is_own_catalogue]
     changes = [*compared.worse, *compared.better] if compared else []
     grids: dict[str, Grid] = {
-        "variants": grid(VARIANT_COLUMNS, documents.variants["variants"], surface),
-        "parity": grid(PARITY_COLUMNS, documents.parity["results"], surface),
+        "variants": grid(VARIANT_COLUMNS, documents.variants, surface),
+        "parity": grid(PARITY_COLUMNS, documents.parity.rows, surface),
         "latency": grid(
             LATENCY_COLUMNS, [row for _, row in own], surface, sources=[f"latency.json results[{i}]" for i, _ in own]
         ),

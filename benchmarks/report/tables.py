@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from ...core.records.agreement import QUALITY
 from ...core.records.latency import LatencyReport, LatencyRow
+from ...core.records.parity import ParityRow
 from ...core.records.sweep import CostModel
+from ...core.records.variants import Trap, Variant
 from ...runtimes.runtimes import CURRENT_RUNTIME
 from ..latency.case_kinds import name_of
 from ..parity.judging.verdicts import where, worst_measure
@@ -176,24 +178,22 @@ def tables_of(table_bytes: Mapping[str, int]) -> str:
     return ", ".join(f"{dtype} {n:,}" for dtype, n in table_bytes.items())
 
 
-def trap_names(traps: Sequence[Mapping[str, str]]) -> str:
+def trap_names(traps: Sequence[Trap]) -> str:
     """Each kind of trap once."""
-    return ", ".join(dict.fromkeys(trap["trap"] for trap in traps)) or "none"
+    return ", ".join(dict.fromkeys(trap.trap for trap in traps)) or "none"
 
 
-def file_and_form(row: Mapping[str, object]) -> str:
+def file_and_form(variant: Variant) -> str:
     """The file, and how a retriever searches where it is no plain scan: `x.tflite (partitioned: n_cells 131, cells_read 55)`."""
-    settings = row.get("settings")
-    if not isinstance(settings, Mapping) or not settings:
-        return str(row["file"])
-    return f"{row['file']} ({row['form']}: {', '.join(f'{name} {value:,}' for name, value in settings.items())})"
+    if not variant.settings:
+        return variant.file
+    settings = ", ".join(f"{name} {value:,}" for name, value in variant.settings.items())
+    return f"{variant.file} ({variant.form}: {settings})"
 
 
-def refusals_or_traps(row: Mapping[str, object]) -> str:
+def refusals_or_traps(variant: Variant) -> str:
     """Why runtimes refuse the file, or else its traps."""
-    refused, traps = row.get("refusals") or [], row["traps"]
-    assert isinstance(refused, list) and isinstance(traps, list)
-    return "; ".join(refused) or trap_names(traps)
+    return "; ".join(variant.refusals) or trap_names(variant.traps)
 
 
 VARIANT_COLUMNS = (
@@ -205,7 +205,7 @@ VARIANT_COLUMNS = (
 )
 
 
-def of_its_gate(row: Mapping[str, object]) -> str:
+def of_its_gate(row: ParityRow) -> str:
     """How much of its gate the worst metric used."""
     worst = worst_measure(row)
     return percent(worst[1]) if worst else NONE

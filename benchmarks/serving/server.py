@@ -57,10 +57,11 @@ class Retriever:
             raise InputError(str(folder), expected="a SavedModel", given="none", do=do, code="RUN_MISSING")
         names = HeldOut(run).catalogue
         items = json.loads((run.trained / "items.json").read_text(encoding="utf-8"))
-        self.preset, self.index, self.by_history = run.run_json["preset"], index, bool(names.window)
+        record = run.record
+        self.preset, self.index, self.by_history = record.preset, index, bool(names.window)
         self._ids = [item["id"].encode() for item in items]
         self._titles = {item["id"].encode(): item["title"] for item in items}
-        self.requests = RequestParser(names, [item["title"] for item in items], run.run_json["data"]["rating_range"])
+        self.requests = RequestParser(names, [item["title"] for item in items], record.data.rating_range)
         self._signature = _load(folder)
         self.most = self._warm_up()
 

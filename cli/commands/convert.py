@@ -80,7 +80,7 @@ def show_variants(converted: "Conversion") -> None:
     """The files that were written."""
     from ..render.conversion import variants_table
 
-    show(variants_table(converted.to_json()))
+    show(variants_table(converted.variants))
     for variant in converted.unusable:
         show(f"{variant.file} runs on no runtime: {'; '.join(variant.refusals)}")
 
@@ -89,5 +89,4 @@ def show_comparison(compared: "Comparison") -> None:
     """The files next to those of other converters."""
     from ..render.conversion import comparison_reasons, comparison_table
 
-    document = compared.to_json()
-    show(comparison_table(document), *comparison_reasons(document))
+    show(comparison_table(compared.record), *comparison_reasons(compared.record))

@@ -33,8 +33,8 @@ def inspect(
         pick("--fail-on", fail_on, ("trap",))
     found = inspect_model(file)
     if as_json:
-        show_json(found)
+        show_json(found.to_json())
     else:
         show(*inspection_tables(found))
-    if fail_on and found["traps"]:
+    if fail_on and found.traps:
         raise typer.Exit(1)

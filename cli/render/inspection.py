@@ -1,25 +1,26 @@
 """What `inspect` found, in the terminal."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from ...benchmarks.report.columns import Column, field_of
+from ...benchmarks.report.columns import Column
 from ...benchmarks.report.presentation import count, counted
+from ...core.records.inspection import Delegation, Inspection, OpUse
+from ...core.records.variants import Port
 from .tables import Fitted, table
-
-Found = Mapping[str, object]
 
 PORT_COLUMNS = (
     Column("signature", "signature", is_number=False),
     Column("", "kind", is_number=False),
-    Column("name", "name", is_number=False),
-    Column("dtype", "dtype", is_number=False),
-    Column("shape", "shape", is_number=False),
+    Column("name", "port.name", is_number=False),
+    Column("dtype", "port.dtype", is_number=False),
+    Column("shape", "port.shape", is_number=False),
 )
 OP_COLUMNS = (
-    Column("op", "name", is_number=False),
-    Column("version", "version", count),
-    Column("calls", "first_subgraph", count),
-    Column("delegated", "delegated", count),
+    Column("op", "op.name", is_number=False),
+    Column("version", "op.version", count),
+    Column("calls", "op.first_subgraph", count),
+    Column("delegated", "op.delegated", count),
     Column("elsewhere", "elsewhere", count, drop=1),
 )
 TABLE_COLUMNS = (
@@ -33,36 +34,49 @@ TABLE_COLUMNS = (
 TRAP_COLUMNS = (Column("trap", "trap", is_number=False), Column("where", "where", is_number=False))
 
 
-def inspection_tables(found: Found) -> list[Fitted]:
+@dataclass(frozen=True)
+class _PortRow:
+    """A port under its signature."""
+
+    signature: str | None
+    kind: Literal["input", "output"]
+    port: Port
+
+
+@dataclass(frozen=True)
+class _OpRow:
+    """An operator with its calls in branches and initialisers, where there are any."""
+
+    op: OpUse
+
+    @property
+    def elsewhere(self) -> int | None:
+        return self.op.count - self.op.first_subgraph or None
+
+
+def inspection_tables(found: Inspection) -> list[Fitted]:
     """Signatures, operators, constant tensors, and traps where there are any."""
-    least = found["min_runtime"] or "unknown"
-    title = f"{found['file']}: {found['size_bytes']:,} bytes, minimum runtime {least}"
+    title = f"{found.file}: {found.size_bytes:,} bytes, minimum runtime {found.min_runtime or 'unknown'}"
     tables = [
         table(PORT_COLUMNS, _ports(found), title),
-        table(OP_COLUMNS, _ops(found), _delegation(field_of(found, "xnnpack"))),
-        table(TABLE_COLUMNS, field_of(found, "tables"), "Constant tensors"),
+        table(OP_COLUMNS, [_OpRow(op) for op in found.ops], _delegation(found.xnnpack)),
+        table(TABLE_COLUMNS, found.tables, "Constant tensors"),
     ]
-    traps: Sequence[object] = field_of(found, "traps")
-    return [*tables, table(TRAP_COLUMNS, traps, "Traps")] if traps else tables
+    return [*tables, table(TRAP_COLUMNS, found.traps, "Traps")] if found.traps else tables
 
 
-def _ops(found: Found) -> list[dict[str, object]]:
-    """Operators with their calls in branches and initialisers, where there are any."""
-    return [{**op, "elsewhere": op["count"] - op["first_subgraph"] or None} for op in field_of(found, "ops")]
-
-
-def _ports(found: Found) -> list[dict[str, object]]:
+def _ports(found: Inspection) -> list[_PortRow]:
     """Ports of the signatures; of the graph where a file has none."""
-    return [
-        {**port, "signature": signature["key"], "kind": kind[:-1]}
-        for signature in field_of(found, "signatures") or [{"key": None, **found}]
-        for kind in ("inputs", "outputs")
-        for port in signature[kind]
-    ]
+    sides = [(signature.key, signature.inputs, signature.outputs) for signature in found.signatures]
+    rows: list[_PortRow] = []
+    for key, inputs, outputs in sides or [(None, found.inputs, found.outputs)]:
+        rows += [_PortRow(key, "input", port) for port in inputs]
+        rows += [_PortRow(key, "output", port) for port in outputs]
+    return rows
 
 
-def _delegation(plan: Found) -> str:
-    if plan["n_delegated"] is None:
-        return f"Operators; {plan['reason']}"
-    taken = f"{plan['n_delegated']} of {plan['n_ops']} in {counted(field_of(plan, 'partitions'), 'part')}"
-    return f"Operators; XNNPACK of {plan['runtime']} takes {taken}"
+def _delegation(plan: Delegation) -> str:
+    if plan.n_delegated is None or plan.partitions is None:
+        return f"Operators; {plan.reason}"
+    taken = f"{plan.n_delegated} of {plan.n_ops} in {counted(plan.partitions, 'part')}"
+    return f"Operators; XNNPACK of {plan.runtime} takes {taken}"

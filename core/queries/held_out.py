@@ -33,12 +33,12 @@ class HeldOut:
         """What the ids of queries mean."""
         folder = self.run.trained / "vocabularies"
         tokens = {name: _tokens(folder / f"{name}.txt") for name in VOCABULARIES}
-        return Catalogue(**tokens, window=self.run.run_json["window"] or 0)
+        return Catalogue(**tokens, window=self.run.record.window or 0)
 
     @property
     def is_implicit(self) -> bool:
         """Whether the run has no ratings, only positive interactions."""
-        return bool(self.run.run_json["data"].get("is_implicit", False))
+        return self.run.record.data.is_implicit
 
     @property
     def items(self) -> list[str]:

@@ -98,3 +98,8 @@ class RunRecord(Record):
         default_factory=list
     )
     host: Annotated[Json, Doc("see `host`")] = field(default_factory=dict)
+
+    @property
+    def scann_configuration(self) -> str:
+        """Name of the configuration of `retrieval_scann`."""
+        return str(self.scann["configuration"])

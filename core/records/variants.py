@@ -1,10 +1,8 @@
 """variants.json: the .tflite files that a run or a SavedModel was converted to."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from ..errors import InputError
 from .record import Doc, Json, Record
 
 
@@ -88,17 +86,3 @@ class VariantsRecord(Record):
     def unusable(self) -> list[Variant]:
         """Files that every runtime they were tried on refused."""
         return [variant for variant in self.variants if variant.refusals and not variant.runs_on]
-
-
-def read_variants(document: Mapping[str, object], name: str = "variants.json") -> list[Variant]:
-    """The variants of a document of schema `pocketrec.variants/1`.
-
-    Raises:
-        InputError: it is none, or one of them lacks a field.
-    """
-    rows = document.get("variants")
-    if not isinstance(rows, list):
-        raise InputError(
-            name, expected="a list `variants`", given=type(rows).__name__, do="convert again", code="INPUT_UNREADABLE"
-        )
-    return [Variant.from_json(row, f"{name}: variants[{index}]") for index, row in enumerate(rows)]

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
+from ..core.records.comparison import ComparisonRecord
+from ..core.records.inspection import Inspection
 from ..core.records.record import Json
 from ..core.records.variants import Variant, VariantsRecord
 from ..core.run_dir import Run
@@ -60,14 +62,14 @@ class Comparison:
     """A run's files next to what other converters make of the same graphs.
 
     Attributes:
-        document: converted/comparison.json.
+        record: reports/comparison.json.
     """
 
-    document: Mapping[str, Any]
+    record: ComparisonRecord
 
     def to_json(self) -> Json:
         """The document written to comparison.json."""
-        return dict(self.document)
+        return self.record.to_json()
 
 
 @checked
@@ -160,18 +162,18 @@ def quantize(model: bytes, recipe: str, *, calibration: "Mapping[str, np.ndarray
     return quantizer.quantize(model, recipe, calibration=calibration)
 
 
-def inspect(model: StrPath | bytes) -> Json:
+def inspect(model: StrPath | bytes) -> Inspection:
     """Describe a .tflite file: signatures, operators and versions, tables, minimum runtime, traps.
 
     Args:
         model: A path, or the file's bytes.
 
     Returns:
-        The document that `pocketrec inspect --json` prints.
+        What is inside; `to_json()` is the document that `pocketrec inspect --json` prints.
 
     Raises:
         InputError: It is no readable .tflite file.
     """
     from ..runtimes.inspection import inspect_model
 
-    return inspect_model(model).to_json()
+    return inspect_model(model)

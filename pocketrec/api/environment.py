@@ -14,7 +14,7 @@ def doctor() -> Diagnosis:
     """Find out what this machine can run, and what is missing for the rest."""
     from ..runtimes.doctor import examine
 
-    return Diagnosis.from_json(examine(), "doctor")
+    return examine()
 
 
 def install(pack: str) -> Path:

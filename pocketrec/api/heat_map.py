@@ -1,8 +1,9 @@
 """The heat map of a parity report for notebooks."""
 
-from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..core.records.parity import ParityReport
 
 if TYPE_CHECKING:
     from ..benchmarks.report.heat_map import HeatCell, HeatRow
@@ -10,11 +11,11 @@ if TYPE_CHECKING:
 _COLORS = {"pass": "#1a7f37", "fail": "#cf222e", "error": "#9a6700", "skipped": "#8c959f"}
 
 
-def heat_map(document: Mapping[str, Any]) -> str:
+def heat_map(report: ParityReport) -> str:
     """Rows by graph and recipe, columns by runtime, target and delegate; a cell's depth is the share of its gate that is used."""
     from ..benchmarks.report.heat_map import matrix
 
-    grid = matrix(document["results"])
+    grid = matrix(report.rows)
     groups = "".join(f'<th colspan="{n}">{escape(str(runtime))}</th>' for runtime, n in grid.groups)
     places = "".join(f"<th>{escape(column.short)}</th>" for column in grid.columns)
     rows = "".join(_row(row) for row in grid.rows)

@@ -22,7 +22,7 @@ class ParityReport(records.ParityReport):
     def _repr_html_(self) -> str:
         from .heat_map import heat_map
 
-        return heat_map(self.to_json())
+        return heat_map(self)
 
 
 @dataclass(frozen=True)

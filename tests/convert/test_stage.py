@@ -8,6 +8,7 @@ import pytest
 from pocketrec.convert.graphs import GRAPHS
 from pocketrec.convert.quantize.recipes import RECIPES, Recipe
 from pocketrec.convert.stage import convert_run
+from pocketrec.core.documents import write_json
 from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.files.vocabulary_files import read_vocabulary
 from pocketrec.core.queries.held_out import HeldOut
@@ -35,7 +36,7 @@ def names_of(traps):
 def test_every_graph_of_a_preset_under_every_recipe_is_a_file_as_described(preset, request):
     run = request.getfixturevalue(preset)
     rows = variants(run)
-    assert set(rows) == {(graph, recipe) for graph in Run(run).run_json["graphs"] for recipe in RECIPES}
+    assert set(rows) == {(graph, recipe) for graph in Run(run).record.graphs for recipe in RECIPES}
     for variant in rows.values():
         path = run / "converted" / variant.file
         assert (path.stat().st_size, sha256_file(path)) == (variant.size_bytes, variant.sha256)
@@ -64,7 +65,7 @@ def test_files_are_as_small_as_promised(run):
 
 @pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if recipe.is_quantized])
 def test_quantized_files_keep_no_float_table_and_no_version_that_old_runtimes_refuse(tiny, recipe):
-    for graph in Run(tiny).run_json["graphs"]:
+    for graph in Run(tiny).record.graphs:
         variant = variants(tiny)[graph, recipe]
         assert names_of(variant.traps) <= {"reference-kernel"}, variant.traps
         assert variant.table_bytes.get("float32", 0) < 4096, variant.table_bytes
@@ -164,7 +165,7 @@ def test_one_graph_one_recipe_and_k(own_tiny, pocketrec):
 
 def test_the_result_is_the_document_on_disk(own_tiny):
     made = convert_run(Run(own_tiny), graphs=["query_encoder"], recipes=["float32", "dynamic_int8"])
-    assert made.to_json() == Run(own_tiny).variants_json and made.variants == Run(own_tiny).variants
+    assert made == Run(own_tiny).variants_record
     assert [variant.recipe for variant in made.variants] == ["float32", "dynamic_int8"] and not made.unusable
 
 
@@ -237,9 +238,9 @@ def test_a_new_recipe_and_a_new_graph_are_one_entry_each(own_tiny, monkeypatch):
     """A toy of either kind, converted and described without another change."""
     monkeypatch.setitem(RECIPES, "toy", Recipe("float32 rows, int8 layers", "float32", "int8"))
     monkeypatch.setitem(GRAPHS, "query_twin", dataclasses.replace(GRAPHS["query_encoder"], summary="a toy"))
-    record = Run(own_tiny).run_json
-    record["graphs"].append("query_twin")
-    (own_tiny / "trained" / "run.json").write_text(json.dumps(record))
+    record = Run(own_tiny).record
+    more = dataclasses.replace(record, graphs=[*record.graphs, "query_twin"])
+    write_json(own_tiny / "trained" / "run.json", more.to_json())
     made = convert_run(Run(own_tiny), graphs=["ranker", "query_twin"], recipes=["toy"])
     assert [variant.file for variant in made.variants] == ["ranker-toy.tflite", "query_twin-toy.tflite"]
     assert all(variant.runs_on == list(PHONE_RUNTIMES) and not variant.traps for variant in made.variants)

@@ -179,8 +179,7 @@ def test_the_comparison_names_every_converter_and_recipe_with_the_sizes_of_today
     names = [*OTHERS, *(f"pocketrec {recipe}" for recipe in RECIPES)]
     for (graph, folder), rows in zip((("ranker_strings", tutorial_run), ("retriever", run)), tables, strict=True):
         assert [row[0] for row in rows] == names
-        variants = Run(folder).variants_json["variants"]
-        size = {f"pocketrec {v['recipe']}": v["size_bytes"] for v in variants if v["graph"] == graph}
+        size = {f"pocketrec {v.recipe}": v.size_bytes for v in Run(folder).variants if v.graph == graph}
         for row in rows:
             if row[0] in size:
                 assert abs(int(row[1].replace(",", "")) / size[row[0]] - 1) < 0.02, row

@@ -31,7 +31,7 @@ def test_inspect_shows_signature_ops_with_versions_and_tables(tiny, pocketrec):
     assert found.xnnpack.runtime == CURRENT_RUNTIME and found.xnnpack.partitions >= 1
     assert found.xnnpack.n_delegated == sum(op.delegated for op in found.ops) < found.xnnpack.n_ops
     assert found.xnnpack.n_ops == sum(op.first_subgraph for op in found.ops)
-    n_items = Run(tiny).run_json["data"]["n_items"]
+    n_items = Run(tiny).record.data.n_items
     assert any(table.dtype == "int8" and table.shape[0] in (n_items, n_items + 1) for table in found.tables)
     assert json.loads(pocketrec("inspect", file, "--json").out) == found.to_json()
     assert "GATHER" in pocketrec("inspect", file).out

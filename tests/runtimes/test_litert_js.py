@@ -2,12 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pocketrec.benchmarks.parity.judging.gates import read_gates
 from pocketrec.benchmarks.parity.stage import check_parity
-from pocketrec.core.documents import write_json
 from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.run_dir import Run
@@ -16,6 +16,7 @@ from pocketrec.runtimes.launch import run_variant
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES, chosen_runtimes
 
 from tests.conftest import raises
+from tests.variants import change_variants, keep_variants
 
 _RUNTIME = next(name for name, runtime in RUNTIMES.items() if runtime.platforms == ("wasm",))
 WASM = {"runtime": _RUNTIME, "target": "wasm/chromium"}
@@ -24,23 +25,16 @@ _MISSING = browser.missing_browser() or browser.missing_packages()
 needs_wasm = pytest.mark.skipif(bool(_MISSING), reason=_MISSING)
 
 
-def keep(run, wanted):
-    """Leave only some variants in a run that a test owns."""
-    document = Run(run).variants_json
-    document["variants"] = [v for v in document["variants"] if wanted(v["graph"], v["recipe"])]
-    write_json(run / "converted" / "variants.json", document)
-    return run
-
-
 @pytest.fixture
 def one(own_tiny):
     """A run of one variant."""
-    return keep(own_tiny, lambda graph, recipe: (graph, recipe) == ("query_encoder", "float32"))
+    keep_variants(Run(own_tiny), lambda variant: (variant.graph, variant.recipe) == ("query_encoder", "float32"))
+    return own_tiny
 
 
 @needs_wasm
 def test_variants_pass_in_the_browser_and_say_what_the_host_says(own_run, pocketrec):
-    keep(own_run, lambda graph, recipe: recipe in RECIPES)
+    keep_variants(Run(own_run), lambda variant: variant.recipe in RECIPES)
     done = pocketrec("parity", own_run, "--require", "wasm/chromium", "--json")
     assert done.code == 0, done.out[-2000:] + done.err
     rows = json.loads(done.out)["results"]
@@ -131,19 +125,18 @@ def test_every_value_comes_back_exactly(tmp_path):
 
 @needs_wasm
 def test_a_damaged_model_is_an_error_row_with_what_litertjs_said(one):
-    document = Run(one).variants_json
-    path = one / "converted" / document["variants"][0]["file"]
+    path = one / "converted" / Run(one).variants[0].file
     path.write_bytes(path.read_bytes()[:64] + bytes(4032) + path.read_bytes()[4096:])
-    document["variants"][0]["sha256"] = sha256_file(path)
-    write_json(one / "converted" / "variants.json", document)
+    change_variants(Run(one), lambda known: [replace(known[0], sha256=sha256_file(path))])
     (row,) = check_parity(Run(one), targets=["wasm/chromium"]).to_json()["results"]
     assert row["status"] == "error" and "Failed to load model from buffer" in row["reason"]
 
 
 def test_text_is_skipped_even_where_the_browser_is_required(tutorial_run, tmp_path):
     shutil.copytree(tutorial_run, tmp_path / "run")
-    run = keep(tmp_path / "run", lambda graph, recipe: graph == "ranker_strings")
-    rows = check_parity(Run(run), require=["wasm/chromium"]).to_json()["results"]
+    run = Run(tmp_path / "run")
+    keep_variants(run, lambda variant: variant.graph == "ranker_strings")
+    rows = check_parity(run, require=["wasm/chromium"]).to_json()["results"]
     assert len(rows) == 6 and {row["status"] for row in rows} == {"skipped"}
     assert "LiteRT.js has no string tensors (input " in rows[0]["reason"]
 

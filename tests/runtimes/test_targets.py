@@ -5,13 +5,13 @@ import json
 
 import pytest
 from pocketrec.benchmarks.parity.stage import check_parity
-from pocketrec.core.documents import write_json
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes import qemu_arm64 as arm64
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES, chosen_runtimes
 from pocketrec.runtimes.targets import TARGETS
 
 from tests.conftest import raises, refused
+from tests.variants import keep_variants
 
 ARM64 = [name for name, target in TARGETS.items() if target.platform == "arm64"]
 WASM = [name for name, target in TARGETS.items() if target.in_browser]
@@ -21,9 +21,7 @@ needs_wasm = pytest.mark.skipif(bool(TARGETS[WASM[0]].missing()), reason=TARGETS
 
 def keep_one(folder):
     """Leave one variant in a run that a test owns."""
-    document = Run(folder).variants_json
-    document["variants"] = [v for v in document["variants"] if (v["graph"], v["recipe"]) == ("ranker", "dynamic_int8")]
-    write_json(folder / "converted" / "variants.json", document)
+    keep_variants(Run(folder), lambda variant: (variant.graph, variant.recipe) == ("ranker", "dynamic_int8"))
     return folder
 
 
@@ -85,7 +83,7 @@ def test_a_new_runtime_and_a_new_target_are_one_entry_each(few, monkeypatch):
         chosen_runtimes(["toy-1"], ["host"])
     (row,) = check_parity(Run(few), runtimes=["toy-1"], targets=["board/1"]).results
     assert (row.runtime, row.target, row.status) == ("toy-1", "board/1", "pass"), row.reason
-    found = matrix([row.to_json()])
+    found = matrix([row])
     assert [group[0] for group in found.groups] == [toy.label] and found.columns[0].short == "board"
     assert kind_of_runtime("toy-1") == "other"
 

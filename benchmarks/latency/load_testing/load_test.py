@@ -247,7 +247,7 @@ class _Rows:
         )
 
     def _fields(self, rate: float | None) -> CaseFields:
-        how = str(self.run.run_json["scann"]["configuration"]) if self.load.index == "scann" else "exact"
+        how = self.run.record.scann_configuration if self.load.index == "scann" else "exact"
         return CaseFields(
             subject=f"server/{self.load.index}/http",
             runtime=SAVED_MODEL_RUNTIME,

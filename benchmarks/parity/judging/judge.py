@@ -10,6 +10,7 @@ from ....core.files.hashing import sha256_bytes
 from ....core.records.agreement import Agreement
 from ....core.records.parity import Delegate, EdgeResult, FirstDifference, ParityRow, Status
 from ....core.records.record import Json
+from ....core.records.variants import Port
 from ....runtimes.launch import Outcome
 from ....runtimes.runtimes import RUNTIMES
 from ....runtimes.targets import TARGETS
@@ -91,7 +92,7 @@ class Expected(Protocol):
 
 
 def unavailable(
-    cell: Cell, gate: Gate | None, *, inputs: Sequence[Mapping[str, object]] = (), required: Sequence[str] = ()
+    cell: Cell, gate: Gate | None, *, inputs: Sequence[Port] = (), required: Sequence[str] = ()
 ) -> ParityRow | None:
     """The row of a cell that cannot be run here; None where it can.
 

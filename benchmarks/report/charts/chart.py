@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from ....core.records.latency import LatencyReport, LatencyRow
+from ....core.records.parity import ParityRow
+from ....core.records.variants import Variant
 from ..columns import Column, Grid, grid
 from ..vega import Size, Spec, draw
 
 Point = TypeVar("Point")
-Document = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Results:
     """
 
     latency: LatencyReport
-    variants: Sequence[Document]
-    parity_rows: Sequence[Document]
+    variants: Sequence[Variant]
+    parity_rows: Sequence[ParityRow]
     folder: Path
 
     @property

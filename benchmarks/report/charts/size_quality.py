@@ -1,16 +1,16 @@
 """Size against quality: what each recipe saves, and what it costs on held-out truth next to its gate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ....core.records.parity import ParityRow
+from ....core.records.variants import Variant
 from ...parity.judging.verdicts import where
-from ..columns import Column, field_of
+from ..columns import Column
 from ..presentation import four_digits, kilobytes, significant
 from ..tables import metric_name
 from ..vega import BAR, INK, LIMIT, Size, Spec, values
 from .chart import Chart, Results
-
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Loss:
     recipe: str
     n_bytes: int
     metric: str
-    reference: float
+    reference: float | None
     loss: float
     low: float | None
     high: float | None
@@ -55,25 +55,24 @@ def _select(results: Results) -> list[Loss]:
     return [found for variant in results.variants if (found := _worst(variant, results.parity_rows))]
 
 
-def _worst(variant: Row, results: Sequence[Row]) -> Loss | None:
+def _worst(variant: Variant, results: Sequence[ParityRow]) -> Loss | None:
     """Of the cells of a variant, the one that loses most."""
-    name = (variant["graph"], variant["recipe"])
-    cells = [row for row in results if (row["graph"], row["recipe"]) == name]
-    ran = [row for row in cells if field_of(row, "metrics.quality_loss") is not None]
+    cells = [row for row in results if (row.graph, row.recipe) == (variant.graph, variant.recipe)]
+    ran = [(row.metrics.quality_loss, row) for row in cells if row.metrics.quality_loss is not None]
     if not ran:
         return None
-    row = max(ran, key=lambda row: field_of(row, "metrics.quality_loss"))
-    low, high = field_of(row, "metrics.quality_loss_ci95") or (None, None)
+    loss, row = max(ran, key=lambda pair: pair[0])
+    low, high = row.metrics.quality_loss_ci95 or (None, None)
     return Loss(
-        graph=str(variant["graph"]),
-        recipe=str(variant["recipe"]),
-        n_bytes=field_of(variant, "size_bytes"),
-        metric=metric_name(field_of(row, "metrics.quality_metric")),
-        reference=field_of(row, "metrics.quality_reference"),
-        loss=field_of(row, "metrics.quality_loss"),
+        graph=variant.graph,
+        recipe=variant.recipe,
+        n_bytes=variant.size_bytes,
+        metric=metric_name(row.metrics.quality_metric),
+        reference=row.metrics.quality_reference,
+        loss=loss,
         low=low,
         high=high,
-        gate=field_of(row, "tolerance.quality_loss"),
+        gate=row.limits.get("quality_loss"),
         where=where(row),
     )
 

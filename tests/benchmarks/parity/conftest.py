@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pocketrec.core.run_dir import Run
 
+from tests.variants import keep_variants
+
 
 @pytest.fixture
 def stored(tiny: Path, tmp_path: Path) -> Callable[..., Run]:
@@ -41,12 +43,10 @@ def cut(tiny: Path, tmp_path: Path) -> Callable[..., Run]:
         run.reports.mkdir(parents=True)
         shutil.copy(tiny / "reports" / "reference.npz", run.reports)
         run.converted.mkdir()
-        document = json.loads((tiny / "converted" / "variants.json").read_text())
-        chosen = [v for v in document["variants"] if v["graph"] == graph and v["recipe"] in recipes]
-        document["variants"] = chosen
-        (run.converted / "variants.json").write_text(json.dumps(document))
-        for variant in chosen:
-            shutil.copy(tiny / "converted" / variant["file"], run.converted)
+        shutil.copy(tiny / "converted" / "variants.json", run.converted)
+        keep_variants(run, lambda variant: variant.graph == graph and variant.recipe in recipes)
+        for variant in run.variants:
+            shutil.copy(tiny / "converted" / variant.file, run.converted)
         return run
 
     return make

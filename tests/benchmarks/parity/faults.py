@@ -1,7 +1,7 @@
 """Faults that tests plant, and the measure that catches each; docs/parity.md shows the same table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,11 @@ from pocketrec.convert.other_converters import OTHERS, Source
 from pocketrec.convert.stage import convert_run
 from pocketrec.core.files.hashing import sha256_bytes
 from pocketrec.core.queries.model_inputs import FEEDS
+from pocketrec.core.records.variants import Variant
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES
+
+from tests.variants import change_variants
 
 OLDEST_RUNTIME = next(iter(RUNTIMES))
 # Items that a retriever returns here.
@@ -25,11 +28,15 @@ class Planted:
 
     run: Run
     monkeypatch: pytest.MonkeyPatch
-    variant: dict
+
+    @property
+    def variant(self) -> Variant:
+        (variant,) = self.run.variants
+        return variant
 
     @property
     def file(self) -> Path:
-        return self.run.converted / self.variant["file"]
+        return self.run.converted / self.variant.file
 
     @property
     def n_rows(self) -> int:
@@ -39,7 +46,7 @@ class Planted:
     def rewrite(self, data: bytes) -> None:
         """Another file in the variant's place, recorded as if it had been converted."""
         self.file.write_bytes(data)
-        self.variant["sha256"] = sha256_bytes(data)
+        change_variants(self.run, lambda known: [replace(known[0], sha256=sha256_bytes(data))])
 
     def feed(self, name: str, make: Callable) -> None:
         """Make an input in another way."""
@@ -131,8 +138,7 @@ def corrupt_one_scale(planted: Planted) -> None:
 def roll_candidates(planted: Planted) -> None:
     path = planted.run.trained / "candidates.npy"
     np.save(path, np.roll(np.load(path), 1, axis=0))
-    convert_run(planted.run, graphs=[planted.variant["graph"]], recipes=[planted.variant["recipe"]], k=K)
-    planted.variant.update(planted.run.variants_json["variants"][0])
+    convert_run(planted.run, graphs=[planted.variant.graph], recipes=[planted.variant.recipe], k=K)
 
 
 def permute_tables(planted: Planted) -> None:
@@ -149,7 +155,7 @@ def permute_tables(planted: Planted) -> None:
 
 def convert_per_channel(planted: Planted) -> None:
     """A file of another converter, whose scales the oldest runtime does not read, under the name of one of ours."""
-    plain = planted.run.converted / planted.variant["file"].replace(planted.variant["recipe"], "float32")
+    plain = planted.run.converted / planted.variant.file.replace(planted.variant.recipe, "float32")
     source = Source(planted.run.root, "serving_default", plain.read_bytes())
     planted.rewrite(OTHERS["ai-edge-quantizer dynamic_wi8_afp32"](source, {}))
 

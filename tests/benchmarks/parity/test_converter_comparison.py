@@ -59,7 +59,7 @@ def test_a_converter_that_makes_no_file_is_a_row_beside_ours(cut, monkeypatch):
         raise ValueError("planted")
 
     monkeypatch.setattr(converter_comparison, "OTHERS", {"another tool": refuse})
-    document = converter_comparison.compare_converters(cut("query_encoder", "float32"))
+    document = converter_comparison.compare_converters(cut("query_encoder", "float32")).to_json()
     found = rows(document)
     assert found["another tool"]["size_bytes"] is None
     cells = found["another tool"]["runtimes"].values()

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.convert.stage import convert_run
-from pocketrec.core.documents import write_json
 from pocketrec.core.records.agreement import METRICS
 from pocketrec.core.records.parity import ParityRow
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME
 
 from tests.benchmarks.parity.faults import FAULTS, Fault, K, Planted
+from tests.variants import change_variants, keep_variants
 
 ROOT = Path(__file__).parents[3]
 
@@ -21,12 +21,9 @@ ROOT = Path(__file__).parents[3]
 def rows_of(folder: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch, *, plant: bool = True) -> list[ParityRow]:
     """Parity of the one variant after the fault was planted."""
     run = Run(folder)
-    document = run.variants_json
-    name = (fault.graph, fault.recipe)
-    (variant,) = document["variants"] = [v for v in document["variants"] if (v["graph"], v["recipe"]) == name]
+    keep_variants(run, lambda variant: (variant.graph, variant.recipe) == (fault.graph, fault.recipe))
     if plant:
-        fault.plant(Planted(run, monkeypatch, variant))
-    write_json(run.converted / "variants.json", document)
+        fault.plant(Planted(run, monkeypatch))
     runtimes = list(filter(None, dict.fromkeys([fault.runtime, fault.harmless_on])))
     return list(check_parity(run, runtimes=runtimes, refresh_reference=plant and fault.refresh).rows)
 
@@ -48,12 +45,11 @@ def short_lists(tiny, tmp_path_factory):
         shutil.copytree(tiny / part, folder / part)
     (folder / "reports").mkdir()
     shutil.copy(tiny / "reports" / "reference.npz", folder / "reports")
-    known = Run(folder).variants_json
-    made = convert_run(Run(folder), graphs=["retriever"], recipes=["float32", "dynamic_int8"], k=K).to_json()
-    others = [variant for variant in known["variants"] if variant["graph"] != "retriever"]
+    others = [variant for variant in Run(folder).variants if variant.graph != "retriever"]
+    convert_run(Run(folder), graphs=["retriever"], recipes=["float32", "dynamic_int8"], k=K)
     for variant in others:
-        shutil.copy(tiny / "converted" / variant["file"], folder / "converted")
-    write_json(folder / "converted" / "variants.json", {**known, "variants": [*made["variants"], *others]})
+        shutil.copy(tiny / "converted" / variant.file, folder / "converted")
+    change_variants(Run(folder), lambda made: [*made, *others])
     return folder
 
 

@@ -11,7 +11,6 @@ from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.convert.flatbuffer.operators import GraphEditor
 from pocketrec.convert.stage import convert_run
-from pocketrec.core.documents import write_json
 from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.records.agreement import METRICS
@@ -23,6 +22,7 @@ from scipy.stats import kendalltau, rankdata
 from sklearn.metrics import max_error, ndcg_score, root_mean_squared_error
 
 from tests.conftest import raises
+from tests.variants import change_variants
 
 ON_HOST = [name for name, runtime in RUNTIMES.items() if runtime.on_host]
 
@@ -38,7 +38,7 @@ def test_every_variant_passed_on_every_runtime_for_every_held_out_user(tiny, rep
     found = {(row.graph, row.recipe, row.runtime, row.delegate): row for row in report.rows}
     kinds = [(name, kind) for name in ON_HOST for kind in ("xnnpack", "none")]
     assert all(RUNTIMES[name].chooses_delegate for name in ON_HOST)
-    assert set(found) == {(v["graph"], v["recipe"], *k) for v in Run(tiny).variants_json["variants"] for k in kinds}
+    assert set(found) == {(v.graph, v.recipe, *k) for v in Run(tiny).variants for k in kinds}
     assert len(found) == len(report.rows) and report.passed
     for row in found.values():
         assert (row.status, row.target, row.n_queries) == ("pass", "host", users)
@@ -58,7 +58,7 @@ def test_metrics_are_those_of_the_stored_raw_outputs(tiny, report):
         truth = held["rating"][np.lexsort((held["timestamp"], held["user"]))].astype(float)
     with np.load(tiny / "reports" / "reference.npz") as reference:
         expected = reference["rating"].astype(float)
-    low, high = Run(tiny).run_json["data"]["rating_range"]
+    low, high = Run(tiny).record.data.rating_range
     for row in (row for row in report.rows if row.graph == "ranker" and row.delegate == "xnnpack"):
         with np.load(tiny / "reports" / "raw" / f"ranker-{row.recipe}@{row.runtime}.npz") as raw:
             got = raw["rating"][: len(truth)]  # edge cases come after the users
@@ -94,7 +94,7 @@ def test_list_metrics_are_those_of_the_stored_raw_outputs(tiny, report):
 
 
 def test_quality_of_the_reference_is_what_training_reported(tiny, report):
-    trained = Run(tiny).run_json["metrics"]
+    trained = Run(tiny).record.metrics
     reported = {row.graph: row.metrics.quality_reference for row in report.rows}
     assert reported["ranker"] == pytest.approx(trained["ranking"]["rmse"], abs=1e-6)
     assert reported["retriever"] == pytest.approx(trained["retrieval"]["recall_at_100"], abs=1e-6)
@@ -147,9 +147,7 @@ def test_outputs_of_nan_are_an_error_row(cut):
             buffer = editor.model.buffers[editor.tensor(index).buffer]
             buffer.data = np.full_like(values, np.nan).view(np.uint8).reshape(-1)
     path.write_bytes(editor.pack())
-    document = run.variants_json
-    document["variants"][0]["sha256"] = sha256_file(path)
-    write_json(run.converted / "variants.json", document)
+    change_variants(run, lambda known: [replace(known[0], sha256=sha256_file(path))])
     report = check_parity(run, runtimes=[CURRENT_RUNTIME])
     assert len(report.failures) == len(report.rows) == 2
     for row in report.rows:

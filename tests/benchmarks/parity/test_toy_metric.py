@@ -48,7 +48,9 @@ def test_a_gate_on_any_metric_is_a_line_of_toml(stored, tmp_path):
     row = document["results"][0]
     assert row["status"] == "fail" and row["tolerance"]["rank_biased_overlap"] == 0.9999999
     assert any("rank_biased_overlap" in line and "below 1" in line for line in parity_reasons(ParityReport.read(run)))
-    (shown,) = [cells for cells in cell_detail(row)["measures"] if cells[0] == "rank_biased_overlap"]
+    (shown,) = [
+        cells for cells in cell_detail(ParityRow.from_json(row))["measures"] if cells[0] == "rank_biased_overlap"
+    ]
     assert shown[2] == "≥ 1" and shown[3].endswith("%")
     write_report(run)
     assert "rank_biased_overlap" in (run.reports / "report.html").read_text()
@@ -61,7 +63,7 @@ def test_a_metric_is_one_field(stored, tmp_path, toy_metric):
     row = document["results"][0]
     assert row["metrics"]["toy"] == 3.0 and row["reason"] == "toy 3 is above 2"
     assert "toy\ncolumn" in [column.heading for column in parity_table(ParityReport.read(run)).content.columns]
-    assert ["toy", "3.000", "≤ 2", "150%"] in cell_detail(row)["measures"]
     judged_row = replace(ParityRow.from_json(row), metrics=ToyAgreement.from_json(row["metrics"]))
+    assert ["toy", "3.000", "≤ 2", "150%"] in cell_detail(judged_row)["measures"]
     assert parity_summary(judged_row)["toy"] == 3.0
     assert "a toy" in [spec.meaning for spec in describe(ToyAgreement)]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pocketrec.core.records.variants import Variant
+
 
 def only_reports(run: Path, folder: Path) -> Path:
     """A copy of `run` that holds run.json, variants.json, parity.json, latency.json and the samples."""
@@ -43,3 +45,25 @@ def slow_down(document: dict[str, Any], times: float, index: int = 0) -> dict[st
     row["ci95_p50_us"] = [value * times for value in row["ci95_p50_us"]]
     row["p50_us_by_process"] = [value * times for value in row["p50_us_by_process"]]
     return row
+
+
+def variant(graph: str, recipe: str, size_bytes: int) -> Variant:
+    """A made-up variant of a size."""
+    return Variant(
+        graph=graph,
+        recipe=recipe,
+        form=None,
+        settings=None,
+        file=f"{graph}-{recipe}.tflite",
+        size_bytes=size_bytes,
+        sha256="",
+        source_sha256="",
+        inputs=[],
+        outputs=[],
+        ops=[],
+        min_runtime=None,
+        runs_on=[],
+        refusals=[],
+        table_bytes={},
+        traps=[],
+    )

@@ -5,6 +5,7 @@ import pytest
 from pocketrec.benchmarks.report.baseline import Documents, compare_runs
 from pocketrec.benchmarks.report.stage import write_report
 from pocketrec.core.records.latency import LatencyReport
+from pocketrec.core.records.parity import ParityReport
 from pocketrec.core.run_dir import Run
 
 from tests.benchmarks.report.reported import break_cell, change, only_reports, slow_down
@@ -30,9 +31,8 @@ def two_processes(document):
 
 
 def _documents(folder):
-    read = lambda part: json.loads((folder / part).read_text())  # noqa: E731
-    latency = LatencyReport.from_json(read("reports/latency.json"))
-    return Documents(folder.name, read("converted/variants.json"), read("reports/parity.json"), latency)
+    run, latency = Run(folder), json.loads((folder / "reports/latency.json").read_text())
+    return Documents(folder.name, run.variants, ParityReport.read(run), LatencyReport.from_json(latency))
 
 
 def _compared(pair):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -11,9 +12,11 @@ from pocketrec.benchmarks.report.charts.table import CHARTS
 from pocketrec.benchmarks.report.junit import junit
 from pocketrec.benchmarks.report.presentation import duration, percent, significant
 from pocketrec.benchmarks.report.stage import write_report
+from pocketrec.core.records.agreement import Agreement
+from pocketrec.core.records.parity import ParityRow
 from pocketrec.core.run_dir import Run
 
-from tests.benchmarks.report.reported import break_cell, change, only_reports
+from tests.benchmarks.report.reported import break_cell, change, only_reports, variant
 from tests.conftest import call, raises
 
 
@@ -203,9 +206,8 @@ def test_report_without_parity_says_which_command_makes_it(tiny, tmp_path):
 
 
 def test_junit_counts_failures_errors_and_skips():
-    row = {"graph": "ranker", "recipe": "float32", "runtime": "r", "target": "host", "reason": "why <&>"}
-    parity = {"results": [{**row, "status": status} for status in ("pass", "fail", "error", "skipped")]}
-    suite = ElementTree.fromstring(junit(parity))
+    rows = _rows(*(("float32", status) for status in ("pass", "fail", "error", "skipped")), reason="why <&>")
+    suite = ElementTree.fromstring(junit(rows))
     assert {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")} == {
         "tests": "4",
         "failures": "1",
@@ -215,29 +217,22 @@ def test_junit_counts_failures_errors_and_skips():
     assert suite.find("testcase/failure").get("message") == "why <&>"
 
 
-def _rows(*cells):
-    common = {
-        "graph": "g",
-        "runtime": "r",
-        "target": "host",
-        "reason": "no",
-        "metrics": {},
-        "tolerance": {"reason": "x"},
-    }
-    return {"results": [{**common, "recipe": recipe, "status": status} for recipe, status in cells]}
+def _rows(*cells, reason="no"):
+    common = {"graph": "g", "runtime": "r", "target": "host", "n_queries": 1, "tolerance": {"reason": "x"}}
+    return [ParityRow(**common, recipe=recipe, status=status, reason=reason) for recipe, status in cells]
 
 
 def test_verdict_never_names_a_variant_that_failed_anywhere():
-    variants = [{"graph": "g", "recipe": "small", "size_bytes": 1}, {"graph": "g", "recipe": "big", "size_bytes": 2}]
-    parity = _rows(("small", "pass"), ("small", "fail"), ("big", "pass"))
-    assert "g: big, 2 bytes" in verdict(variants, parity)
-    assert "g: none may ship" in verdict(variants[:1], parity)
+    variants = [variant("g", "small", 1), variant("g", "big", 2)]
+    results = _rows(("small", "pass"), ("small", "fail"), ("big", "pass"))
+    assert "g: big, 2 bytes" in verdict(variants, results)
+    assert "g: none may ship" in verdict(variants[:1], results)
 
 
 def test_choice_says_why_each_smaller_variant_was_refused():
-    variants = [{"graph": "g", "recipe": name, "size_bytes": size} for size, name in enumerate(("a", "b", "c", "d"), 1)]
+    variants = [variant("g", name, size) for size, name in enumerate(("a", "b", "c", "d"), 1)]
     (choice,) = choices(variants, _rows(("a", "error"), ("b", "skipped"), ("c", "pass"), ("d", "fail")))
-    assert choice.best is not None and choice.best["recipe"] == "c"
+    assert choice.best is not None and choice.best.recipe == "c"
     assert [(r.recipe, r.reason) for r in choice.refused] == [
         ("a", "r, host: no"),
         ("b", "it was compared nowhere"),
@@ -245,16 +240,13 @@ def test_choice_says_why_each_smaller_variant_was_refused():
 
 
 def test_allowance_used_is_a_share_of_the_gate():
-    row = {
-        "metrics": {"max_abs_diff": 0.05, "top_k_overlap": 0.96, "quality_loss": -0.1, "kendall_tau": None},
-        "tolerance": {
-            "max_abs_diff": 0.2,
-            "top_k_overlap": 0.9,
-            "quality_loss": 0.01,
-            "kendall_tau": 0.9,
-            "reason": "x",
-        },
-    }
+    limits = {"max_abs_diff": 0.2, "top_k_overlap": 0.9, "quality_loss": 0.01, "kendall_tau": 0.9}
+    (row,) = _rows(("a", "pass"))
+    row = dataclasses.replace(
+        row,
+        metrics=Agreement(max_abs_diff=0.05, top_k_overlap=0.96, quality_loss=-0.1),
+        tolerance={**limits, "reason": "x"},
+    )
     assert allowance_used(row) == pytest.approx({"max_abs_diff": 0.25, "top_k_overlap": 0.4, "quality_loss": 0.0})
     assert worst_measure(row)[0] == "top_k_overlap"
 

@@ -11,6 +11,8 @@ from pocketrec.cli.render.inspection import inspection_tables
 from pocketrec.cli.render.latency import latency_reasons, latency_table
 from pocketrec.cli.render.parity import parity_reasons, parity_table
 from pocketrec.cli.render.tables import table
+from pocketrec.core.records.agreement import Agreement
+from pocketrec.core.records.comparison import ComparedFile, ComparisonRecord, RanOn
 from pocketrec.core.records.latency import LatencyReport, LatencyRow
 from pocketrec.core.records.parity import ParityReport
 from pocketrec.core.run_dir import Run
@@ -72,8 +74,8 @@ def documents(tiny):
     return {
         "latency": LatencyReport.from_json(read("reports/latency.json")),
         "parity": ParityReport.read(Run(tiny)),
-        "variants": read("converted/variants.json"),
-        "inspection": inspect_model(tiny / "converted" / "ranker-int16x8.tflite").to_json(),
+        "variants": Run(tiny).variants,
+        "inspection": inspect_model(tiny / "converted" / "ranker-int16x8.tflite"),
     }
 
 
@@ -117,43 +119,29 @@ def test_a_sweep_without_results_is_three_empty_tables():
     assert len(catalogue_tables(LatencyReport(results=[], growth=[], cost_model=[]))) == 3
 
 
-COMPARISON = {
-    "n_queries": 9,
-    "results": [
-        {
-            "graph": "g",
-            "made_by": "other",
-            "recipe": None,
-            "size_bytes": None,
-            "float_table_bytes": None,
-            "runtimes": {
-                "one": {"status": "none", "reason": "no file", "metrics": None},
-                "two": {"status": "none", "reason": "no file", "metrics": None},
-            },
-        },
-        {
-            "graph": "g",
-            "made_by": "pocketrec",
-            "recipe": "float32",
-            "size_bytes": 1234,
-            "float_table_bytes": 0,
-            "runtimes": {
-                "one": {
-                    "status": "right",
-                    "reason": "",
-                    "metrics": {
-                        "max_abs_diff": 0.25,
-                        "quality_metric": "rmse",
-                        "quality_delta": 0.0,
-                        "quality_variant": 0.9,
-                        "quality_reference": 0.9,
-                    },
-                },
-                "two": {"status": "skipped", "reason": "absent", "metrics": None},
-            },
-        },
+NO_FILE = RanOn("none", "no file", None)
+RIGHT = Agreement(
+    max_abs_diff=0.25, quality_metric="rmse", quality_delta=0.0, quality_variant=0.9, quality_reference=0.9
+)
+COMPARISON = ComparisonRecord(
+    schema="",
+    kit_version="",
+    made_from_sha256="",
+    host={},
+    n_queries=9,
+    results=[
+        ComparedFile("g", "other", None, None, None, None, {"one": NO_FILE, "two": NO_FILE}),
+        ComparedFile(
+            "g",
+            "pocketrec",
+            "float32",
+            size_bytes=1234,
+            float_table_bytes=0,
+            min_runtime="2.2.0",
+            runtimes={"one": RanOn("right", "", RIGHT), "two": RanOn("skipped", "absent", None)},
+        ),
     ],
-}
+)
 
 
 def test_other_converters_stand_beside_ours_and_refusals_are_said_once():

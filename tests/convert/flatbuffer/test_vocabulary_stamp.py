@@ -23,18 +23,18 @@ KNOWN = {
 
 def test_every_variant_names_its_vocabularies(run):
     folder = run / "trained" / "vocabularies"
-    for variant in Run(run).variants_json["variants"]:
-        stamp = read_tflite(run / "converted" / variant["file"]).metadata(ENTRY)
+    for variant in Run(run).variants:
+        stamp = read_tflite(run / "converted" / variant.file).metadata(ENTRY)
         assert stamp is not None
         names = [line.split(" ")[0] for line in stamp.decode().splitlines()]
-        assert names == KNOWN[variant["graph"]] == known_by([*variant["inputs"], *variant["outputs"]])
+        assert names == KNOWN[variant.graph] == known_by([p.to_json() for p in (*variant.inputs, *variant.outputs)])
         assert stamp.decode() == vocabulary_text(read_files(folder, names))
 
 
 def test_user_keyed_models_name_users_and_text_keyed_ones_nothing(tutorial_run):
     stamps = {
-        variant["graph"]: read_tflite(tutorial_run / "converted" / variant["file"]).metadata(ENTRY)
-        for variant in Run(tutorial_run).variants_json["variants"]
+        variant.graph: read_tflite(tutorial_run / "converted" / variant.file).metadata(ENTRY)
+        for variant in Run(tutorial_run).variants
     }
     assert stamps["ranker_strings"] is None
     assert stamps["ranker"].startswith(b"items ") and b"\nusers 943 " in stamps["ranker"]

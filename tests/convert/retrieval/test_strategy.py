@@ -41,8 +41,8 @@ def runs(run, tmp_path_factory):
 
 def ask(run, queries, runtime):
     data = HeldOut(run)
-    (row,) = run.variants_json["variants"]
-    feeds = feeds_for([port["name"] for port in row["inputs"]], queries, data.catalogue)
+    (row,) = run.variants
+    feeds = feeds_for([port.name for port in row.inputs], queries, data.catalogue)
     outcome = run_variant(run.converted / FILE, feeds, runtime=runtime)
     assert outcome, outcome.reason
     return outcome.arrays["ids"], outcome.arrays["scores"]
@@ -54,19 +54,19 @@ def share(found, wanted):
 
 def test_a_small_catalogue_keeps_its_full_scan_byte_for_byte(runs):
     assert sha256_file(runs[None].converted / FILE) == sha256_file(runs["full_scan"].converted / FILE)
-    (row,) = runs[None].variants_json["variants"]
-    assert (row["form"], row["settings"]) == ("full_scan", {})
+    (row,) = runs[None].variants
+    assert (row.form, row.settings) == ("full_scan", {})
 
 
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_have_the_retrievers_ports_and_say_what_they_are(runs, form):
-    (row,), (scan,) = (runs[name].variants_json["variants"] for name in (form, "full_scan"))
-    by_name = lambda ports: sorted(ports, key=lambda port: port["name"])  # noqa: E731
-    assert by_name(row["inputs"]) == by_name(scan["inputs"]) and by_name(row["outputs"]) == by_name(scan["outputs"])
-    assert row["settings"].get("cells_read", 0) < row["settings"].get("n_cells", 1) * 0.6
-    assert row["form"] == form and all(value > 0 for value in row["settings"].values()) and row["settings"]
-    assert row["runs_on"] == list(PHONE_RUNTIMES) and not row["traps"]
-    assert tuple(map(int, row["min_runtime"].split("."))) <= (2, 14, 0)
+    (row,), (scan,) = (runs[name].variants for name in (form, "full_scan"))
+    by_name = lambda ports: sorted(ports, key=lambda port: port.name)  # noqa: E731
+    assert by_name(row.inputs) == by_name(scan.inputs) and by_name(row.outputs) == by_name(scan.outputs)
+    assert row.settings.get("cells_read", 0) < row.settings.get("n_cells", 1) * 0.6
+    assert row.form == form and all(value > 0 for value in row.settings.values()) and row.settings
+    assert row.runs_on == list(PHONE_RUNTIMES) and not row.traps
+    assert tuple(map(int, row.min_runtime.split("."))) <= (2, 14, 0)
     found = inspect_model(runs[form].converted / FILE).to_json()
     assert found["sha256"] == row["sha256"] and {table["dtype"] for table in found["tables"]} >= {"int8", "float16"}
 
@@ -125,8 +125,8 @@ def test_who_has_seen_everything_gets_nothing_and_who_has_seen_most_gets_the_res
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_serve_users_known_by_id_and_small_lists(tutorial_run, tmp_path, form):
     made = converted(tutorial_run, tmp_path / "run", form, k=7)
-    (row,) = made.variants_json["variants"]
-    assert row["form"] == form and {port["name"] for port in row["inputs"]} >= {"user", "seen"}
+    (row,) = made.variants
+    assert row.form == form and {port.name for port in row.inputs} >= {"user", "seen"}
     queries = HeldOut(made).queries[::50]
     for runtime in PHONE_RUNTIMES:
         ids, scores = ask(made, queries, runtime)
