@@ -191,7 +191,7 @@ def test_a_file_that_no_runtime_executes_is_an_error(tiny, monkeypatch):
 
 
 def test_the_key_of_a_runtime_is_only_a_name(tiny, monkeypatch):
-    from pocketrec.cli.render.latency import show_latency
+    from pocketrec.cli.commands.latency import show_latency
 
     monkeypatch.setitem(RUNTIMES, "toy", RUNTIMES[CURRENT_RUNTIME])
     file = tiny / "converted" / "query_encoder-float32.tflite"
