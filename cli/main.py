@@ -28,9 +28,22 @@ from .help import Command
 
 # In the order of --help: on the way from ratings to an app.
 COMMANDS: tuple[Callable[..., None], ...] = (
-    demo, doctor, list_names, train, convert, inspect, parity, latency, report, bundle, keygen, verify, update, serve,
+    demo,
+    doctor,
+    list_names,
+    train,
+    convert,
+    inspect,
+    parity,
+    latency,
+    report,
+    bundle,
+    keygen,
+    verify,
+    update,
+    serve,
     recommend,
-)  # fmt: skip
+)
 
 app = typer.Typer(add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 for command in COMMANDS:

@@ -1,7 +1,7 @@
 """JSON documents with a schema: their names, how they are read and written."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def document_head(schema: str, made_from_sha256: str, runtime_packages: Iterable
     }
 
 
-def write_json(path: Path, document: dict[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, object]) -> None:
     """Write `document` as UTF-8 JSON, indented, keys in the order given, NaN refused; atomic."""
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(path, (text + "\n").encode())

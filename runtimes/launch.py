@@ -52,11 +52,11 @@ class Job:
     """
 
     program: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, object]
     inputs: Mapping[str, np.ndarray]
     timeout_s: float = 120.0
 
-    def run(self, **more: Any) -> Outcome:
+    def run(self, **more: object) -> Outcome:
         """Run it in its own process; `more` is added to the SPEC."""
         return run_worker([self.program], {**self.spec, **more}, self.inputs, timeout_s=self.timeout_s)
 
@@ -106,7 +106,7 @@ def run_variant(
     return run_worker([job.program], job.spec, inputs, timeout_s=timeout_s, target=target)
 
 
-def run_forked(jobs: Sequence[Job], more: Mapping[str, Any]) -> list[Outcome]:
+def run_forked(jobs: Sequence[Job], more: Mapping[str, object]) -> list[Outcome]:
     """Run jobs of one program one after another, each in a fork of a process that has imported what they need."""
     with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(jobs))]
@@ -140,7 +140,7 @@ def _forked(folder: Path, status: int, job: Job) -> Outcome:
 
 def run_worker(
     program: list[str],
-    spec: Mapping[str, Any],
+    spec: Mapping[str, object],
     inputs: Mapping[str, np.ndarray],
     *,
     timeout_s: float,

@@ -49,9 +49,12 @@ class LatencyOptions:
         names = [name for name in chosen_runtimes(self.runtimes) if not RUNTIMES[name].missing()]
         if not names:
             raise InputError(
-                "--runtime", expected=f"one of {', '.join(PHONE_RUNTIMES)} installed", given="none",
-                do=RUNTIMES[CURRENT_RUNTIME].missing(), code="NOT_INSTALLED",
-            )  # fmt: skip
+                "--runtime",
+                expected=f"one of {', '.join(PHONE_RUNTIMES)} installed",
+                given="none",
+                do=RUNTIMES[CURRENT_RUNTIME].missing(),
+                code="NOT_INSTALLED",
+            )
         return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
 
 

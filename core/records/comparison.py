@@ -16,7 +16,8 @@ class RanOn(Record):
     status: Annotated[
         FileStatus,
         Doc(
-            "`wrong`: misses even the gate of `int4_rows`; `fails`: rejected or crashed; `none`: no file; `skipped`: not installed"
+            "`wrong`: misses even the gate of `int4_rows`; `fails`: rejected or crashed; `none`: no file; "
+            "`skipped`: not installed"
         ),
     ]
     reason: Annotated[str, Doc("why it is not `right`; '' otherwise")]

@@ -104,8 +104,17 @@ def build(entries, *, before=b"", between=b"", after=b"", comment=b"", count=Non
             if entry.method == 0 and entry.name.endswith((".tflite", ".npy")):
                 extra = padding_field(-(offset + 30 + len(name) + 6) % ALIGNMENT)
         size = len(entry.data) if entry.size is None else entry.size
-        head = {"flags": entry.flags, "method": entry.method, "time": 0, "day": 33, "crc": zlib.crc32(entry.data),
-                "packed": len(body), "size": size, "name": name, "extra": extra}  # fmt: skip
+        head = {
+            "flags": entry.flags,
+            "method": entry.method,
+            "time": 0,
+            "day": 33,
+            "crc": zlib.crc32(entry.data),
+            "packed": len(body),
+            "size": size,
+            "name": name,
+            "extra": extra,
+        }
         out += _local(**(head | entry.local)) + body
         directory += _central(entry, offset, **head)
     out += between
@@ -125,10 +134,9 @@ def _local(*, flags, method, time, day, crc, packed, size, name, extra):
 
 
 def _central(entry, offset, *, flags, method, time, day, crc, packed, size, name, extra):
-    return struct.pack(
-        "<4s6H3L5H2L", b"PK\1\2", entry.system << 8 | 20, 20, flags, method, time, day, crc, packed, size, len(name), len(extra),
-        0, 0, 0, entry.mode << 16, offset,
-    ) + name + extra  # fmt: skip
+    fixed = (entry.system << 8 | 20, 20, flags, method, time, day, crc, packed, size)
+    lengths = (len(name), len(extra), 0, 0, 0)
+    return struct.pack("<4s6H3L5H2L", b"PK\1\2", *fixed, *lengths, entry.mode << 16, offset) + name + extra
 
 
 def with_entry(entries, name, /, **change):

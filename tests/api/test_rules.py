@@ -12,9 +12,7 @@ from tests.conftest import raises
 
 COMMANDS = typer.main.get_command(app).commands
 # What only the command has: how a result is shown, and what is a function of its own in the API.
-COMMAND_ONLY = {
-    "as_json", "verbose", "fail_on", "help", "compare", "install"
-}  # fmt: skip
+COMMAND_ONLY = {"as_json", "verbose", "fail_on", "help", "compare", "install"}
 API_ONLY = {"on_ready", "loading", "log_requests"}
 
 

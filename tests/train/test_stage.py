@@ -48,8 +48,10 @@ def test_a_new_dataset_and_a_new_preset_need_one_entry_each(toys, tmp_path):
     assert read_vocabulary(folder / "vocabularies" / "genres.txt") == ["even", "odd"]
     assert not (folder / "vocabularies" / "preferences.txt").exists()
     assert json.loads((folder / "items.json").read_text())[1] == {
-        "id": "title1", "title": "Title title1", "genres": ["odd"],
-    }  # fmt: skip
+        "id": "title1",
+        "title": "Title title1",
+        "genres": ["odd"],
+    }
     assert np.load(folder / "candidates.npy").shape == (ITEMS, 4)
 
 

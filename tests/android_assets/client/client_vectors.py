@@ -55,7 +55,7 @@ ITEMS = [
     ("🎬", "a surrogate pair for an id"),
     ("ǆ", "an id of one letter that is two"),
     ("", "an empty id"),
-]  # fmt: skip
+]
 UNKNOWN = [
     "2 ",
     "AMÉLIE (2001)",
@@ -79,7 +79,7 @@ HISTORIES: list[list[tuple[str, float | None]]] = [
     [("E=mc2", 1.0), ("🎬 Surrogate pairs 👩\u200d👩\u200d👧", 5.0), ("E=mc2", None)],
     [("Two\nlines", None), ("Carriage\rreturn", 1.5), ("Line\u2028separator", 2.0), ("Next\x85line", 3.0)],
     [(title, 1.0 + number % 5) for number, (_, title) in enumerate(ITEMS[2:12])],
-]  # fmt: skip
+]
 
 
 def make(folder: Path) -> dict[str, Any]:

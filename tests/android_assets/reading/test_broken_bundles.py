@@ -97,14 +97,26 @@ BROKEN = {
     "models exchanged": (exchange_models, "MODEL_MISMATCH", "inputs or outputs differ"),
     "models exchanged, manifest too": (exchange_models_and_rows, "MODEL_MISMATCH", "inputs"),
     "manifest not JSON": (lambda f: (f / "manifest.json").write_text("{"), "MANIFEST_INVALID", "manifest.json"),
-    "manifest huge": (lambda f: (f / "manifest.json").write_bytes(b" " * (1 << 24) + b"{}"), "FILE_SIZE", "manifest.json"),
+    "manifest huge": (
+        lambda f: (f / "manifest.json").write_bytes(b" " * (1 << 24) + b"{}"),
+        "FILE_SIZE",
+        "manifest.json",
+    ),
     "schema from the future": (manifest(schema="pocketrec.bundle/2"), "SCHEMA_UNKNOWN", "pocketrec.bundle/2"),
     "key twice": (manifest_text('"version"', '"version": 1, "version"'), "MANIFEST_INVALID", "'version'"),
     "window changed": (manifest(window=100), "MODEL_MISMATCH", "int32[100]"),
     "k changed": (manifest(k=50), "MODEL_MISMATCH", "int32[50]"),
     "contract changed": (manifest(contract="0" * 64), "CONTRACT_MISMATCH", "contract"),
-    "recipe changed": (lambda f: edit(f, lambda m: m["models"][0].update(recipe="float32")), "CONTRACT_MISMATCH", "contract"),
-    "runtime changed": (lambda f: edit(f, lambda m: m["models"][0].update(min_runtime="1.5.0")), "MODEL_MISMATCH", "1.5.0"),
+    "recipe changed": (
+        lambda f: edit(f, lambda m: m["models"][0].update(recipe="float32")),
+        "CONTRACT_MISMATCH",
+        "contract",
+    ),
+    "runtime changed": (
+        lambda f: edit(f, lambda m: m["models"][0].update(min_runtime="1.5.0")),
+        "MODEL_MISMATCH",
+        "1.5.0",
+    ),
     "port's shape changed": (port_of("retriever", "inputs", "seen", shape=[7]), "MODEL_MISMATCH", RETRIEVER),
     "port's dtype changed": (port_of("ranker", "outputs", "rating", dtype="float16"), "MODEL_MISMATCH", "ranker"),
     "rows changed": (lambda f: edit(f, lambda m: m["models"][0]["rows"].update(items=9)), "MODEL_MISMATCH", "rows for"),
@@ -113,7 +125,11 @@ BROKEN = {
     "signature too long": (lambda f: (f / "manifest.sig").write_bytes(bytes(65)), "FILE_SIZE", "manifest.sig"),
     "signature not declared": (manifest(signature=None, key_id=None), "FILE_UNDECLARED", "manifest.sig"),
     "vocabulary row twice": (duplicate_row, "VOCABULARY_INVALID", "duplicate"),
-    "vocabulary row added twice": (vocabulary(lambda lines: lines.insert(-1, lines[4])), "VOCABULARY_INVALID", "items.txt"),
+    "vocabulary row added twice": (
+        vocabulary(lambda lines: lines.insert(-1, lines[4])),
+        "VOCABULARY_INVALID",
+        "items.txt",
+    ),
     "vocabulary row missing": (vocabulary(lambda lines: lines.pop(3)), "VOCABULARY_INVALID", "items.txt"),
     "vocabulary without its end": (vocabulary(lambda lines: lines.pop()), "VOCABULARY_INVALID", "items.txt"),
     "vocabulary not UTF-8": (
@@ -128,14 +144,26 @@ BROKEN = {
         "MODEL_MISMATCH",
         "preferences",
     ),
-    "items in another order": (lambda f: edit_json(f, "items.json", lambda i: i.reverse()), "ITEMS_INVALID", "items.json"),
+    "items in another order": (
+        lambda f: edit_json(f, "items.json", lambda i: i.reverse()),
+        "ITEMS_INVALID",
+        "items.json",
+    ),
     "items no list": (items_text("{}"), "ITEMS_INVALID", "items.json"),
     "items no JSON": (items_text("["), "ITEMS_INVALID", "items.json"),
-    "item without a title": (lambda f: edit_json(f, "items.json", lambda i: i[0].pop("title")), "ITEMS_INVALID", "title"),
-    "genres no list": (lambda f: edit_json(f, "items.json", lambda i: i[0].update(genres="x")), "ITEMS_INVALID", "genres"),
+    "item without a title": (
+        lambda f: edit_json(f, "items.json", lambda i: i[0].pop("title")),
+        "ITEMS_INVALID",
+        "title",
+    ),
+    "genres no list": (
+        lambda f: edit_json(f, "items.json", lambda i: i[0].update(genres="x")),
+        "ITEMS_INVALID",
+        "genres",
+    ),
     "model no model": (model_bytes(lambda data: b"TFL3" * 99), "MODEL_INVALID", "ranker"),
     "model without vocabularies": (model_bytes(without_stamp), "MODEL_MISMATCH", "ranker"),
-}  # fmt: skip
+}
 
 
 def flip_first(path):
@@ -186,7 +214,7 @@ BROKEN_CANDIDATES = {
     "of other items": (declared(shape=lambda s: [s[0] - 1, s[1]]), "CANDIDATES_INVALID", "candidates.npy"),
     "of other dimensions": (declared(shape=lambda s: [s[0], s[1] - 1]), "MODEL_MISMATCH", "query"),
     "with another scale": (declared(scale=lambda s: 1.5), "CONTRACT_MISMATCH", "contract"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN_CANDIDATES)

@@ -70,7 +70,11 @@ BROKEN = {
     "of a model dropped": (golden(lambda g: [g["vectors"].pop(0) for _ in range(2)]), "GOLDEN_INVALID", "retriever"),
     "vectors dropped": (golden(lambda g: g.update(vectors=[])), "GOLDEN_INVALID", "vectors"),
     "queries dropped": (golden(lambda g: g.update(queries=[])), "GOLDEN_INVALID", "queries"),
-    "a thousand queries and one": (golden(lambda g: g.update(queries=g["queries"][:1] * 1001)), "GOLDEN_INVALID", "queries"),
+    "a thousand queries and one": (
+        golden(lambda g: g.update(queries=g["queries"][:1] * 1001)),
+        "GOLDEN_INVALID",
+        "queries",
+    ),
     "vector without tolerance": (golden(lambda g: g["vectors"][0].pop("tolerance")), "GOLDEN_INVALID", "tolerance"),
     "queries without answers": (each("queries", items=[], scores=[], stars=[]), "GOLDEN_INVALID", "no answers"),
     "tolerance endless": (each("vectors", tolerance=1e9), "GOLDEN_INVALID", "tolerance"),
@@ -99,7 +103,7 @@ BROKEN = {
     "more items than asked for": (first("queries", top=1), "GOLDEN_INVALID", "top 1"),
     "ratings dropped": (first("queries", stars=None), "GOLDEN_INVALID", "stars"),
     "a score too few": (golden(lambda g: g["queries"][0]["scores"].pop()), "GOLDEN_INVALID", "scores"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)

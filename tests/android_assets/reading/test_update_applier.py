@@ -89,11 +89,15 @@ BREAKAGES = {
     "no files": (lambda u: edit(u, lambda m: m.pop("files")), "MANIFEST_INVALID", "files"),
     "huge": (lambda u: (u / "manifest.json").write_text(" " * (17 << 20)), "FILE_SIZE", "manifest.json"),
     "no list": (lambda u: edit(u, lambda m: m["update"].update(from_base="all")), "MANIFEST_INVALID", "from_base"),
-    "no base version": (lambda u: edit(u, lambda m: m["update"].pop("base_version")), "MANIFEST_INVALID", "base_version"),
+    "no base version": (
+        lambda u: edit(u, lambda m: m["update"].pop("base_version")),
+        "MANIFEST_INVALID",
+        "base_version",
+    ),
     "a path outside": (from_base("../../etc/passwd"), "MANIFEST_INVALID", "from_base"),
     "another file of the base": (from_base("candidates.npy"), "UPDATE_INCOMPATIBLE", "candidates.npy"),
     "golden answer": (break_golden, "UPDATE_UNFAITHFUL", "golden vector 0"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BREAKAGES)

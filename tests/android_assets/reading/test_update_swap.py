@@ -114,8 +114,11 @@ def test_who_reads_meanwhile_always_finds_a_whole_version(chain, tmp_path):
     """A process opens the bundle and queries it repeatedly, while it goes from 1 to 3 and back and forth."""
     installed, stop = chain.installed(tmp_path), tmp_path / "stop"
     reader = subprocess.Popen(
-        [sys.executable, "-c", _READER, str(installed), str(stop)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+        [sys.executable, "-c", _READER, str(installed), str(stop)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert reader.stdout and reader.stdout.readline() == "ready\n" and reader.stdout.readline() == "1\n"
     for version in (2, 3, 2, 3, 2, 3):
         assert apply_update(installed, chain.updates[version], allow_downgrade=True).manifest.version == version

@@ -36,8 +36,11 @@ def test_the_command_prints_every_check(signed, pocketrec):
     assert done.code == 0, done.err
     manifest = manifest_of(signed.folder / "cascade")
     assert [line.split()[0] for line in done.out.splitlines()] == [
-        str(len(manifest["files"])), "vocabularies,", "2", "verified"
-    ]  # fmt: skip
+        str(len(manifest["files"])),
+        "vocabularies,",
+        "2",
+        "verified",
+    ]
 
 
 def test_user_keyed_models_verify(tutorial_run, tmp_path):

@@ -72,9 +72,15 @@ CHANGES = st.one_of(
     BYTES.map(lambda more: lambda data: data + more),
 )
 SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-2, 2**64), st.floats(allow_nan=True), st.text(max_size=12),
-    st.sampled_from(["../x", "/etc/passwd", "manifest.json", "items", "models/", "\ud800", "x" * 4000, 1e308, -0.0, 2**31, 10**30]),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 2**64),
+    st.floats(allow_nan=True),
+    st.text(max_size=12),
+    st.sampled_from(
+        ["../x", "/etc/passwd", "manifest.json", "items", "models/", "\ud800", "x" * 4000, 1e308, -0.0, 2**31, 10**30]
+    ),
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -221,8 +227,13 @@ def mutate_files_moved_copied_removed_or_made_into_something_else(sandbox, layou
             shutil.copy(path, new)
         else:
             path.unlink()
-            make = {"link": lambda: path.symlink_to(folder / other), "hard": lambda: path.hardlink_to(folder / other),
-                    "pipe": lambda: os.mkfifo(path), "folder": path.mkdir, "remove": lambda: None}  # fmt: skip
+            make = {
+                "link": lambda: path.symlink_to(folder / other),
+                "hard": lambda: path.hardlink_to(folder / other),
+                "pipe": lambda: os.mkfifo(path),
+                "folder": path.mkdir,
+                "remove": lambda: None,
+            }
             make[kind]()
         assert sandbox.verdict(folder, sandbox.keys)
 

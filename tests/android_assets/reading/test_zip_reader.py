@@ -139,22 +139,26 @@ BROKEN = {
     "manifest beyond its limit": (change("manifest.json", size=1 << 25), "FILE_SIZE", "manifest.json"),
     "manifest that is a bomb": (
         change("manifest.json", packed=deflated(bytes(1 << 25))),
-        "FILE_SIZE", "manifest.json",
+        "FILE_SIZE",
+        "manifest.json",
     ),
     "signature beyond its limit": (change("manifest.sig", size=65), "FILE_SIZE", "manifest.sig"),
     "shorter than it says": (change("items.json", packed=deflated(b"[]")), "FILE_SIZE", "items.json"),
     "deflated data cut": (
         lambda e: build(with_entry(e, "items.json", packed=e[3].body()[:-9])),
-        "IO", "items.json",
+        "IO",
+        "items.json",
     ),
     "deflated data with a tail": (
         lambda e: build(with_entry(e, "items.json", packed=e[3].body() + b"more")),
-        "IO", "items.json",
+        "IO",
+        "items.json",
     ),
     "deflated data damaged": (change("items.json", packed=b"\xff" * 99), "IO", "items.json"),
     "another CRC": (
         lambda e: build(with_entry(e, "items.json", data=e[3].data[:-2] + b"!\n", packed=e[3].body())),
-        "IO", "",
+        "IO",
+        "",
     ),
     "stored with two sizes": (change(RANKER, size=7), "ZIP_INVALID", "zip"),
     "model deflated": (change(RANKER, method=8), "ZIP_INVALID", RANKER),
@@ -184,7 +188,7 @@ BROKEN = {
     "zip64": (tail_edited(lambda f: f.__setitem__(6, 0xFFFFFFFF)), "ZIP_INVALID", "zip"),
     "overlap": (overlapping, "ZIP_INVALID", "zip"),
     "nested": (nested, "ZIP_INVALID", "zip"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)

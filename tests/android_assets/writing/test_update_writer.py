@@ -40,15 +40,21 @@ def write(run, out, base, text="", **options):
 
 def test_an_update_ships_the_catalogue_and_no_model(chain):
     assert names_in(chain.updates[2]) == {
-        "manifest.json", "candidates.npy", "golden.json", "items.json", "vocabularies/items.txt",
-    }  # fmt: skip
+        "manifest.json",
+        "candidates.npy",
+        "golden.json",
+        "items.json",
+        "vocabularies/items.txt",
+    }
     manifest = read(chain.updates[2])
     assert manifest["version"] == 2 and manifest["update"] == {
         "base_version": 1,
         "from_base": [
-            "models/query_encoder-dynamic_int8.tflite", "vocabularies/genres.txt", "vocabularies/preferences.txt",
+            "models/query_encoder-dynamic_int8.tflite",
+            "vocabularies/genres.txt",
+            "vocabularies/preferences.txt",
         ],
-    }  # fmt: skip
+    }
     assert size_of(chain.updates[2]) < 0.75 * size_of(chain.bundles[1])
 
 

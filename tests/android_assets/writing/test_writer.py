@@ -53,9 +53,15 @@ def test_a_bundle_for_an_app_stays_small(run):
 
 def test_nothing_of_the_history_leaves_with_the_bundle(tiny):
     assert {p.name for p in (tiny / "bundle").rglob("*") if p.is_file()} == {
-        "manifest.json", "manifest.sig", "golden.json", "items.json", "items.txt", "preferences.txt", "genres.txt",
+        "manifest.json",
+        "manifest.sig",
+        "golden.json",
+        "items.json",
+        "items.txt",
+        "preferences.txt",
+        "genres.txt",
         "recommender-dynamic_int8.tflite",
-    }  # fmt: skip
+    }
 
 
 def test_layouts_hold_what_their_table_says(signed):

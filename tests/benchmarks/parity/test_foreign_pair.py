@@ -98,9 +98,16 @@ def test_gates_without_one_for_foreign_pairs_are_refused(pair, tmp_path):
 @pytest.mark.full
 def test_the_command_shows_what_differs_and_exits_1(pair, pocketrec, tmp_path):
     done = pocketrec(
-        "parity", "--saved-model", pair / "model", "--tflite", pair / "moved.tflite", "--inputs", pair / "queries.npz",
-        "--runtime", CURRENT_RUNTIME,
-    )  # fmt: skip
+        "parity",
+        "--saved-model",
+        pair / "model",
+        "--tflite",
+        pair / "moved.tflite",
+        "--inputs",
+        pair / "queries.npz",
+        "--runtime",
+        CURRENT_RUNTIME,
+    )
     assert done.code == 1 and "first to differ: row" in done.out
 
 

@@ -190,9 +190,14 @@ def test_64_clients_at_once_lose_no_request(server, run):
     asked = latency_queries(HeldOut(Run(run)))
     bodies = {"bodies": np.array([body_of(query, asked.catalogue, 10) for query in asked.queries], "S")}
     spec = {
-        "url": f"{server.url}/retrieve", "method": "POST", "mode": "closed", "connections": 64, "clients": 64, "warmup": 0,
+        "url": f"{server.url}/retrieve",
+        "method": "POST",
+        "mode": "closed",
+        "connections": 64,
+        "clients": 64,
+        "warmup": 0,
         "samples": 10_000,
-    }  # fmt: skip
+    }
     outcome = run_worker([str(HTTP_LOAD_WORKER)], spec, bodies, timeout_s=300)
     assert outcome, outcome.reason
     assert (
