@@ -16,6 +16,8 @@ _DEFAULTS = {
     "recipe": ("convert.quantize.recipes", "DEFAULT_RECIPE"),
     "k": ("core.scoring", "DEFAULT_K"),
     "threads": ("benchmarks.latency.options", "THREADS"),
+    "encoder": ("train.encoders", "DEFAULT_ENCODER"),
+    "dimension": ("train.encoders", "DEFAULT_DIMENSION"),
     "processes": ("benchmarks.latency.options", "PROCESSES"),
     "samples": ("benchmarks.latency.options", "SAMPLES"),
 }

@@ -50,8 +50,7 @@ def quality_of_new_users(ratings: Ratings, seed: int) -> dict[str, float]:
     from pocketrec.train.pocket.fit import carve, fit
     from pocketrec.train.pocket.models import RatingPredictor
     from pocketrec.train.pocket.ranker import PocketRanking, RankingSettings
-    from pocketrec.train.pocket.serving_models import PocketRanker
-    from pocketrec.train.pocket.trainer import WINDOW
+    from pocketrec.train.pocket.serving_models import RANKED_WINDOW, PocketRanker
     from pocketrec.train.tf import make_deterministic
 
     make_deterministic(seed)
@@ -60,8 +59,8 @@ def quality_of_new_users(ratings: Ratings, seed: int) -> dict[str, float]:
     declared = indicators(declared_preferences(train), vocabulary)
     model = PocketRanking(train, item_content(train), declared, settings, seed)
     fit(model, *carve(len(train), seed), settings, seed=seed)
-    ranker = PocketRanker(model.folded(), train.items, vocabulary, WINDOW)
-    predictor, marks = RatingPredictor(ranker, len(train.items), WINDOW), declared.dense()
+    ranker = PocketRanker(model.folded(), train.items, vocabulary, RANKED_WINDOW)
+    predictor, marks = RatingPredictor(ranker, len(train.items), RANKED_WINDOW), declared.dense()
     seen = histories(known)
     few = few_of(seen, KNOWN, seed)
 

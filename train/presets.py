@@ -23,6 +23,7 @@ class Preset:
         trainer: trains on one part of the ratings and evaluates on the other.
         by_popularity: whether items are numbered by how often they are rated, most first.
         has_train_metrics: whether `--train-metrics` means anything.
+        has_encoders: whether `--encoder` and `--dimension` mean anything.
     """
 
     summary: str
@@ -30,6 +31,7 @@ class Preset:
     trainer: "Trainer"
     by_popularity: bool = True
     has_train_metrics: bool = False
+    has_encoders: bool = False
 
 
 def _pocket(train: "Ratings", test: "Ratings", options: "TrainingOptions") -> "TrainedModels":
@@ -49,6 +51,7 @@ PRESETS = {
         "history and declared preferences in, no user id: serves users that were not trained on",
         items_by="id",
         trainer=_pocket,
+        has_encoders=True,
     ),
     "tutorial": Preset(
         "TensorFlow Recommenders' two-tower and ranking tutorials, user ids and titles in",

@@ -19,6 +19,7 @@ from .data.files.columns import is_table, parse_columns
 from .data.items_by import ItemsBy
 from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
+from .encoders import DEFAULT_DIMENSION, ENCODERS, MIN_DIMENSION, MOST_DIMENSION
 from .presets import DEFAULT_PRESET, PRESETS, Preset
 from .run_files import Parts, run_record, write_models
 from .tensorflow_setup import require_keras_2
@@ -43,6 +44,8 @@ def train(
     seed: int = DEFAULT_SEED,
     data_dir: PathLike | None = None,
     train_metrics: bool = False,
+    encoder: str | None = None,
+    dimension: int | None = None,
     columns: str = "",
     item_features: PathLike | None = None,
     user_features: PathLike | None = None,
@@ -60,6 +63,8 @@ def train(
         seed: seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
         data_dir: where a named dataset is looked for first; see its loader.
         train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
+        encoder: a key of `ENCODERS`, for presets that have encoders; the default when None.
+        dimension: width of query and candidate vectors, for presets that have encoders; 32 when None.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
         evaluate_baselines: also fit and evaluate the baselines on the same split.
@@ -74,13 +79,14 @@ def train(
     run, chosen = Run(Path(out)), PRESETS[pick("--preset", preset, PRESETS)]
     load = _loader(data, data_dir, columns, item_features, user_features)
     _check_options(chosen, preset, split, seed, train_metrics)
+    width = _check_encoder(chosen, preset, encoder, dimension)
     require_keras_2()
     require_empty(run.root)
     with atomic_dir(run.trained) as folder:
         ratings, report = load(chosen.items_by)
         parts = _split(chosen, ratings, split, seed)
         log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
-        options = TrainingOptions(seed, split, train_metrics)
+        options = TrainingOptions(seed, split, train_metrics, encoder, width)
         models, seconds = _fitted(chosen, parts, options)
         log.info("saving SavedModels, loading each again and comparing")
         write_models(folder, models, parts)
@@ -103,6 +109,26 @@ def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_met
         raise InputError(
             "--train-metrics", expected=f"--preset {able}", given=preset, do="leave it out", code="OPTION_CONFLICT"
         )
+
+
+def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: int | None) -> int:
+    """The width to train with."""
+    for option, value in (("--encoder", encoder), ("--dimension", dimension)):
+        if value is not None and not chosen.has_encoders:
+            able = " or ".join(name for name, each in PRESETS.items() if each.has_encoders)
+            raise InputError(
+                option, expected=f"--preset {able}", given=preset, do="leave it out", code="OPTION_CONFLICT"
+            )
+    if encoder is not None:
+        pick("--encoder", encoder, ENCODERS)
+    if dimension is None:
+        return DEFAULT_DIMENSION
+    if not MIN_DIMENSION <= dimension <= MOST_DIMENSION:
+        expected = f"{MIN_DIMENSION} to {MOST_DIMENSION}"
+        raise InputError(
+            "--dimension", expected=expected, given=dimension, do="choose another", code="VALUE_OUT_OF_RANGE"
+        )
+    return dimension
 
 
 def _split(chosen: Preset, ratings: Ratings, split: str, seed: int) -> Parts:

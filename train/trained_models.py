@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.records.record import Json
 from .data.ratings import Ratings
+from .encoders import DEFAULT_DIMENSION
 
 if TYPE_CHECKING:
     from .export.savedmodels import Export
@@ -22,11 +23,15 @@ class TrainingOptions:
         seed: seeds initial weights and the order of training.
         split: key of `SPLITS` that the held-out ratings were drawn by.
         train_metrics: also compute retrieval metrics while training, for presets with `has_train_metrics`.
+        encoder: key of `ENCODERS`, for presets with encoders; the default when None.
+        dimension: width of query and candidate vectors, for presets with encoders.
     """
 
     seed: int
     split: str
     train_metrics: bool = False
+    encoder: str | None = None
+    dimension: int = DEFAULT_DIMENSION
 
 
 @dataclass(frozen=True)

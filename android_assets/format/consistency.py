@@ -25,9 +25,9 @@ class _Ports:
 
 _GRAPHS = {
     "recommender": _Ports(frozenset({"seen"}), frozenset({"stars", "genres"}), frozenset({"ids", "rating", "scores"})),
-    "retriever": _Ports(frozenset({"seen"}), frozenset({"genres"}), frozenset({"ids", "scores"})),
+    "retriever": _Ports(frozenset({"seen"}), frozenset({"stars", "genres"}), frozenset({"ids", "scores"})),
     "ranker": _Ports(frozenset({"items"}), frozenset({"stars"}), frozenset({"rating"})),
-    "query_encoder": _Ports(frozenset(), frozenset(), frozenset({"query"})),
+    "query_encoder": _Ports(frozenset(), frozenset({"stars"}), frozenset({"query"})),
 }
 
 

@@ -61,13 +61,22 @@ def recall_of(outcome: Outcome, exact: np.ndarray, items: Sequence[str]) -> floa
 
 
 def server_inputs(queries: LatencyQueries) -> dict[str, np.ndarray]:
-    """Inputs of a served retrieval SavedModel, one row per query; texts are padded with '' to the longest."""
+    """Inputs of a served retrieval SavedModel, one row per query; texts are padded with '' to the longest, ratings with 0.
+
+    Workers leave out what their model does not take.
+    """
     catalogue = queries.catalogue
     if not catalogue.window:
         return {"user_id": np.stack([feed("user_id", query, catalogue)[:1] for query in queries.queries])}
     found = {}
-    for name, longest in (("watched", catalogue.window), ("declared", 0)):
-        rows = [feed(name, query, catalogue)[-longest:] for query in queries.queries]
+    for name, longest, empty in (
+        ("watched", catalogue.window, b""),
+        ("declared", 0, b""),
+        ("stars", catalogue.window, 0.0),
+    ):
+        rows = [feed(name, query, catalogue, as_served=True)[-longest:] for query in queries.queries]
         width = max(map(len, rows))
-        found[name] = np.stack([np.concatenate([np.full(width - len(row), b"", row.dtype), row])[None] for row in rows])
+        found[name] = np.stack(
+            [np.concatenate([np.full(width - len(row), empty, row.dtype), row])[None] for row in rows]
+        )
     return found

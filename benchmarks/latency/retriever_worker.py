@@ -35,9 +35,10 @@ def load_saved_model(spec):
     started, rss = time.perf_counter_ns(), memory("VmRSS")
     loaded = tf.saved_model.load(spec["saved_model"])
     signature = loaded.signatures["serving_default"]
+    taken = signature.structured_input_signature[1]
 
     def call(query, owner=loaded):  # bound, so that the variables outlive this function
-        answer = signature(**{name: tf.constant(value) for name, value in query.items()})
+        answer = signature(**{name: tf.constant(query[name]) for name in taken})
         return answer["scores"].numpy(), answer["ids"].numpy()
 
     return call, {"load_ns": time.perf_counter_ns() - started, "rss_before_bytes": rss}

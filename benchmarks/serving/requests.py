@@ -6,8 +6,8 @@ from ...core.queries.history_parsing import HistoryEntry, Labels
 from ...core.queries.query import Catalogue
 from ...core.queries.query_parsing import QueryParser
 
-# Inputs of a retrieval SavedModel by name: a string each, or a row of strings.
-Inputs = dict[str, list[bytes] | list[list[bytes]]]
+# Inputs of a retrieval SavedModel by name: a string each, or a row of strings or of ratings.
+Inputs = dict[str, list[bytes] | list[list[bytes]] | list[list[float]]]
 
 _LABELS = Labels(
     query="question",
@@ -42,7 +42,8 @@ class RequestParser:
     def of_history(
         self, history: Sequence[HistoryEntry], preferences: Sequence[str], *, skip_unknown: bool = False
     ) -> tuple[Inputs, list[str]]:
-        """Inputs for a history, oldest first, and preferences: `watched` string[1, w], `declared` string[1, p]; and notes.
+        """Inputs for a history, oldest first, and preferences: `watched` string[1, w], `stars` float32[1, w] (0 for no rating),
+        `declared` string[1, p]; and notes.
 
         Raises:
             InputError: an unknown id, title (left out instead with `skip_unknown`) or preference, a rating out of range, or nothing
@@ -50,6 +51,8 @@ class RequestParser:
         """
         parsed = self._parser.history(history, preferences, skip_unknown=skip_unknown)
         seen = parsed.query.seen[-self.names.window :].tolist()
+        stars = parsed.query.stars[-self.names.window :].tolist()
         watched = [self.names.items[item].encode() for item in seen]
         declared = [token.encode() for token in parsed.query.preferences]
-        return {"watched": [watched or [b""]], "declared": [declared or [b""]]}, parsed.notes
+        inputs: Inputs = {"watched": [watched or [b""]], "stars": [stars or [0.0]], "declared": [declared or [b""]]}
+        return inputs, parsed.notes

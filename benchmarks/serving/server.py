@@ -70,12 +70,15 @@ class Retriever:
             queries: list[Inputs] = [{"user_id": [self.requests.names.users[0].encode()]}] * 8
         else:
             widths = [2**n for n in range(16) if 2**n <= self.requests.names.window]
-            queries = [{"watched": [(self._ids * width)[:width]], "declared": [[b""]]} for width in widths]
+            queries = [
+                {"watched": [(self._ids * width)[:width]], "stars": [[0.0] * width], "declared": [[b""]]}
+                for width in widths
+            ]
         return max(len(self(inputs, len(self._ids)).ids) for inputs in queries)
 
     def __call__(self, inputs: Inputs, k: int) -> Retrieved:
         """The best `k` items."""
-        answer = self._signature(**inputs)
+        answer = self._signature(**{name: inputs[name] for name in self._signature.specs})
         scores, ids = answer["scores"].numpy()[0, :k], answer["ids"].numpy()[0, :k]
         kept = np.isfinite(scores)  # ScaNN fills up with NaN
         found = ids[kept].tolist()

@@ -33,6 +33,12 @@ def train(
     ] = "",
     item_features: Annotated[Path | None, typer.Option(help="CSV or Parquet about the items of a file.")] = None,
     user_features: Annotated[Path | None, typer.Option(help="CSV or Parquet about the users of a file.")] = None,
+    encoder: Annotated[
+        str | None, named("encoders", help="How the preset pocket encodes a history: {encoders}. Default: {encoder}.")
+    ] = None,
+    dimension: Annotated[
+        int | None, typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}.")
+    ] = None,
     train_metrics: Annotated[
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")
     ] = False,
@@ -61,6 +67,8 @@ def train(
             columns=columns,
             item_features=item_features,
             user_features=user_features,
+            encoder=encoder,
+            dimension=dimension,
             train_metrics=train_metrics,
             evaluate_baselines=evaluate_baselines,
         )

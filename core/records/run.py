@@ -81,6 +81,8 @@ class RunRecord(Record):
             "`ranking.rmse` (held-out ratings, predictions clipped to the range; `tutorial`: unclipped; null for implicit data); "
             "`retrieval.recall_at_10`, `recall_at_100`, `ndcg_at_10` (mean over held-out users, full catalogue, items of the "
             "training history excluded, exact scoring; recall divides by all held-out items of the user, NDCG has binary gains); "
+            "`retrieval_rated`: the same with the ratings of the history known to the model; `retrieval_liked` and "
+            "`retrieval_liked_rated`: what was not disliked of the held-out items, with those ratings unknown and known; "
             "`tutorial`: the tutorial's own FactorizedTopK accuracies, seen items left among the candidates"
         ),
     ]

@@ -9,8 +9,8 @@ def names(table: str) -> dict[str, str]:
     """The entries of a table: what arguments may name.
 
     Args:
-        table: One of `TABLES`: `graphs`, `recipes`, `forms`, `runtimes`, `targets`, `datasets`, `presets`, `splits`, `baselines`,
-            `metrics`, `gates`, `layouts`, `indexes`.
+        table: One of `TABLES`: `graphs`, `recipes`, `forms`, `runtimes`, `targets`, `datasets`, `presets`, `encoders`, `splits`,
+            `baselines`, `metrics`, `gates`, `layouts`, `indexes`.
 
     Returns:
         Name to summary, in the order of the table.
@@ -57,6 +57,7 @@ TABLES: dict[str, Callable[[], dict[str, str]]] = {
     "targets": _entries("runtimes.targets", "TARGETS"),
     "datasets": _entries("train.data.datasets", "DATASETS"),
     "presets": _entries("train.presets", "PRESETS"),
+    "encoders": _entries("train.encoders", "ENCODERS"),
     "splits": _entries("train.data.splits", "SPLITS"),
     "baselines": _entries("train.baselines.evaluation", "BASELINES", "source"),
     "metrics": _entries("core.records.agreement", "METRICS", "meaning"),

@@ -21,6 +21,8 @@ def train(
     columns: str = "",
     item_features: StrPath | None = None,
     user_features: StrPath | None = None,
+    encoder: str | None = None,
+    dimension: int | None = None,
     train_metrics: bool = False,
     evaluate_baselines: bool = False,
 ) -> Run:
@@ -37,6 +39,8 @@ def train(
             recognized by name where left out; `rating=` for no such column.
         item_features: For a file: a CSV or Parquet file about the items.
         user_features: For a file: a CSV or Parquet file about the users.
+        encoder: For the pocket preset: how a history is encoded (`pr.names("encoders")`); `linear` when None.
+        dimension: For the pocket preset: width of query and candidate vectors; 32 when None.
         train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
         evaluate_baselines: Then also evaluate the baselines (`pr.names("baselines")`) on the same split.
 
@@ -59,6 +63,8 @@ def train(
         columns=columns,
         item_features=path_or_none(item_features),
         user_features=path_or_none(user_features),
+        encoder=encoder,
+        dimension=dimension,
         train_metrics=train_metrics,
         evaluate_baselines=evaluate_baselines,
     )

@@ -58,8 +58,8 @@ def test_files_are_as_small_as_promised(run):
     size = {key: variant.size_bytes for key, variant in variants(run).items()}
     for recipe in ("dynamic_int8", "static_int8", "int16x8"):
         assert size["ranker", recipe] <= min(200_000, 0.30 * size["ranker", "float32"])
-        assert size["retriever", recipe] <= 131_000
-        assert size["recommender", recipe] <= 320_000
+        assert size["retriever", recipe] <= 128_000
+        assert size["recommender", recipe] <= 264_000
     assert size["ranker", "int4_rows"] <= 0.19 * size["ranker", "float32"]
 
 
@@ -244,7 +244,7 @@ def test_a_new_recipe_and_a_new_graph_are_one_entry_each(own_tiny, monkeypatch):
     made = convert_run(Run(own_tiny), graphs=["ranker", "query_twin"], recipes=["toy"])
     assert [variant.file for variant in made.variants] == ["ranker-toy.tflite", "query_twin-toy.tflite"]
     assert all(variant.runs_on == list(PHONE_RUNTIMES) and not variant.traps for variant in made.variants)
-    assert {"float32", "int8"} <= set(made.variants[1].table_bytes)
+    assert "float32" in made.variants[1].table_bytes
 
 
 @pytest.mark.full

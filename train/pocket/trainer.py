@@ -1,51 +1,19 @@
 """The `pocket` preset: recommenders that know no user id, from a history and declared preferences."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from ...core.documents import write_json
-from ...core.queries.histories import Histories
-from ..data.item_content import (
-    Indicators,
-    declared_preferences,
-    favourite_genres,
-    indicators,
-    item_content,
-    preference_vocabulary,
-)
-from ..data.ratings import Ratings, histories
-from ..data.splits import SPLITS
+from ..data.ratings import Ratings
+from ..encoders import DEFAULT_ENCODER
 from ..trained_models import TrainedModels, TrainingOptions
 from .content_vectors import CONTENT_FILE, ContentTable
 from .fit import carve, fit
+from .fitted_retrievers import timed_fit
+from .known import known_of
 from .models import Models, evaluate
 from .ranker import PocketRanking, RankingSettings
-from .retriever import PocketRetrieval, RetrievalSettings
-
-# Items of the history that a query takes; 200 keeps .8934 of .8921 RMSE (100: .901, 50: .913), see decision 18.
-WINDOW = 200
-# Share of targets whose history ends before them, where what is held out comes after the history (RetrievalSettings.causal).
-FUTURE_CAUSAL = 0.5
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What both models are trained on.
-
-    Attributes:
-        vocabulary: declared preferences, the columns of `declared` and `interests`.
-        content: of items.
-        declared: preferences that users of the data declared.
-        interests: the same and each user's favourite genres, which stand in for declared ones.
-    """
-
-    train: Ratings
-    seen: Histories
-    vocabulary: list[str]
-    content: Indicators
-    declared: Indicators
-    interests: Indicators
 
 
 def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> TrainedModels:
@@ -54,50 +22,37 @@ def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> Tra
     Raises:
         CheckFailed: the loss is not a number any more.
     """
-    known, seed = _known(train), options.seed
-    fitted, watched = carve(len(train), seed)
+    known, seed = known_of(train), options.seed
     started = time.monotonic()
     ranking, ranking_settings, ranking_curve = None, RankingSettings(), []
     if not train.is_implicit:
         ranking = PocketRanking(train, known.content, known.declared, ranking_settings, seed)
-        ranking_curve = fit(ranking, fitted, watched, ranking_settings, seed=seed)
-    ranking_s, started = time.monotonic() - started, time.monotonic()
-    causal = FUTURE_CAUSAL if SPLITS[options.split].is_future else 0.0
-    retrieval_settings = replace(RetrievalSettings(), causal=causal)
-    retrieval = PocketRetrieval(
-        known.seen, len(train.items), known.content, known.interests, retrieval_settings, WINDOW, seed
+        ranking_curve = fit(ranking, *carve(len(train), seed), ranking_settings, seed=seed)
+    ranking_s = time.monotonic() - started
+    encoder = options.encoder or DEFAULT_ENCODER
+    retriever, retrieval_s = timed_fit(encoder, known, options.split, seed, options.dimension)
+    tables = retriever.tables
+    models = Models(
+        train,
+        known.vocabulary,
+        retriever.window,
+        ranking.folded() if ranking else None,
+        tables,
+        retriever.query_model,
     )
-    retrieval_curve = fit(retrieval, fitted, watched, retrieval_settings, seed=seed)
-    retrieval_s = time.monotonic() - started
-    tables = retrieval.folded()
-    models = Models(train, known.vocabulary, WINDOW, ranking.folded() if ranking else None, tables)
     exports, scann = models.exports(known.seen, test)
     content = ContentTable(known.content.tokens, tables["content"], float(tables["unrated"]))
-    curves = {"ranking": ranking_curve, "retrieval": retrieval_curve}
+    curves = {"ranking": ranking_curve, "retrieval": retriever.curve}
     return TrainedModels(
         exports=exports,
         candidates=models.candidates,
         metrics=evaluate(models, train, test, known.declared.dense()),
         scann=scann,
         seconds={"ranking": ranking_s, "retrieval": retrieval_s},
-        window=WINDOW,
+        window=retriever.window,
         preferences=known.vocabulary,
-        settings={"ranking": asdict(ranking_settings), "retrieval": asdict(retrieval_settings)},
+        settings={"ranking": asdict(ranking_settings), "retrieval": {"encoder": encoder, **retriever.settings}},
         files={CONTENT_FILE: content.write, "curves.json": lambda path: _write_curves(path, curves)},
-    )
-
-
-def _known(train: Ratings) -> _Known:
-    vocabulary, seen = preference_vocabulary(train), histories(train)
-    declared, favourites = declared_preferences(train), favourite_genres(train, seen)
-    interests = [a + b for a, b in zip(declared, favourites, strict=True)]
-    return _Known(
-        train,
-        seen,
-        vocabulary,
-        item_content(train),
-        indicators(declared, vocabulary),
-        indicators(interests, vocabulary),
     )
 
 

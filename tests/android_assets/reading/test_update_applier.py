@@ -197,7 +197,7 @@ def test_new_items_are_recommended_and_left_out_once_seen(chain):
     some = [
         item["id"] for item in json.loads((chain.bundles[1] / "items.json").read_text()) if "Western" in item["genres"]
     ]
-    asked = {"history": [f"{token}=5" for token in some[:2]], "genres": ["Western"], "top": 15}
+    asked = {"history": [f"{token}=5" for token in some[:2]], "genres": ["Western"], "top": 40}
     before, after = (recommend(chain.bundles[version], **asked).items for version in (1, 2))
     kept = [item.id for item in after if item.id != "N1"]
     assert kept == [item.id for item in before][: len(kept)]

@@ -97,7 +97,7 @@ def test_quality_of_the_reference_is_what_training_reported(tiny, report):
     trained = Run(tiny).record.metrics
     reported = {row.graph: row.metrics.quality_reference for row in report.rows}
     assert reported["ranker"] == pytest.approx(trained["ranking"]["rmse"], abs=1e-6)
-    assert reported["retriever"] == pytest.approx(trained["retrieval"]["recall_at_100"], abs=1e-6)
+    assert reported["retriever"] == pytest.approx(trained["retrieval_rated"]["recall_at_100"], abs=1e-6)
 
 
 def test_a_gate_that_is_missed_exits_1_and_shows_both_lists(stored, pocketrec, tmp_path):

@@ -138,8 +138,9 @@ def test_the_server_parses_by_the_same_rules_and_names_the_place():
         HistoryEntry("A", 1.0, "title"),
     ]
     inputs, notes = SERVER.of_history(history, ["SCI-fi"])
-    assert inputs == {"watched": [[b"d", b"a"]], "declared": [[b"genre:Sci-Fi"]]} and len(notes) == 1
-    assert SERVER.of_history([], ["age:18"])[0] == {"watched": [[b""]], "declared": [[b"age:18"]]}
+    assert inputs == {"watched": [[b"d", b"a"]], "stars": [[0.0, 1.0]], "declared": [[b"genre:Sci-Fi"]]}
+    assert len(notes) == 1
+    assert SERVER.of_history([], ["age:18"])[0] == {"watched": [[b""]], "stars": [[0.0]], "declared": [[b"age:18"]]}
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,22 @@ def test_a_declared_preference_changes_the_prediction(served):
     assert ask_rating(served, [b""], [0], declared=[b"genre:Action"]) != ask_rating(served, [b""], [0])
 
 
-def test_order_of_the_history_matters_to_the_retriever(served):
-    def query(items):
-        answer = served["query"](watched=np.array([items], object), declared=np.array([[b""]], object))
-        return answer["query"].numpy()
+def test_a_disliked_item_counts_against_what_is_alike(served, tiny):
+    candidates = np.load(tiny / "trained" / "candidates.npy")
+    items = (tiny / "trained" / "vocabularies" / "items.txt").read_text().splitlines()
 
-    padding = [b""] * 60
-    assert not np.allclose(query([b"i0", *padding, b"i1"]), query([b"i1", *padding, b"i0"]))
+    def scores(stars):
+        answer = served["query"](
+            watched=np.array([[b"i0"]], object),
+            stars=np.array([[stars]], np.float32),
+            declared=np.array([[b""]], object),
+        )
+        return answer["query"].numpy()[0] @ candidates.T
+
+    alike = np.argsort(-(scores(5) - scores(1)))[:20]
+    alike = alike[alike != items.index("i0")]
+    assert (scores(1)[alike] < scores(0)[alike]).all() and (scores(2) == scores(1)).all()
+    assert (scores(4) <= scores(5) + 1e-6)[alike].all()
 
 
 def test_id_keyed_query_is_the_served_one(tiny, served):

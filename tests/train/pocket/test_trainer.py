@@ -13,10 +13,12 @@ from tests.train.pocket.made_up import made_up, write_csv
 
 def test_default_models_beat_the_goals(run):
     record = Run(run).record
-    assert (record.preset, record.window, record.data.n_items) == ("pocket", 200, 1682)
+    assert (record.preset, record.window, record.data.n_items) == ("pocket", 320, 1682)
     ranking, retrieval = record.metrics["ranking"], record.metrics["retrieval"]
     assert ranking["rmse"] <= 0.900
-    assert retrieval["recall_at_100"] >= 0.69 and retrieval["recall_at_10"] >= 0.22
+    assert (
+        retrieval["recall_at_100"] >= 0.71 and retrieval["recall_at_10"] >= 0.235 and retrieval["ndcg_at_10"] >= 0.441
+    )
 
 
 def test_saved_models_are_there_and_named(tiny):
@@ -30,7 +32,7 @@ def test_saved_models_are_there_and_named(tiny):
 def test_curves_have_a_row_per_epoch(tiny):
     curves = json.loads((Run(tiny).trained / "curves.json").read_text())
     for model, settings in Run(tiny).record.settings.items():
-        assert len(curves[model]) == settings["epochs"]
+        assert len(curves[model]) == settings.get("epochs", 0)  # the linear encoder is solved, not trained
     assert {"loss", "val_rmse"} <= set(curves["ranking"][0])
 
 

@@ -1,0 +1,218 @@
+"""Choosing hyperparameters on validation carved from the training part by the run's own way of holding out."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...core.metrics import retrieval_quality
+from ...core.queries.histories import Histories
+from ..data.item_content import Indicators
+from ..data.ratings import Ratings, histories, split_ratings
+from ..data.splits import SPLITS
+from .history_weights import Feedback, feedback_for, history_weights, place_weights, totals
+from .item_weights import Factors
+from .preferences import audience_rows
+from .settings import LinearSettings
+from .solvers import SOLVERS, Solver, method_for
+
+log = logging.getLogger(__name__)
+
+RECENCIES, FUTURES = (0.0, 0.35, 0.7, 1.0, 1.3), (0.0, 1.0, 3.0, 9.0)
+RIDGES = (37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0)
+SLOPES = (0.0, 0.5)
+DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
+POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+# Histories that choose the weight of popularity are cut to this many items.
+SHORT = 5
+# Validation is over at most this many users, which bounds its time.
+MOST_USERS = 2_000
+# Fewer held-out events than this choose nothing.
+LEAST_HELD_OUT = 50
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A part of the training ratings to fit on, and one to choose on.
+
+    Attributes:
+        seen: histories of the first part.
+        truth: held-out items of up to `MOST_USERS` users.
+        liked: those of them that got more than a disliking rating.
+        window: longest history.
+    """
+
+    train: Ratings
+    seen: Histories
+    truth: Histories
+    liked: Histories
+    window: int
+
+    @property
+    def n_items(self) -> int:
+        return len(self.train.items)
+
+    def value(
+        self,
+        factors: Factors,
+        settings: LinearSettings,
+        *,
+        seen: Histories | None = None,
+        feedback: Feedback | None = None,
+        declared: np.ndarray | None = None,
+    ) -> float:
+        """Recall@10 + NDCG@10 + 0.3 recall@100 of these factors; on liked items where `feedback` is given.
+
+        Args:
+            seen: histories to ask with, in place of those that were fitted on.
+            declared: float[n_users, r], what the users' declared preferences add to their queries.
+        """
+        weighed, share = seen or self.seen, popularity_of(self.seen, self.n_items)
+        place = place_weights(self.window, settings.recency)
+
+        def score(users: np.ndarray) -> np.ndarray:
+            weights = history_weights(weighed, users, self.n_items, place, feedback)
+            popular = popularity_weight(settings.popularity, totals(weighed, users, place))[:, None] * share[None]
+            query = weights @ factors.history + (0 if declared is None else declared[users])
+            return query @ factors.candidates.T + popular
+
+        found = retrieval_quality(score, self.seen, self.truth if feedback is None else self.liked)
+        return found["recall_at_10"] + found["ndcg_at_10"] + 0.3 * found["recall_at_100"]
+
+
+def popularity_of(seen: Histories, n_items: int) -> np.ndarray:
+    """float64[n_items]: share of the users who have the item."""
+    return np.bincount(seen.item, minlength=n_items) / max(1, len(seen.offsets) - 1)
+
+
+POPULARITY_HALF = 8.0
+
+
+def popularity_weight(weight: float, total: np.ndarray) -> np.ndarray:
+    """Weight of popularity beside histories of such total weights: all of it for an empty one, half at `POPULARITY_HALF`."""
+    return weight * POPULARITY_HALF / (POPULARITY_HALF + total)
+
+
+def make_validation(train: Ratings, split: str, seed: int, window: int) -> Validation:
+    """Hold out part of `train` as `split` does."""
+    kept, held = split_ratings(train, split, seed)
+    users = np.random.default_rng([seed, 4]).permutation(np.unique(held.user))[:MOST_USERS]
+    held = held.take(np.flatnonzero(np.isin(held.user, users)))
+    limit = feedback_for(train.rating, train.is_implicit, 0.0).disliked_at
+    liked = held if train.is_implicit else held.take(np.flatnonzero(held.rating > limit))
+    return Validation(kept, histories(kept), histories(held), histories(liked), window)
+
+
+def tuned_settings(
+    train: Ratings, declared: Indicators, *, split: str, seed: int, window: int, rank: int
+) -> LinearSettings:
+    """Settings that do best on a part of `train`; the defaults where there is too little to choose on. Deterministic.
+
+    One hyperparameter after the other is searched from the best so far: recency, future, ridge, rank, popularity, ratings.
+    """
+    method = method_for(len(train.items))
+    is_future = SPLITS[split].is_future
+    start = LinearSettings(
+        method=method,
+        rank=min(rank, max(1, len(train.items) - 1)),
+        recency=0.7 if is_future else 0.0,
+        future=1.0 if is_future and method == "exact" else 0.0,
+    )
+    validation = make_validation(train, split, seed, window)
+    if len(validation.truth.item) < LEAST_HELD_OUT:
+        log.info(f"only {len(validation.truth.item)} events to choose hyperparameters on: the defaults are taken")
+        return start
+    search = _Search(validation, SOLVERS[method](validation.seen, train.genres), replace(start, popularity=0.0))
+    if is_future:
+        search.climb("recency", RECENCIES)
+        if method == "exact":
+            search.climb("future", FUTURES)
+    search.climb("ridge", RIDGES)
+    search.choose_popularity()
+    search.choose_declared_weight(declared)
+    if not train.is_implicit:
+        search.choose_slope(train)
+    return search.best
+
+
+class _Search:
+    """Coordinate search: the best settings so far, and every value tried."""
+
+    def __init__(self, validation: Validation, solver: Solver, start: LinearSettings) -> None:
+        self.validation, self.solver, self.best = validation, solver, start
+        self._factors: dict[LinearSettings, Factors] = {}
+        self._values: dict[LinearSettings, float] = {}
+
+    def _fitted(self, settings: LinearSettings) -> Factors:
+        key = replace(settings, popularity=0.0, rating_slope=0.0, declared_weight=0.0)
+        if key not in self._factors:
+            self._factors = {key: self.solver.factors(settings)}  # only the last: a table may be large
+        return self._factors[key]
+
+    def value(self, settings: LinearSettings) -> float:
+        """What these settings are worth on validation."""
+        if settings not in self._values:
+            self._values[settings] = self.validation.value(self._fitted(settings), settings)
+            log.info(f"validation {self._values[settings]:.4f} with {_said(settings)}")
+        return self._values[settings]
+
+    def climb(self, name: str, values: Sequence[float]) -> None:
+        """Walk along `values` from the present one for as long as it gets better."""
+        at = values.index(getattr(self.best, name))
+        for step in (1, -1):
+            while 0 <= at + step < len(values):
+                tried = replace(self.best, **{name: values[at + step]})
+                if self.value(tried) <= self.value(self.best):
+                    break
+                self.best, at = tried, at + step
+
+    def choose_popularity(self) -> None:
+        """By whole histories, and half as much by those cut to their last few items."""
+        short, value = shortened(self.validation.seen, SHORT), self.validation.value
+        self._take(
+            "popularity",
+            POPULARITIES,
+            lambda fitted, tried: 2 * value(fitted, tried) + value(fitted, tried, seen=short),
+        )
+
+    def choose_declared_weight(self, declared: Indicators) -> None:
+        """By whole histories and short ones, as popularity."""
+        audiences = audience_rows(declared, self.validation.seen, self._fitted(self.best), self.validation.n_items)
+        if not audiences.any():
+            return
+        marks, short = declared.dense(), shortened(self.validation.seen, SHORT)
+
+        def value(factors: Factors, tried: LinearSettings) -> float:
+            added = tried.declared_weight * (marks @ audiences)
+            long = self.validation.value(factors, tried, declared=added)
+            return long + self.validation.value(factors, tried, declared=added, seen=short)
+
+        self._take("declared_weight", DECLARED_WEIGHTS, value)
+
+    def choose_slope(self, train: Ratings) -> None:
+        """By what is liked of the held-out items, with the ratings of the history known."""
+
+        def value(factors: Factors, tried: LinearSettings) -> float:
+            feedback = feedback_for(train.rating, train.is_implicit, tried.rating_slope)
+            return self.validation.value(factors, tried, feedback=feedback)
+
+        self._take("rating_slope", SLOPES, value)
+
+    def _take(self, name: str, values: Sequence[float], value: Callable[[Factors, LinearSettings], float]) -> None:
+        factors = self._fitted(self.best)
+        self.best = max(
+            (replace(self.best, **{name: each}) for each in values), key=lambda tried: value(factors, tried)
+        )
+        log.info(f"validation chose {name} {getattr(self.best, name):g}")
+
+
+def _said(settings: LinearSettings) -> str:
+    return f"ridge {settings.ridge:g}, recency {settings.recency:g}, future {settings.future:g}, rank {settings.rank}"
+
+
+def shortened(seen: Histories, n: int) -> Histories:
+    """The last `n` events of each history."""
+    kept = [np.arange(max(a, b - n), b) for a, b in zip(seen.offsets[:-1], seen.offsets[1:], strict=True)]
+    rows = np.concatenate(kept) if kept else np.empty(0, np.int64)
+    return Histories(np.cumsum([0, *map(len, kept)]), seen.item[rows], seen.rating[rows])
