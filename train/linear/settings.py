@@ -25,6 +25,6 @@ class LinearSettings:
     future: float = 0.0
     rank: int = 31
     rating_slope: float = 0.0
-    popularity: float = 0.1
+    popularity: float = 0.03
     genre_weight: float = 15.0
     declared_weight: float = 0.0

@@ -24,8 +24,9 @@ RIDGES = (37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0)
 SLOPES = (0.0, 0.5)
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
-# Histories that choose the weight of popularity are cut to this many items.
-SHORT = 5
+# Histories that choose the weight of popularity are cut to this many items; a weight is nearly as good as the best one from this
+# share of its value.
+SHORT, NEARLY_AS_GOOD = 5, 0.98
 # Validation is over at most this many users, which bounds its time.
 MOST_USERS = 2_000
 # Fewer held-out events than this choose nothing.
@@ -41,6 +42,7 @@ class Validation:
         truth: held-out items of up to `MOST_USERS` users.
         liked: those of them that got more than a disliking rating.
         window: longest history.
+        seed: chooses the events of shortened histories.
     """
 
     train: Ratings
@@ -48,10 +50,15 @@ class Validation:
     truth: Histories
     liked: Histories
     window: int
+    seed: int
 
     @property
     def n_items(self) -> int:
         return len(self.train.items)
+
+    def shortened(self) -> Histories:
+        """The histories, cut to `SHORT` events each."""
+        return shortened(self.seen, SHORT, self.seed)
 
     def value(
         self,
@@ -101,7 +108,7 @@ def make_validation(train: Ratings, split: str, seed: int, window: int) -> Valid
     held = held.take(np.flatnonzero(np.isin(held.user, users)))
     limit = feedback_for(train.rating, train.is_implicit, 0.0).disliked_at
     liked = held if train.is_implicit else held.take(np.flatnonzero(held.rating > limit))
-    return Validation(kept, histories(kept), histories(held), histories(liked), window)
+    return Validation(kept, histories(kept), histories(held), histories(liked), window, seed)
 
 
 def tuned_settings(
@@ -168,20 +175,24 @@ class _Search:
                 self.best, at = tried, at + step
 
     def choose_popularity(self) -> None:
-        """By whole histories, and half as much by those cut to their last few items."""
-        short, value = shortened(self.validation.seen, SHORT), self.validation.value
-        self._take(
-            "popularity",
-            POPULARITIES,
-            lambda fitted, tried: 2 * value(fitted, tried) + value(fitted, tried, seen=short),
+        """By histories cut to a few items: the least weight that is nearly as good as the best.
+
+        Recall hardly tells a list of what is popular from one of what is alike; people do.
+        """
+        short, factors = self.validation.shortened(), self._fitted(self.best)
+        tried = [replace(self.best, popularity=weight) for weight in POPULARITIES]
+        values = [self.validation.value(factors, each, seen=short) for each in tried]
+        self.best = next(
+            each for each, value in zip(tried, values, strict=True) if value >= NEARLY_AS_GOOD * max(values)
         )
+        log.info(f"validation chose popularity {self.best.popularity:g}")
 
     def choose_declared_weight(self, declared: Indicators) -> None:
         """By whole histories and short ones, as popularity."""
         audiences = audience_rows(declared, self.validation.seen, self._fitted(self.best), self.validation.n_items)
         if not audiences.any():
             return
-        marks, short = declared.dense(), shortened(self.validation.seen, SHORT)
+        marks, short = declared.dense(), self.validation.shortened()
 
         def value(factors: Factors, tried: LinearSettings) -> float:
             added = tried.declared_weight * (marks @ audiences)
@@ -211,8 +222,10 @@ def _said(settings: LinearSettings) -> str:
     return f"ridge {settings.ridge:g}, recency {settings.recency:g}, future {settings.future:g}, rank {settings.rank}"
 
 
-def shortened(seen: Histories, n: int) -> Histories:
-    """The last `n` events of each history."""
-    kept = [np.arange(max(a, b - n), b) for a, b in zip(seen.offsets[:-1], seen.offsets[1:], strict=True)]
-    rows = np.concatenate(kept) if kept else np.empty(0, np.int64)
+def shortened(seen: Histories, n: int, seed: int) -> Histories:
+    """`n` random events of each history, in their order."""
+    random = np.random.default_rng([seed, 5])
+    bounds = zip(seen.offsets[:-1], seen.offsets[1:], strict=True)
+    kept = [np.sort(random.permutation(np.arange(a, b))[:n]) for a, b in bounds]
+    rows = np.concatenate(kept).astype(np.int64) if kept else np.empty(0, np.int64)
     return Histories(np.cumsum([0, *map(len, kept)]), seen.item[rows], seen.rating[rows])

@@ -17,7 +17,7 @@ from .retriever import PocketRetrieval, RetrievalSettings
 
 # Items of the history that a query takes. A sum over a history gains from more than a mean: with 200 the random split loses .010
 # of NDCG@10.
-LINEAR_WINDOW, POOLING_WINDOW = 320, 200
+LINEAR_WINDOW, POOLING_WINDOW = 256, 200
 # Share of targets whose history ends before them, where what is held out comes after the history (RetrievalSettings.causal).
 FUTURE_CAUSAL = 0.5
 

@@ -116,13 +116,13 @@ class LinearQuery(QueryModel):
         if self.n_preferences:
             query += linear(preferences, self.table_preference)
         # The length changes no list; it keeps the queries of short and long histories in one range, for recipes that fix it.
-        norm = 1.0 / tf.sqrt(total + 1.0)
+        norm = tf.math.rsqrt(total + 1.0)
         return tf.concat([query * norm, norm * self.gain / (total + self.half)], axis=-1)
 
     def _factors(self, stars: Tensor, total: Tensor) -> Tensor:
         """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.factors`."""
-        share = self.few / (total + self.few)
-        against = share * share * self.lone_dislike + (1.0 + self.dislike)
+        root = self.few * self.lone_dislike**0.5 / (total + self.few)
+        against = root * root + (1.0 + self.dislike)
         rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)
         disliked = rated * tf.cast(stars <= self.disliked_at, tf.float32)
         if not self.per_unit:

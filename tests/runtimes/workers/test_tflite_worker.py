@@ -12,7 +12,7 @@ from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIME
 from tests.convert.models import converted
 
 # Of the tiny run's histories: the linear encoder's.
-WINDOW = 320
+WINDOW = 256
 
 
 @pytest.fixture

@@ -57,6 +57,6 @@ def test_the_weights_in_the_saved_model_are_these(tiny):
         return encoder(**inputs, stars=np.array([[stars]], np.float32))["query"].numpy()[0, :-1]
 
     for stars in (1, 2, 3, 4, 5):
-        strength = dislike_strength(1.0, dislike_half(place_weights(320, settings["recency"])))
+        strength = dislike_strength(1.0, dislike_half(place_weights(256, settings["recency"])))
         (factor,) = feedback.factors(np.array([stars], np.float32), strength)
         np.testing.assert_allclose(query(stars), factor * query(0), atol=1e-5)

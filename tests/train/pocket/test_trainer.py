@@ -13,7 +13,7 @@ from tests.train.pocket.made_up import made_up, write_csv
 
 def test_default_models_beat_the_goals(run):
     record = Run(run).record
-    assert (record.preset, record.window, record.data.n_items) == ("pocket", 320, 1682)
+    assert (record.preset, record.window, record.data.n_items) == ("pocket", 256, 1682)
     ranking, retrieval = record.metrics["ranking"], record.metrics["retrieval"]
     assert ranking["rmse"] <= 0.900
     assert (
