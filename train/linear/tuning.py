@@ -126,6 +126,10 @@ def tuned_settings(
         recency=0.7 if is_future else 0.0,
         future=1.0 if is_future and method == "exact" else 0.0,
     )
+    held_out = SPLITS[split].held_out(train.user, train.timestamp, seed)
+    if not 0 < held_out.sum() < len(train):
+        log.info("the training part cannot be split again: the default hyperparameters are taken")
+        return start
     validation = make_validation(train, split, seed, window)
     if len(validation.truth.item) < LEAST_HELD_OUT:
         log.info(f"only {len(validation.truth.item)} events to choose hyperparameters on: the defaults are taken")

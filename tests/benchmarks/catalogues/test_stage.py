@@ -220,7 +220,7 @@ def test_the_demos_own_catalogue_is_the_first_size_of_its_sweep(run, tmp_path):
     shutil.copytree(run, own)
     report = measure_scaling(Run(own), LatencyOptions(processes=2, samples=30), items=[5000], dimension=32)
     n_own = Run(run).record.data.n_items
-    assert [(row.n_items, row.resembles) for row in report.growth] == [(n_own, True), (5000, True)]
+    assert [row.n_items for row in report.growth] == [n_own, 5000] and report.growth[0].resembles
     measured = {(row.form, row.runtime, row.n_items) for row in report.swept_rows if row.is_tflite}
     assert measured == {(form, name, n) for form in FORMS for name in PHONE_RUNTIMES for n in (n_own, 5000)}
     assert all(row.recall_at_k >= 0.95 for row in report.swept_rows)

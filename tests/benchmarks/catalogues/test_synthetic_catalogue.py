@@ -82,4 +82,4 @@ def test_a_grown_demo_resembles_it(run, tmp_path):
     known = np.load(run / "trained" / "candidates.npy")
     for dimension in (known.shape[1], 32):
         own = known @ projection(known, dimension)
-        assert likeness(grow(fit_mixture(own), 5_000, tmp_path / "items.npy"), own).resembles
+        assert likeness(grow(fit_mixture(own), 5_000, tmp_path / "items.npy"), own).spectrum_gap < 0.08

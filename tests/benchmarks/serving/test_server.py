@@ -70,9 +70,10 @@ def test_answers_are_the_saved_models(server, run):
     query = data.queries[3]
     status, answer = ask(server.url, body_of(query, data.catalogue, 100))
     seen = [data.items[item].encode() for item in query.seen[-data.catalogue.window :]]
+    stars = query.stars[-data.catalogue.window :].tolist()
     ids, scores = direct(
         run / "trained" / "retrieval_scann",
-        {"watched": [seen], "declared": [[token.encode() for token in query.preferences]]},
+        {"watched": [seen], "stars": [stars], "declared": [[token.encode() for token in query.preferences]]},
     )
     assert status == 200 and answer["ids"] == ids and np.allclose(answer["scores"], scores, rtol=1e-6)
     titles = {item["id"]: item["title"] for item in json.loads((run / "trained" / "items.json").read_text())}
@@ -106,7 +107,7 @@ def test_titles_ids_and_what_was_noticed(server):
     assert "'No such film'" in left_out and "1" in repeated
     whole = {"history": [{"id": str(n)} for n in range(1, 302)], "k": 1}
     (too_long,) = ask(server.url, whole)[1]["notes"]
-    assert "301" in too_long and "200" in too_long
+    assert "301" in too_long and "256" in too_long
 
 
 # Body, status, code of the kit where the query was parsed, and the field or value that is named.

@@ -126,7 +126,7 @@ def test_what_is_known_of_queries_finds_more_in_fewer_cells(made):
     _, scanned, queries = made
     exact, cells = exact_best(scanned.items, queries, K), scanned.partition.members
     # With queries of one length in every direction the weighted space is the plain one.
-    plain = divide(np.asarray(scanned.items), np.eye(64, dtype=np.float32), len(cells)).members
+    plain = divide(np.asarray(scanned.items), np.eye(scanned.items.shape[1], dtype=np.float32), len(cells)).members
 
     def found(members, centroids):
         best = np.argsort(-(queries @ centroids.T), axis=1)[:, :15]
@@ -193,7 +193,7 @@ def test_behind_an_encoder_history_goes_in_and_the_same_items_come_out(made, run
 
 def test_encoder_of_another_width_is_refused(made, run):
     scanned = made[1]
-    narrow = CatalogueIndex(np.array(scanned.items[:500, :32]), scanned.queries[:, :32], 10)
+    narrow = CatalogueIndex(np.array(scanned.items[:500, :16]), scanned.queries[:, :16], 10)
     encoder = (run / "converted" / "query_encoder-float32.tflite").read_bytes()
     with pytest.raises(InputError, match="an output query"):
         FORMS["full_scan"].build(narrow, encoder)

@@ -41,6 +41,11 @@ def test_with_too_little_to_choose_on_the_defaults_are_taken(ratings, caplog):
     assert found == LinearSettings(rank=7) and "defaults" in caplog.text
 
 
+def test_one_event_per_user_leaves_nothing_to_choose_on(ratings):
+    one_each = ratings.take(np.unique(ratings.user, return_index=True)[1])
+    assert tuned(one_each, "leave-last-out").rank == 7
+
+
 def test_short_histories_are_a_few_events_in_their_order(ratings):
     from pocketrec.train.data.ratings import histories
 
