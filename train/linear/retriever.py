@@ -41,6 +41,8 @@ CONTENT_POWER, CONTENT_RIDGE, CONTENT_SCALE = 0.25, 1.0, 1.05
 # Scores are scaled so that those of a list differ as much as those of the trained encoder did when the weight of a predicted
 # rating beside them was chosen (decision 8): the standard deviation of the best 100, over these many users.
 LISTED_STD, SCALE_USERS = 0.4, 1000
+# Vectors that are next to nothing, of two items for example, are not scaled up without bound.
+MOST_UNIT = 1000.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def folded(
     items = np.where(rated[:, None], factors.candidates, _product(content, by_content))
     unrated = float(np.median(share[rated]))
     popular = np.where(rated, share, unrated)
-    unit = float(popular.mean() / max(np.abs(items).max(axis=1).mean(), 1e-9)) or 1.0
+    unit = float(popular.mean() / max(np.abs(items).max(axis=1).mean(), MOST_UNIT**-1 * popular.mean()))
     preference = preference_rows(train, seen, items, popular, factors, settings, declared)
     larger = LISTED_STD / _listed_std(seen, factors.history, items, place_weights(window, settings.recency))
     tables = {
