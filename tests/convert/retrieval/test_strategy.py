@@ -100,6 +100,7 @@ def test_forms_mask_what_was_seen_and_what_has_none_of_the_genres(runs, run, for
         expected, _ = ask(runs["full_scan"], queries, runtime)
         ids, scores = ask(runs[form], queries, runtime)
         has = np.array([bool({*item["genres"]} & {*genres}) for item in items])
+        found: list[float] = []
         for query, row, values, wanted in zip(queries, ids, scores, expected, strict=True):
             shown, allowed = row[values > MASKED_BELOW], has.copy()
             allowed[query.seen] = False
@@ -107,7 +108,9 @@ def test_forms_mask_what_was_seen_and_what_has_none_of_the_genres(runs, run, for
             assert (values[len(shown) :] == MASKED).all() and row.min() >= 0 and row.max() < len(items)
             fitting = wanted[: min(100, allowed.sum())]
             assert form != "two_stage" or len(shown) == len(fitting)
-            assert len(np.intersect1d(shown, fitting)) >= 0.93 * len(fitting)
+            found.append(len(np.intersect1d(shown, fitting)) / len(fitting))
+        # What cells promise is recall over users, as the gate has it; a single user may have less.
+        assert np.mean(found) >= 0.95 and min(found) >= 0.8
 
 
 @pytest.mark.parametrize("form", DRAWN)
