@@ -123,12 +123,15 @@ class LinearQuery(QueryModel):
         """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.factors`."""
         root = self.few * self.lone_dislike**0.5 / (total + self.few)
         against = root * root + (1.0 + self.dislike)
-        rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)
-        disliked = rated * tf.cast(stars <= self.disliked_at, tf.float32)
+        # "Not rated", 0, is on one side of the limit: the other side needs no second comparison.
+        is_rated, zero_is_below = tf.not_equal(stars, 0.0), self.disliked_at >= 0
+        is_disliked, is_liked = stars <= self.disliked_at, stars > self.disliked_at
+        disliked = tf.logical_and(is_disliked, is_rated) if zero_is_below else is_disliked
+        factors = 1.0 - against * tf.cast(disliked, tf.float32)
         if not self.per_unit:
-            return 1.0 - against * disliked
-        lost = self.per_unit * (self.best - stars)
-        return 1.0 - (rated - disliked) * lost - against * disliked
+            return factors
+        liked = is_liked if zero_is_below else tf.logical_and(is_liked, is_rated)
+        return factors - tf.cast(liked, tf.float32) * (self.per_unit * (self.best - stars))
 
 
 class RetrievalRanker(SavedTables):
