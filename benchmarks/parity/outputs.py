@@ -200,7 +200,7 @@ class TopKLists:
             rows = np.flatnonzero((self.ids[:, :n] != self.best[:, :n]).any(axis=1))
             if len(rows):
                 return int(rows[0])
-        far = np.where(self.comparable, np.abs(np.where(self.comparable, self.scores - self.wanted, 0)), 0)
+        far = np.abs(np.subtract(self.scores, self.wanted, out=np.zeros(self.ids.shape), where=self.comparable))
         return int(np.argmax(far.max(axis=1)))
 
     def sides(self, row: int) -> Sides:

@@ -13,6 +13,8 @@ from .saved_tables import SavedTables, linear, spec
 # validation it raises recall@100 of users with 5 known items from .580 to .592, and costs .002 with whole histories; see
 # decision 21.
 POPULARITY_FLOOR, POPULARITY_HALF = 0.4, 8.0
+# What relu6 cuts off at, and the share of the limit of dislikes by which a rating above it is told apart.
+_SURE, _TELLS_APART = 6.0, 2.0**-14
 
 
 class QueryModel(SavedTables):
@@ -121,17 +123,25 @@ class LinearQuery(QueryModel):
 
     def _factors(self, stars: Tensor, total: Tensor) -> Tensor:
         """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.factors`."""
-        root = self.few * self.lone_dislike**0.5 / (total + self.few)
-        against = root * root + (1.0 + self.dislike)
-        # "Not rated", 0, is on one side of the limit: the other side needs no second comparison.
-        is_rated, zero_is_below = tf.not_equal(stars, 0.0), self.disliked_at >= 0
-        is_disliked, is_liked = stars <= self.disliked_at, stars > self.disliked_at
-        disliked = tf.logical_and(is_disliked, is_rated) if zero_is_below else is_disliked
-        factors = 1.0 - against * tf.cast(disliked, tf.float32)
+        root = self.few * (self.lone_dislike / _SURE) ** 0.5 / (total + self.few)
+        against = root * root + (1.0 + self.dislike) / _SURE
+        disliked = self._disliked(stars)
         if not self.per_unit:
-            return factors
-        liked = is_liked if zero_is_below else tf.logical_and(is_liked, is_rated)
-        return factors - tf.cast(liked, tf.float32) * (self.per_unit * (self.best - stars))
+            return 1.0 - against * disliked
+        rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)
+        return 1.0 - (rated - disliked / _SURE) * (self.per_unit * (self.best - stars)) - against * disliked
+
+    def _disliked(self, stars: Tensor) -> Tensor:
+        """`_SURE` for each dislike of `stars` float32[..., w], 0 for the rest.
+
+        Arithmetic instead of comparisons, which no delegate takes: a product that is negative or 0 but for dislikes, made large
+        and cut off. Where 0, "not rated", lies below the limit, the square of the rating takes it out.
+        """
+        limit = self.disliked_at
+        above = limit + abs(limit) * _TELLS_APART
+        if limit > 0:
+            return tf.nn.relu6(stars * stars * (above - stars) * (_SURE / (_TELLS_APART * limit**3)))
+        return tf.nn.relu6((above - stars) * (_SURE / (_TELLS_APART * (abs(limit) or 1.0))))
 
 
 class RetrievalRanker(SavedTables):

@@ -30,7 +30,7 @@ class PocketRanker(SavedTables):
         watched = tf.cast(history < self.n_items, tf.float32)
         rated = watched * tf.cast(stars > 0, tf.float32)
         residual = (stars - tf.gather(self.table_item_mean, history)) * rated
-        total = tf.expand_dims(watched, -1) * tf.gather(self.table_history_plain, history)
+        total = tf.gather(self.table_history_plain, history)  # unused places read a row of zeros
         total += tf.expand_dims(residual, -1) * tf.gather(self.table_history_rated, history)
         count = tf.reduce_sum(watched, axis=-1, keepdims=True)
         p = tf.reduce_sum(total, axis=-2) / tf.sqrt(count + HISTORY_DAMPING)
