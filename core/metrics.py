@@ -152,9 +152,7 @@ def hits_of_lists(lists: np.ndarray, users: np.ndarray, truth: Histories) -> tup
     return hits, n_relevant
 
 
-def retrieval_quality(
-    score: Callable[[np.ndarray], np.ndarray], seen: Histories, truth: Histories
-) -> dict[str, float]:
+def retrieval_quality(score: Callable[[np.ndarray], np.ndarray], seen: Histories, truth: Histories) -> dict[str, float]:
     """Recall@10, recall@100 and NDCG@10 over the full catalogue by exact scoring, items in `seen` excluded.
 
     Args:

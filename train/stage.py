@@ -53,7 +53,7 @@ def train(
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
 
-    The baselines come last, after RUN/trained is complete: interrupting them leaves a finished run, and `evaluate_run` starts again.
+    The baselines come last, after RUN/trained is complete: interrupting them leaves a finished run.
 
     Args:
         out: the run to create; must not hold anything yet.

@@ -25,7 +25,9 @@ class ListQuality(Record):
 
     recall_at_10: Annotated[Estimate, Doc("share of a user's held-out items that the first 10 hold", "share")]
     recall_at_100: Annotated[Estimate, Doc("the same of the first 100", "share")]
-    ndcg_at_10: Annotated[Estimate, Doc("binary gains, discount log2(rank + 1) (Järvelin and Kekäläinen 2002)", "share")]
+    ndcg_at_10: Annotated[
+        Estimate, Doc("binary gains, discount log2(rank + 1) (Järvelin and Kekäläinen 2002)", "share")
+    ]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class EvaluatedModel(Record):
     skipped: Annotated[str | None, Doc("why nothing was measured; null where something was")] = None
     fit_s: Annotated[float, Doc("training or fitting", "s")]
     evaluate_s: Annotated[float, Doc("everything measured below", "s")] = 0.0
-    rmse: Annotated[Estimate | None, Doc("held-out ratings, predictions clipped to the training range", "rating")] = None
+    rmse: Annotated[Estimate | None, Doc("held-out ratings, predictions clipped to the training range", "rating")] = (
+        None
+    )
     retrieval: Annotated[ListQuality | None, Doc("whole histories, ratings not known to the model")] = None
     rated: Annotated[ListQuality | None, Doc("whole histories, ratings known")] = None
     liked: Annotated[ListQuality | None, Doc("what was not disliked of the held-out items; ratings not known")] = None
@@ -67,7 +71,8 @@ class EvaluatedModel(Record):
         Doc("`retrieval` of held-out items in the `least`, `middle` and `most` popular third of the catalogue alone"),
     ] = field(default_factory=dict)
     coverage_at_10: Annotated[
-        float | None, Doc("share of the catalogue in anybody's first 10 (Herlocker et al. 2004); grows with the users", "share")
+        float | None,
+        Doc("share of the catalogue in anybody's first 10 (Herlocker et al. 2004); grows with the users", "share"),
     ] = None
     novelty_at_10: Annotated[
         Estimate | None,
