@@ -129,7 +129,7 @@ class Evaluation(Record):
     models: Annotated[list[EvaluatedModel], Doc("the run's own first, then the baselines")]
     best: Annotated[
         dict[str, list[str]],
-        Doc("figure to the model with the best value, several where they tie; empty where one model was evaluated"),
+        Doc("figure to the model with the best value, several where they tie; nothing where all do"),
     ] = field(default_factory=dict)
 
     def model(self, name: str) -> EvaluatedModel:
@@ -157,13 +157,13 @@ _NO_FIGURES = {"fit_s", "evaluate_s", "chance_at_100", "is_baseline"}
 
 
 def best_models(models: list[EvaluatedModel]) -> dict[str, list[str]]:
-    """For every figure that two or more models have, the models with the best value."""
+    """For every figure in which models differ, those with the best value."""
     found = {row.model: row.figures() for row in models}
     best = {}
     for name in dict.fromkeys(name for figures in found.values() for name in figures):
         worth = _WORTH.get(name, lambda value: value)
         values = {model: worth(figures[name]) for model, figures in found.items() if name in figures}
-        if len(values) > 1:
+        if min(values.values(), default=0.0) < max(values.values(), default=0.0):
             best[name] = [model for model, value in values.items() if value == max(values.values())]
     return best
 

@@ -150,6 +150,7 @@ def test_the_best_of_every_figure_is_named_ours_or_not(document):
         values = {row.model: row.figures()[figure] for row in document.models if figure in row.figures()}
         worth = {"rmse": lambda v: -v, "popularity_lift_at_10": lambda v: -abs(v)}.get(figure, lambda v: v)
         assert names == [model for model, value in values.items() if worth(value) == max(map(worth, values.values()))]
+        assert len(set(values.values())) > 1, "where all are the same nobody is the best"
     assert {"rmse", "retrieval.ndcg_at_10", "by_popularity.least.recall_at_100", "coverage_at_10"} <= set(document.best)
     assert {name for names in document.best.values() for name in names} > {"pocket"}
     assert not any(figure.startswith(("rated", "last_5")) for figure in document.best), "only ours has them"
