@@ -22,15 +22,18 @@ _SITUATIONS = {
 
 
 def models_grid(document: Evaluation) -> Grid:
-    """Accuracy: one row per model, each figure with its interval, the best of a column marked."""
-    columns = [
-        _text("model"),
-        *(Column(name, "", drop=4 - place) for place, name in enumerate(_accuracy())),
-        Column("seconds", "", drop=9),
-    ]
+    """Accuracy: one row per model, each figure with its interval, the best of a column marked; and how far baselines are from the
+    run's own in NDCG@10, user by user."""
+    columns = [_text("model"), *(Column(name, "", drop=4 - place) for place, name in enumerate(_accuracy()))]
+    columns += [Column("NDCG@10 less ours", "", drop=6), Column("seconds", "", drop=5)]
+    if len(document.models) == 1:
+        columns.pop(-2)
     rows = []
     for row in document.models:
         cells = [_estimate(document, row, name) for name in _accuracy().values()]
+        if len(document.models) > 1:
+            difference = row.difference and row.difference.ndcg_at_10
+            cells.append(Cell(NONE if difference is None else _with_interval(difference, "+")))
         rows.append([Cell(row.model), *cells, Cell(f"{row.fit_s:.1f}")])
     return Grid(columns, rows)
 
@@ -123,11 +126,13 @@ def _cell(document: Evaluation, row: EvaluatedModel, figure: str, text: str) -> 
     return Cell(f"{value}{_MARK}{space}{interval}", BEST)
 
 
-def _with_interval(estimate: Estimate) -> str:
+def _with_interval(estimate: Estimate, sign: str = "") -> str:
+    """With four digits, and half of the interval; `sign` is `+` for a difference."""
+    value = f"{estimate.value:{sign}.4f}"
     if estimate.ci95 is None:
-        return f"{estimate.value:.4f}"
+        return value
     low, high = estimate.ci95
-    return f"{estimate.value:.4f} ±{(high - low) / 2:.3f}".replace("±0.", "±.")
+    return f"{value} ±{(high - low) / 2:.3f}".replace("±0.", "±.")
 
 
 def _value(estimate: Estimate | None, form: str) -> str:

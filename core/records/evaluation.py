@@ -56,6 +56,10 @@ class EvaluatedModel(Record):
         None
     )
     retrieval: Annotated[ListQuality | None, Doc("whole histories, ratings not known to the model")] = None
+    difference: Annotated[
+        ListQuality | None,
+        Doc("of a baseline: `retrieval` minus the run's own, user by user; an interval without 0 tells them apart"),
+    ] = None
     rated: Annotated[ListQuality | None, Doc("whole histories, ratings known")] = None
     liked: Annotated[ListQuality | None, Doc("what was not disliked of the held-out items; ratings not known")] = None
     liked_rated: Annotated[ListQuality | None, Doc("the same, ratings known")] = None
@@ -153,7 +157,7 @@ class Evaluation(Record):
 
 # How good a value is, the larger the better, for figures of which more is not better.
 _WORTH = {"rmse": lambda value: -value, "popularity_lift_at_10": lambda value: -abs(value)}
-_NO_FIGURES = {"fit_s", "evaluate_s", "chance_at_100", "is_baseline"}
+_NO_FIGURES = {"fit_s", "evaluate_s", "chance_at_100", "is_baseline", "difference"}
 
 
 def best_models(models: list[EvaluatedModel]) -> dict[str, list[str]]:

@@ -77,21 +77,42 @@ class Held:
         return np.array([user for user in self.users if declared and declared[user]], np.int64)
 
 
-def measure(contestant: Contestant, held: Held) -> dict[str, object]:
-    """The fields of `EvaluatedModel` that are measured, by name."""
-    found: dict[str, object] = {"rmse": rating_error(contestant.predict, held)}
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a contestant.
+
+    Attributes:
+        fields: of `EvaluatedModel`, by name.
+        of_users: float64[n, 3], as `list_quality` returns it, of each of the evaluated users; None without lists.
+    """
+
+    fields: dict[str, object]
+    of_users: np.ndarray | None
+
+
+def measure(contestant: Contestant, held: Held, rival: Measured | None = None) -> Measured:
+    """Everything that the contestant offers.
+
+    Args:
+        rival: measured on the same users; `difference` is what the contestant has more than it.
+    """
+    found, of_users = {"rmse": rating_error(contestant.predict, held)}, None
     for known, all_of, liked in ((WHOLE, "retrieval", "liked"), (RATED, "rated", "liked_rated")):
         lists = _lists(contestant, known, held, held.users)
         if lists is None:
             continue
-        found[all_of] = quality(lists, held.users, held.truth)
+        columns = list_quality(*hits_of_lists(lists, held.users, held.truth))
+        found[all_of] = _mean_quality(columns)
         found[liked] = None if held.liked is None else quality(lists, held.users, held.liked)
         if known == WHOLE:
-            found |= _of_whole_histories(lists, held)
+            of_users = columns
+            found |= _of_whole_histories(lists, columns, held)
     for name, known, users in (("last_5", LAST_5, held.users), ("preferences_only", PREFERENCES_ONLY, held.declaring)):
         lists = _lists(contestant, known, held, users)
         found[name] = None if lists is None else quality(lists, users, held.truth)
-    return found
+    if of_users is not None and rival is not None and rival.of_users is not None:
+        found["difference"] = _mean_quality(of_users - rival.of_users)
+    return Measured(found, of_users)
 
 
 def _lists(contestant: Contestant, known: Knowledge, held: Held, users: np.ndarray) -> np.ndarray | None:
@@ -114,8 +135,7 @@ def _mean_quality(columns: np.ndarray) -> ListQuality | None:
     return ListQuality(*found) if found else None
 
 
-def _of_whole_histories(lists: np.ndarray, held: Held) -> dict[str, object]:
-    columns = list_quality(*hits_of_lists(lists, held.users, held.truth))
+def _of_whole_histories(lists: np.ndarray, columns: np.ndarray, held: Held) -> dict[str, object]:
     lengths, third = held.history_lengths, held.items_third[held.truth.item]
     return {
         "by_history": {

@@ -21,7 +21,7 @@ from ..baselines.evaluation import FittedBaseline, fitted_baselines
 from ..run_files import Parts
 from .contestants import BaselineContestant, Contestant, RunContestant
 from .doubts import doubts
-from .measures import Held, measure
+from .measures import Held, Measured, measure
 from .run_parts import read_parts
 
 log = logging.getLogger(__name__)
@@ -47,11 +47,14 @@ def evaluate_run(run: Run, *, baselines: bool = False, users: int | None = None)
         raise InputError("--users", expected="1 or more", given=users, do="choose another", code="VALUE_OUT_OF_RANGE")
     parts = read_parts(run)
     held = Held(parts.train, parts.test, _chosen(parts, users))
-    log.info(f"evaluating {run.record.preset} on {len(held.users):,} users")
-    document = _document(run, held, parts, _own(run, held))
+    record = run.record
+    log.info(f"evaluating {record.preset} on {len(held.users):,} users")
+    row = EvaluatedModel(model=record.preset, is_baseline=False, fit_s=record.train_s)
+    row, own = _measured(row, RunContestant(run), held)
+    document = _document(run, held, parts, row)
     _write(run, document)
     for each in fitted_baselines(parts.train) if baselines else ():
-        models = [*document.models, _baseline(each, held)]
+        models = [*document.models, _baseline(each, held, own)]
         document = replace(document, models=models, best=best_models(models))
         _write(run, document)
     return document
@@ -65,23 +68,19 @@ def _chosen(parts: Parts, users: int | None) -> np.ndarray:
     return np.sort(np.random.default_rng(USERS_SEED).choice(able, users, replace=False))
 
 
-def _own(run: Run, held: Held) -> EvaluatedModel:
-    record = run.record
-    row = EvaluatedModel(model=record.preset, is_baseline=False, fit_s=record.train_s)
-    return _measured(row, RunContestant(run), held)
+def _measured(
+    row: EvaluatedModel, contestant: Contestant, held: Held, rival: Measured | None = None
+) -> tuple[EvaluatedModel, Measured]:
+    started = time.perf_counter()
+    found = measure(contestant, held, rival)
+    return replace(row, evaluate_s=round(time.perf_counter() - started, 3), **found.fields), found
 
 
-def _baseline(each: FittedBaseline, held: Held) -> EvaluatedModel:
+def _baseline(each: FittedBaseline, held: Held, own: Measured) -> EvaluatedModel:
     row = EvaluatedModel(
         model=each.name, is_baseline=True, source=each.source, skipped=each.skipped, fit_s=round(each.seconds, 3)
     )
-    return row if each.skipped else _measured(row, BaselineContestant(each), held)
-
-
-def _measured(row: EvaluatedModel, contestant: Contestant, held: Held) -> EvaluatedModel:
-    started = time.perf_counter()
-    found = measure(contestant, held)
-    return replace(row, evaluate_s=round(time.perf_counter() - started, 3), **found)
+    return row if each.skipped else _measured(row, BaselineContestant(each), held, own)[0]
 
 
 def _document(run: Run, held: Held, parts: Parts, own: EvaluatedModel) -> Evaluation:

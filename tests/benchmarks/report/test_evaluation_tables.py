@@ -43,6 +43,7 @@ EASE = EvaluatedModel(
     is_baseline=True,
     fit_s=1.0,
     retrieval=lists(0.25, 0.7, 0.3),
+    difference=lists(0.05, 0.0, -0.1),
     by_history={"0-4": None, "5-19": lists(0.2, 0.5, 0.3)},
     coverage_at_10=0.25,
     popularity_lift_at_10=Estimate(0.1, (0.0, 0.2), 200),
@@ -78,11 +79,11 @@ def texts(grid):
     return [[cell.text for cell in row] for row in grid.rows]
 
 
-def test_the_best_of_each_figure_is_marked_ours_or_not_ties_too():
+def test_the_best_of_each_figure_is_marked_ours_or_not_and_none_where_all_tie():
     assert texts(models_grid(ALL)) == [
-        ["pocket", "0.9000", "0.2000 ±.050", "0.7000* ±.050", "0.4000* ±.050", "12.0"],
-        ["ease", "–", "0.2500* ±.050", "0.7000* ±.050", "0.3000 ±.050", "1.0"],
-        ["bias", "–", "–", "–", "–", "0.1"],
+        ["pocket", "0.9000", "0.2000 ±.050", "0.7000 ±.050", "0.4000* ±.050", "–", "12.0"],
+        ["ease", "–", "0.2500* ±.050", "0.7000 ±.050", "0.3000 ±.050", "-0.1000 ±.050", "1.0"],
+        ["bias", "–", "–", "–", "–", "–", "0.1"],
     ]
     assert all((cell.tone == BEST) == ("*" in cell.text) for row in models_grid(ALL).rows for cell in row)
 
@@ -98,7 +99,7 @@ def test_each_situation_says_which_baseline_is_ahead():
     rows = {row[0]: row[1:] for row in texts(situations_grid(ALL))}
     assert list(rows) == ["whole history", "last 5 items", "history of 5-19"]
     assert rows["whole history"][-1] == "R@10 ease 0.2500" and rows["last 5 items"][-1] == ""
-    assert rows["history of 5-19"] == ["200", "0.1000 ±.050", "0.6000* ±.050", "0.3000* ±.050", "R@10 ease 0.2000"]
+    assert rows["history of 5-19"] == ["200", "0.1000 ±.050", "0.6000* ±.050", "0.3000 ±.050", "R@10 ease 0.2000"]
 
 
 def test_a_model_alone_has_no_marks():

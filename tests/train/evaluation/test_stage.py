@@ -103,7 +103,7 @@ def test_recomputed_by_loops_and_scikit_learn(run, document):
         recall.append(len(wanted & set(lists[user][:10])) / len(wanted))
         ndcg.append(ndcg_score([[item in wanted for item in left]], [scores[left]], k=10))
     held = stage.Held(*(getattr(read_parts(run), part) for part in ("train", "test")), np.array(chosen))
-    found = stage.measure(stage.RunContestant(run), held)
+    found = stage.measure(stage.RunContestant(run), held).fields
     assert found["retrieval"].recall_at_10.value == pytest.approx(np.mean(recall))
     assert found["retrieval"].ndcg_at_10.value == pytest.approx(np.mean(ndcg), rel=1e-9)
     shown = [item for user in chosen for item in lists[user][:10]]
@@ -123,7 +123,7 @@ def test_rmse_asked_one_by_one(run):
     for user in chosen:
         _, ratings = asked_one_by_one(run, data, user)
         errors += list(np.clip(ratings, *run.record.data.rating_range) - data.truth.ratings_of(user))
-    found = stage.measure(stage.RunContestant(run), stage.Held(parts.train, parts.test, chosen))["rmse"]
+    found = stage.measure(stage.RunContestant(run), stage.Held(parts.train, parts.test, chosen)).fields["rmse"]
     assert found.value == pytest.approx(np.sqrt(np.mean(np.square(errors))), abs=1e-5)
 
 
@@ -143,6 +143,10 @@ def test_baselines_are_those_of_the_same_split(run, document):
         assert (found.rmse and found.rmse.value) == pytest.approx(row.rmse)
         assert (found.retrieval and found.retrieval.ndcg_at_10.value) == pytest.approx(row.ndcg_at_10)
         assert found.last_5 is None and found.preferences_only is None and found.rated is None
+        if found.retrieval is not None:
+            ours = document.models[0].retrieval.ndcg_at_10.value
+            assert found.difference.ndcg_at_10.value == pytest.approx(found.retrieval.ndcg_at_10.value - ours)
+            assert found.difference.ndcg_at_10.users == found.retrieval.ndcg_at_10.users
 
 
 def test_the_best_of_every_figure_is_named_ours_or_not(document):
