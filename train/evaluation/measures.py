@@ -96,7 +96,8 @@ def measure(contestant: Contestant, held: Held, rival: Measured | None = None) -
     Args:
         rival: measured on the same users; `difference` is what the contestant has more than it.
     """
-    found, of_users = {"rmse": rating_error(contestant.predict, held)}, None
+    found: dict[str, object] = {"rmse": rating_error(contestant.predict, held)}
+    of_users: np.ndarray | None = None
     for known, all_of, liked in ((WHOLE, "retrieval", "liked"), (RATED, "rated", "liked_rated")):
         lists = _lists(contestant, known, held, held.users)
         if lists is None:
