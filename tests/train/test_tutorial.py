@@ -125,4 +125,4 @@ def test_it_is_evaluated_through_its_user_ids(tutorial_run, tmp_path):
         assert getattr(found.retrieval, name).value == pytest.approx(value, abs=1e-4), name
     assert found.rmse.value == pytest.approx(metrics["ranking"]["rmse"], abs=0.01), "clipped here"
     assert found.last_5 is None and found.preferences_only is None and found.rated is None and found.liked is not None
-    assert found.by_history["0-4"] is not None and found.coverage_at_10 > 0
+    assert found.by_history["5-19"] is not None and found.coverage_at_10 > 0
