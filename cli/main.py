@@ -12,6 +12,7 @@ from .commands.bundle import bundle
 from .commands.convert import convert
 from .commands.demo import demo
 from .commands.doctor import doctor
+from .commands.evaluate import evaluate
 from .commands.inspect import inspect
 from .commands.keygen import keygen
 from .commands.latency import latency
@@ -32,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     doctor,
     list_names,
     train,
+    evaluate,
     convert,
     inspect,
     parity,

@@ -56,16 +56,21 @@ def _load(name: str) -> object:
     return getattr(importlib.import_module(f"pocketrec.{module}"), attribute)
 
 
-def record_fields(argument: str) -> str:
-    """`MODULE:CLASS [PREFIX]`: the fields of a JSON document, from its dataclass."""
+def record_fields(argument: str, *, inside: bool = True) -> str:
+    """`MODULE:CLASS [PREFIX]`: the fields of a JSON document, from its dataclass, and those of the records inside it."""
     name, _, prefix = argument.partition(" ")
     record = _load(name)
     assert isinstance(record, type) and issubclass(record, Record), name
     rows = (
         (f"`{row.name}`", row.type, ", ".join(part for part in (row.meaning, row.unit and f"*{row.unit}*") if part))
-        for row in describe(record, prefix)
+        for row in describe(record, prefix, inside=inside)
     )
     return table(("field", "type", "meaning, *unit*"), rows)
+
+
+def own_fields(argument: str) -> str:
+    """`MODULE:CLASS [PREFIX]`: the fields of a record, not of those inside it."""
+    return record_fields(argument, inside=False)
 
 
 def error_codes(argument: str) -> str:
@@ -168,6 +173,7 @@ def names(argument: str) -> str:
 
 GENERATORS: dict[str, Callable[[str], str]] = {
     "record": record_fields,
+    "fields": own_fields,
     "errors": error_codes,
     "table": named_values,
     "commands": commands,

@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from .api.environment import doctor as doctor
     from .api.environment import install as install
     from .api.environment import serve as serve
+    from .api.measurement import Evaluation as Evaluation
     from .api.measurement import LatencyReport as LatencyReport
     from .api.measurement import ParityReport as ParityReport
     from .api.measurement import Report as Report
+    from .api.measurement import evaluate as evaluate
     from .api.measurement import latency as latency
     from .api.measurement import parity as parity
     from .api.measurement import report as report
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from .core.queries.recommendation import Recommendation as Recommendation
     from .core.records.doctor import Check as Check
     from .core.records.doctor import Diagnosis as Diagnosis
+    from .core.records.evaluation import Estimate as Estimate
+    from .core.records.evaluation import EvaluatedModel as EvaluatedModel
     from .core.records.inspection import Inspection as Inspection
     from .core.records.parity import ParityRow as ParityRow
     from .core.records.variants import Variant as Variant
@@ -65,12 +69,22 @@ _HOMES = {
     "api.bundles": ("Bundle", "Verification", "bundle", "keygen", "open_bundle", "recommend", "update", "verify"),
     "api.conversion": ("Comparison", "Conversion", "compare", "convert", "inspect", "quantize"),
     "api.environment": ("doctor", "install", "serve"),
-    "api.measurement": ("LatencyReport", "ParityReport", "Report", "latency", "parity", "report"),
+    "api.measurement": (
+        "Evaluation",
+        "LatencyReport",
+        "ParityReport",
+        "Report",
+        "evaluate",
+        "latency",
+        "parity",
+        "report",
+    ),
     "api.tables": ("names",),
     "api.training": ("open_run", "train"),
     "core.errors": ("CheckFailed", "InputError", "PocketrecError"),
     "core.queries.recommendation": ("Answer", "Recommendation"),
     "core.records.doctor": ("Check", "Diagnosis"),
+    "core.records.evaluation": ("Estimate", "EvaluatedModel"),
     "core.records.inspection": ("Inspection",),
     "core.records.parity": ("ParityRow",),
     "core.records.variants": ("Variant",),
@@ -86,6 +100,9 @@ __all__ = [
     "Comparison",
     "Conversion",
     "Diagnosis",
+    "Estimate",
+    "EvaluatedModel",
+    "Evaluation",
     "InputError",
     "Inspection",
     "LatencyReport",
@@ -101,6 +118,7 @@ __all__ = [
     "compare",
     "convert",
     "doctor",
+    "evaluate",
     "inspect",
     "install",
     "keygen",

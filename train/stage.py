@@ -20,6 +20,8 @@ from .data.items_by import ItemsBy
 from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
 from .encoders import DEFAULT_DIMENSION, ENCODERS, MIN_DIMENSION, MOST_DIMENSION
+from .evaluation.doubts import doubts
+from .evaluation.stage import evaluate_run
 from .presets import DEFAULT_PRESET, PRESETS, Preset
 from .run_files import Parts, run_record, write_models
 from .tensorflow_setup import require_keras_2
@@ -28,8 +30,6 @@ from .trained_models import TrainedModels, TrainingOptions
 log = logging.getLogger(__name__)
 
 DEFAULT_SEED = 42
-# Metrics are means over held-out users: with 100 of them a share's standard error is up to 0.05.
-FEW_USERS = 100
 
 PathLike = str | os.PathLike[str]
 Loader = Callable[[ItemsBy], tuple[Ratings, RowReport | None]]
@@ -53,7 +53,7 @@ def train(
 ) -> Run:
     """Train a recommender and write RUN/trained; nothing is left behind when it fails.
 
-    The baselines come last, after RUN/trained is complete: interrupting them leaves a finished run without their rows.
+    The baselines come last, after RUN/trained is complete: interrupting them leaves a finished run.
 
     Args:
         out: the run to create; must not hold anything yet.
@@ -67,7 +67,7 @@ def train(
         dimension: width of query and candidate vectors, for presets that have encoders; 32 when None.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
-        evaluate_baselines: also fit and evaluate the baselines on the same split.
+        evaluate_baselines: then call `evaluate_run` with baselines.
 
     Returns:
         The finished run.
@@ -91,10 +91,10 @@ def train(
         log.info("saving SavedModels, loading each again and comparing")
         write_models(folder, models, parts)
         record = run_record(folder, models, ratings, preset, options, seconds)
-        record = replace(record, rows=report, warnings=_warnings(parts))
+        record = replace(record, rows=report, warnings=doubts(parts, len(np.unique(parts.test.user))))
         write_json(folder / "run.json", record.to_json())
     if evaluate_baselines:
-        _add_baselines(run, parts)
+        evaluate_run(run, baselines=True)
     return run
 
 
@@ -148,14 +148,6 @@ def _fitted(chosen: Preset, parts: Parts, options: TrainingOptions) -> tuple[Tra
     return models, time.monotonic() - started
 
 
-def _add_baselines(run: Run, parts: Parts) -> None:
-    """Fit the baselines and write run.json anew with their rows."""
-    from .baselines import evaluation
-
-    rows = evaluation.evaluate_baselines(parts.train, parts.test)
-    write_json(run.trained / "run.json", replace(run.record, baselines=rows).to_json())
-
-
 def _loader(
     data: PathLike, data_dir: PathLike | None, columns: str, items: PathLike | None, users: PathLike | None
 ) -> Loader:
@@ -197,13 +189,3 @@ def _file_loader(path: Path, columns: str, items: PathLike | None, users: PathLi
 
 def _path(given: PathLike | None) -> Path | None:
     return None if given is None else Path(given)
-
-
-def _warnings(parts: Parts) -> list[str]:
-    """What makes the metrics doubtful; also logged."""
-    users = len(np.unique(parts.test.user))
-    if users >= FEW_USERS:
-        return []
-    warning = f"ratings of only {users} users are held out: metrics over fewer than {FEW_USERS} are too noisy to compare models"
-    log.warning(warning)
-    return [warning]

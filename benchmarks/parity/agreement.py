@@ -111,8 +111,3 @@ def mean_defined(values: Sequence[float | None]) -> float | None:
 
 def _float64(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float64)
-
-
-def thirds(size: np.ndarray) -> np.ndarray:
-    """int[n]: 0 for the third with the least values, then 1 and 2; equal values in order."""
-    return np.minimum(np.argsort(np.argsort(size, kind="stable")) * 3 // max(len(size), 1), 2)

@@ -11,7 +11,7 @@ import numpy as np
 from ...core.errors import InputError
 from ...core.files.atomic import write_npz
 from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
-from ...core.metrics import top_k
+from ...core.metrics import thirds, top_k
 from ...core.queries.edge_cases import NAMES_OF_0_1
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import part
@@ -19,7 +19,6 @@ from ...core.queries.query import Query
 from ...core.run_dir import Run
 from ...core.scoring import STARS_WEIGHT
 from ...train.export.served_queries import ask
-from .agreement import thirds
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ def train(
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")
     ] = False,
     evaluate_baselines: Annotated[
-        bool, typer.Option("--evaluate-baselines", help="Then evaluate baselines on the same split: {baselines}.")
+        bool, typer.Option("--evaluate-baselines", help="Then do what `pocketrec evaluate RUN --baselines` does.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -55,6 +55,8 @@ def train(
       pocketrec train --data ratings.csv --columns user=uid,item=sku --out run
     """
     from ...api.training import train as train_run
+    from ...core.records.evaluation import Evaluation
+    from .evaluate import show_evaluation
 
     with working(verbose):
         run = train_run(
@@ -73,10 +75,12 @@ def train(
             evaluate_baselines=evaluate_baselines,
         )
     show_run(run)
+    if evaluate_baselines:
+        show_evaluation(Evaluation.read(run))
 
 
 def show_run(run: "Run") -> None:
-    """The run's quality, the report on its file of ratings, and the baselines beside it."""
+    """The run's quality, and the report on its file of ratings."""
     record = run.record
     show(*filter(None, [licence_notice_once(record.data.name)]))
     if record.rows is not None:
@@ -84,10 +88,6 @@ def show_run(run: "Run") -> None:
     quality = {**record.metrics["ranking"], **record.metrics["retrieval"]}
     show(f"trained {record.preset} on {record.data.name} in {record.train_s:.0f} s: {_pairs(quality)}")
     show(*(f"warning: {text}" for text in record.warnings))
-    if record.baselines is not None:
-        from ..render.quality import own_row, quality_table
-
-        show(quality_table([own_row(record), *record.baselines], "Quality on held-out ratings"))
 
 
 def _pairs(values: Mapping[str, float | None]) -> str:

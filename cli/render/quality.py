@@ -5,20 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from ...core.records.run import BaselineRow, RunRecord
-
-
-def own_row(record: RunRecord) -> BaselineRow:
-    """A run's own models as a row beside its baselines."""
-    ranking, retrieval = record.metrics["ranking"], record.metrics["retrieval"]
-    return BaselineRow(
-        model=record.preset,
-        rmse=ranking["rmse"],
-        recall_at_10=retrieval["recall_at_10"],
-        recall_at_100=retrieval["recall_at_100"],
-        ndcg_at_10=retrieval["ndcg_at_10"],
-        seconds=record.train_s,
-    )
+from ...core.records.run import BaselineRow
 
 
 def quality_table(rows: Sequence[BaselineRow], title: str) -> Table:

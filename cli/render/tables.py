@@ -13,6 +13,7 @@ STYLES = {
     "pass": "green",
     "right": "green",
     "better": "green",
+    "best": "bold",
     "fail": "bold red",
     "error": "bold red",
     "wrong": "bold red",

@@ -31,6 +31,11 @@ class Histories:
         """float32[m], the user's ratings, oldest first."""
         return self.rating[self.offsets[user] : self.offsets[user + 1]]
 
+    def where(self, kept: np.ndarray) -> "Histories":
+        """The events that `kept` bool[n] marks, of the same users."""
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Histories(before[self.offsets], self.item[kept], self.rating[kept])
+
 
 def group_events(
     user: np.ndarray, item: np.ndarray, rating: np.ndarray, timestamp: np.ndarray, n_users: int

@@ -72,15 +72,15 @@ class FieldSpec:
     meaning: str
 
 
-def describe(record: type[Record], prefix: str = "") -> list[FieldSpec]:
-    """Every field of a record and of the records inside it, in order; lists of records as `name[]`."""
+def describe(record: type[Record], prefix: str = "", *, inside: bool = True) -> list[FieldSpec]:
+    """Every field of a record and, with `inside`, of the records inside it, in order; lists of records as `name[]`."""
     rows: list[FieldSpec] = []
     for name, hint in typing.get_type_hints(record, include_extras=True).items():
         doc, plain = _doc_of(hint)
         inner, suffix = _inner_record(plain)
         if doc.meaning or inner is None:
             rows.append(FieldSpec(f"{prefix}{name}", type_words(plain), doc.unit, doc.meaning))
-        if inner is not None:
+        if inside and inner is not None:
             rows += describe(inner, f"{prefix}{name}{suffix}.")
     return rows
 

@@ -94,7 +94,10 @@ class RunRecord(Record):
     files: Annotated[dict[str, str], Doc("other files of RUN/trained to SHA-256", "hex")]
     train_s: Annotated[float, Doc("training only: no data preparation, no saving", "s")]
     stage_s: Annotated[dict[str, float], Doc("the same by model", "s")]
-    baselines: Annotated[list[BaselineRow] | None, Doc("with `--evaluate-baselines`")] = None
+    baselines: Annotated[
+        list[BaselineRow] | None,
+        Doc("null; runs of 0.1 have rows of `--evaluate-baselines` here, later ones in evaluation.json"),
+    ] = None
     rows: Annotated[RowReport | None, Doc("report on a file of ratings; null for named datasets")] = None
     warnings: Annotated[list[str], Doc("what makes the metrics doubtful, such as few held-out users")] = field(
         default_factory=list

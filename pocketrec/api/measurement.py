@@ -1,4 +1,4 @@
-"""Parity, latency, and the report on both."""
+"""Quality, parity, latency, and the report on the last two."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.records import evaluation as evaluations
 from ..core.records import parity as records
 from ..core.records.latency import LatencyReport as LatencyReport
 from ..core.run_dir import Run
@@ -23,6 +24,15 @@ class ParityReport(records.ParityReport):
         from .heat_map import heat_map
 
         return heat_map(self)
+
+
+class Evaluation(evaluations.Evaluation):
+    """How good a run's models are, and beside them the baselines; in a notebook, tables."""
+
+    def _repr_html_(self) -> str:
+        from .evaluation_html import evaluation_html
+
+        return evaluation_html(self)
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,25 @@ class Report:
             if self.comparison
             else []
         )
+
+
+def evaluate(run: StrPath | Run, *, baselines: bool = False, users: int | None = None) -> Evaluation:
+    """Measure the finished models of a run, which stay as they are, on its held-out part; writes `run`/reports/evaluation.json.
+
+    Args:
+        run: A run, or its directory.
+        baselines: Also fit the baselines (`pr.names("baselines")`) on the same training part and measure them by the same code.
+        users: Evaluate a sample of so many held-out users, drawn with a fixed seed; all when None.
+
+    Returns:
+        The figures, with 95% intervals over users, and which model is best in each.
+
+    Raises:
+        InputError: Files of the run are missing or were changed, or `users` is below 1.
+    """
+    from ..train.evaluation.stage import evaluate_run
+
+    return Evaluation(**vars(evaluate_run(as_run(run), baselines=baselines, users=users)))
 
 
 @checked

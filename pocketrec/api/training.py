@@ -42,7 +42,7 @@ def train(
         encoder: For the pocket preset: how a history is encoded (`pr.names("encoders")`); `linear` when None.
         dimension: For the pocket preset: width of query and candidate vectors; 32 when None.
         train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
-        evaluate_baselines: Then also evaluate the baselines (`pr.names("baselines")`) on the same split.
+        evaluate_baselines: Then call `evaluate` with `baselines`.
 
     Returns:
         The run.

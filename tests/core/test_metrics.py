@@ -2,9 +2,12 @@ import math
 
 import numpy as np
 import pytest
+from pocketrec.core import metrics
 from pocketrec.core.metrics import (
+    best_unseen,
     hits_among,
     hits_in_lists,
+    hits_of_lists,
     ndcg_of_hits,
     recall_of_hits,
     recall_of_lists,
@@ -72,6 +75,37 @@ def test_ties_with_the_last_count_and_missing_ids_do_not(found, recall):
 
 def test_top_k_keeps_index_order_on_ties():
     assert top_k(np.array([[1.0, 3.0, 3.0, 2.0]]), 3).tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("values", [np.arange(7), np.array([0.0, 1.0, np.nan, -np.inf])])
+def test_top_k_is_the_head_of_a_stable_sort_whatever_way_it_takes(values):
+    scores = np.random.default_rng(0).choice(values, (20, 900)).astype(np.float32)
+    whole = np.argsort(-scores, axis=1, kind="stable")
+    for k in (1, 100, 112, 113, 900, 2000):
+        assert np.array_equal(top_k(scores, k), whole[:, :k]), k
+
+
+def few_items(n_users):
+    """Everybody has seen item 0 of three."""
+    return Histories(np.arange(n_users + 1), np.zeros(n_users, np.int32), np.ones(n_users, np.float32))
+
+
+def test_lists_end_where_the_catalogue_does():
+    lists = best_unseen(lambda users: np.tile([9.0, 1.0, 5.0], (len(users), 1)), few_items(3), np.arange(3), 4)
+    assert lists.tolist() == [[2, 1, -1, -1]] * 3
+
+
+def test_users_are_scored_in_blocks_that_bound_what_is_held(monkeypatch):
+    monkeypatch.setattr(metrics, "MOST_SCORES", 7)
+    asked = []
+    best_unseen(lambda users: asked.append(len(users)) or np.zeros((len(users), 3)), few_items(6), np.arange(6), 2)
+    assert asked == [1, 2, 2, 1] and max(asked) * 3 <= 7
+
+
+def test_an_empty_place_and_a_repeated_truth_count_once_or_not_at_all():
+    truth = Histories(np.array([0, 3, 3]), np.array([2, 2, 1], np.int32), np.ones(3, np.float32))
+    hits, n_relevant = hits_of_lists(np.array([[2, -1], [0, -1]]), np.array([0, 1]), truth)
+    assert hits.tolist() == [[True, False], [False, False]] and n_relevant.tolist() == [2, 0]
 
 
 def test_seen_items_are_never_recommended_and_users_without_truth_do_not_count():

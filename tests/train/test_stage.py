@@ -9,10 +9,12 @@ import pytest
 from pocketrec.cli.main import main
 from pocketrec.core.files.hashing import sha256_file, sha256_tree
 from pocketrec.core.files.vocabulary_files import read_vocabulary
+from pocketrec.core.records.evaluation import Evaluation
 from pocketrec.core.run_dir import Run, open_run
 from pocketrec.train import stage
 from pocketrec.train.baselines import evaluation
 from pocketrec.train.data.datasets import DATASETS
+from pocketrec.train.evaluation import doubts
 from pocketrec.train.presets import PRESETS
 from pocketrec.train.stage import train
 
@@ -83,32 +85,33 @@ def test_options_reach_the_trainer(toys, tmp_path, monkeypatch):
 
 
 def test_baselines_come_after_the_run_is_complete(toys, tmp_path, monkeypatch):
-    """Interrupting them, however, leaves a finished run without their rows."""
+    """Interrupting them leaves a finished run."""
     seen = []
 
-    def interrupted(train_part, test_part):
-        seen.append(open_run(tmp_path / "run").record)
+    def interrupted(run, *, baselines):
+        seen.append((open_run(tmp_path / "run").record, baselines))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation, "evaluate_baselines", interrupted)
+    monkeypatch.setattr(stage, "evaluate_run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", data="toys/tiny", preset="toy", evaluate_baselines=True)
-    assert seen == [open_run(tmp_path / "run").record] and seen[0].baselines is None
+    assert seen == [(open_run(tmp_path / "run").record, True)]
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"trained"}
 
 
 def test_baselines_stand_beside_the_model_on_the_same_split(toys, tmp_path, capsys):
     arguments = ["train", "--data", "toys/tiny", "--preset", "toy", "--out", str(tmp_path / "run")]
     assert main([*arguments, "--evaluate-baselines"]) == 0
-    rows = Run(tmp_path / "run").record.baselines
-    assert [row.model for row in rows or []] == list(evaluation.BASELINES)
+    run = Run(tmp_path / "run")
+    assert [row.model for row in Evaluation.read(run).models] == ["toy", *evaluation.BASELINES]
+    assert run.record.baselines is None
     out = capsys.readouterr().out
     assert all(f"│ {model} " in out for model in ("toy", *evaluation.BASELINES))
 
 
 def test_few_held_out_users_come_with_a_warning(toys, tmp_path, monkeypatch, capsys, caplog):
     caplog.set_level("WARNING", "pocketrec")
-    monkeypatch.setattr(stage, "FEW_USERS", USERS + 1)
+    monkeypatch.setattr(doubts, "FEW_USERS", USERS + 1)
     run = train(tmp_path / "run", data="toys/tiny", preset="toy")
     assert len(run.record.warnings) == 1 and str(USERS + 1) in run.record.warnings[0]
     assert [record.getMessage() for record in caplog.records] == run.record.warnings

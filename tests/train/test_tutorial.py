@@ -111,3 +111,18 @@ def test_training_metrics_can_be_switched_on():
         metric.update_state = lambda *args, wanted=wanted, **kwargs: counts.append(wanted) or tf.no_op()
         model.compute_loss(features, training=True)
     assert counts == [True]
+
+
+def test_it_is_evaluated_through_its_user_ids(tutorial_run, tmp_path):
+    """Nobody can be known by their last items, nor by what they declared."""
+    import shutil
+
+    from pocketrec.train.evaluation.stage import evaluate_run
+
+    shutil.copytree(tutorial_run / "trained", tmp_path / "run" / "trained")
+    found, metrics = evaluate_run(Run(tmp_path / "run")).models[0], Run(tutorial_run).record.metrics
+    for name, value in metrics["retrieval"].items():
+        assert getattr(found.retrieval, name).value == pytest.approx(value, abs=1e-4), name
+    assert found.rmse.value == pytest.approx(metrics["ranking"]["rmse"], abs=0.01), "clipped here"
+    assert found.last_5 is None and found.preferences_only is None and found.rated is None and found.liked is not None
+    assert found.by_history["5-19"] is not None and found.coverage_at_10 > 0

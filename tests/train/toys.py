@@ -44,7 +44,7 @@ def train_toy(train: Ratings, test: Ratings, options: TrainingOptions) -> Traine
     TRAINED.append((train, test, options))
     candidates = np.random.default_rng(options.seed).normal(size=(len(train.items), 4)).astype(np.float32)
     module = tf.Module()
-    module.table = tf.Variable(candidates, trainable=False)
+    module.table = tf.Variable(np.concatenate([candidates, np.zeros_like(candidates[:1])]), trainable=False)
     encode = tf.function(lambda history: {"query": tf.reduce_mean(tf.gather(module.table, history), 0, keepdims=True)})
     function = encode.get_concrete_function(tf.TensorSpec([None], tf.int32, "history"))
     signatures = {"serving_default": function, "query_encoder": function}

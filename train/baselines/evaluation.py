@@ -6,7 +6,7 @@ same five models.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..data.ratings import Ratings
 from .biases import fit_bias_model
 from .ease import fit_ease
 from .fitted import Fitted, quality
-from .interactions import MAX_SQUARE_ITEMS
+from .interactions import MAX_SQUARE_ITEMS, square_limit
 from .item_knn import fit_item_knn
 from .matrix_factorisation import fit_matrix_factorisation
 
@@ -54,28 +54,62 @@ BASELINES = {
 }
 
 
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A baseline after fitting.
+
+    Attributes:
+        fitted: what it offers; nothing where it was skipped.
+        seconds: fitting.
+        skipped: why there is nothing to measure; None where there is.
+    """
+
+    name: str
+    fitted: Fitted
+    seconds: float
+    skipped: str | None
+
+    @property
+    def source(self) -> str:
+        """Publication its formulas come from."""
+        return BASELINES[self.name].source
+
+
+def fitted_baselines(train: Ratings, *, names: Iterable[str] = ()) -> Iterator[FittedBaseline]:
+    """Fit on `train`, one after another, so that one at a time is held: those named, or all of `BASELINES`.
+
+    Raises:
+        InputError: an unknown name; before anything is fitted.
+    """
+    chosen = [pick("baselines", name, BASELINES) for name in names] or list(BASELINES)
+    return (_fitted(name, train, f"{number} of {len(chosen)}") for number, name in enumerate(chosen, 1))
+
+
+def _fitted(name: str, train: Ratings, place: str) -> FittedBaseline:
+    log.info(f"fitting baseline {place}: {name}")
+    baseline = BASELINES[name]
+    if baseline.max_items is not None and (limit := square_limit(len(train.items), baseline.max_items)):
+        return FittedBaseline(name, Fitted(), 0.0, limit)
+    start = time.perf_counter()
+    fitted = baseline.fit(train)
+    offers = fitted.score is not None or fitted.predict is not None
+    skipped = None if offers else "implicit data: there are no two different ratings"
+    return FittedBaseline(name, fitted, time.perf_counter() - start, skipped)
+
+
 def evaluate_baselines(train: Ratings, test: Ratings, *, names: Iterable[str] = ()) -> list[BaselineRow]:
     """Fit on `train` and measure on `test`: one row per name, in that order; all of `BASELINES` without names.
 
     Raises:
         InputError: an unknown name.
     """
-    chosen = [pick("baselines", name, BASELINES) for name in names] or list(BASELINES)
     rows = []
-    for number, name in enumerate(chosen, 1):
-        log.info(f"fitting baseline {number} of {len(chosen)}: {name}")
-        rows.append(_measured(name, BASELINES[name], train, test))
+    for each in fitted_baselines(train, names=names):
+        start = time.perf_counter()
+        found = quality(each.fitted, train, test)
+        seconds = each.seconds + (time.perf_counter() - start if found else 0.0)
+        rows.append(_row(each.name, BASELINES[each.name], found, seconds, each.skipped))
     return rows
-
-
-def _measured(name: str, baseline: Baseline, train: Ratings, test: Ratings) -> BaselineRow:
-    if baseline.max_items is not None and len(train.items) > baseline.max_items:
-        limit = f"{len(train.items)} items; an item-item matrix is built for up to {baseline.max_items}"
-        return _row(name, baseline, {}, 0.0, limit)
-    start = time.perf_counter()
-    found = quality(baseline.fit(train), train, test)
-    skipped = None if found else "implicit data: there are no two different ratings"
-    return _row(name, baseline, found, time.perf_counter() - start, skipped)
 
 
 def _row(name: str, baseline: Baseline, found: dict[str, float], seconds: float, skipped: str | None) -> BaselineRow:

@@ -1,12 +1,29 @@
 """Dense blocks of the user-item matrix, and its item-item products."""
 
+import os
+
 import numpy as np
 
 from ...core.queries.histories import Histories
 
-# At 20,000 items one float64[n_items, n_items] takes 3.2 GB, and inverting it about 16 GB.
-MAX_SQUARE_ITEMS = 20_000
+# At 20,000 items one float64[n_items, n_items] takes 3.2 GB, and what inverts it holds up to seven of them.
+MAX_SQUARE_ITEMS, SQUARE_MATRICES = 20_000, 7
 USER_BLOCK = 1024
+
+
+def free_memory() -> int:
+    """Bytes of memory that nothing uses."""
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def square_limit(n_items: int, max_items: int) -> str | None:
+    """Why no item-item matrix is built for a catalogue of this size; None where one is."""
+    if n_items > max_items:
+        return f"{n_items} items; an item-item matrix is built for up to {max_items}"
+    needed, free = SQUARE_MATRICES * 8 * n_items**2, free_memory()
+    if needed <= free:
+        return None
+    return f"{n_items} items; item-item matrices of {needed / 1e9:.1f} GB in {free / 1e9:.1f} GB of free memory"
 
 
 def dense(events: Histories, users: np.ndarray, n_items: int, power: int = 0) -> np.ndarray:

@@ -52,6 +52,11 @@ def feedback_for(ratings: np.ndarray, is_implicit: bool, slope: float) -> Feedba
     return Feedback(low + DISLIKED_SHARE * (high - low), high, slope)
 
 
+def liked_rows(known: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    """int64[m]: rows of the held-out ratings float[n] that are no dislikes by the range of the `known` ones."""
+    return np.flatnonzero(held_out > feedback_for(known, False, 0.0).disliked_at)
+
+
 def place_weights(window: int, recency: float) -> np.ndarray:
     """float64[window]: weight by place, the newest first."""
     return np.arange(1, window + 1, dtype=np.float64) ** -recency

@@ -11,7 +11,7 @@ from ..data.item_content import declared_preferences
 from ..data.ratings import Ratings, histories
 from ..export.retrieval_indexes import index_exports
 from ..export.savedmodels import Export
-from ..linear.history_weights import feedback_for
+from ..linear.history_weights import liked_rows
 from ..tf import tf
 from .query_models import QueryModel, RetrievalRanker
 from .serving_models import PocketCandidate, PocketRanker
@@ -136,7 +136,7 @@ def _with_ratings(
 ) -> dict[str, dict[str, float | None]]:
     """Retrieval by histories with their ratings: of everything held out, and of what was liked of it, with ratings known and
     not."""
-    liked = test.take(np.flatnonzero(test.rating > feedback_for(train.rating, False, 0.0).disliked_at))
+    liked = test.take(liked_rows(train.rating, test.rating))
     rows = {"retrieval_rated": (test, True), "retrieval_liked": (liked, False), "retrieval_liked_rated": (liked, True)}
     return {
         name: {**retrieval_quality(partial(models.score, seen, declared, rated=rated), seen, histories(part))}

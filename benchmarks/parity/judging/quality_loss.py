@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ....core.metrics import hits_among, ndcg_of_hits, recall_of_hits, rmse
+from ....core.metrics import hits_among, ndcg_of_hits, recall_of_hits, rmse, thirds
 from ....core.records.agreement import QUALITY, ThirdsOfHistory, ThirdsOfPopularity
-from ..agreement import paired_interval, paired_rmse_interval, thirds
+from ..agreement import paired_interval, paired_rmse_interval
 from ..reference import Reference
 
 # Length of the lists whose recall is measured.

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.agreement import thirds
 from pocketrec.benchmarks.parity.judging.quality_loss import LIST_QUALITY, list_quality
+from pocketrec.core.metrics import thirds
 from pocketrec.core.records.agreement import QUALITY, ThirdsOfHistory, ThirdsOfPopularity
 
 
