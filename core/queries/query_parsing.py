@@ -18,10 +18,15 @@ from .query import Catalogue, Query
 
 @dataclass(frozen=True)
 class ParsedQuery:
-    """A query, and notes on what was left out or counted once."""
+    """A query, and notes on what was left out or counted once.
+
+    Attributes:
+        disliked: items that are disliked, and others of their titles.
+    """
 
     query: Query
     notes: list[str] = field(default_factory=list)
+    disliked: tuple[int, ...] = ()
 
 
 class QueryParser:
@@ -158,7 +163,7 @@ class QueryParser:
     def _with(self, query: Query, disliked: list[int], notes: list[str]) -> ParsedQuery:
         same = {other for item in disliked for other in self.items.all_titled(item)} - {*disliked}
         changed, noticed = self._disliked.applied(query, disliked, sorted(same))
-        return ParsedQuery(changed, [*notes, *noticed])
+        return ParsedQuery(changed, [*notes, *noticed], (*disliked, *sorted(same)))
 
     def genres(self, genres: Sequence[str]) -> list[str]:
         """Genres as the catalogue writes them.

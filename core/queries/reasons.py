@@ -135,10 +135,9 @@ class Explained:
         nothing, preferred, *single = score([empty, declared, *alone]).astype(np.float64)
         one = weights.norm(1.0), weights.popularity(1.0)  # an item alone has the newest place, which weighs 1
         rows = np.array(single).reshape(len(read), len(nothing)) / one[0] - one[1] * nothing
-        places = weights.places(len(seen))[read]
-        total = float(places.sum())
+        counts, total = weights.weights(stars, seen < self.known)
         norm = weights.norm(total)
-        items = (norm * places * weights.factors(stars[read], total))[:, None] * rows
+        items = (norm * counts[read])[:, None] * rows
         preferences, popularity = norm * (preferred - nothing), norm * weights.popularity(total) * nothing
         rating = self.scores - self.retrieved
         remainder = self.retrieved - items.sum(axis=0) - preferences - popularity

@@ -19,12 +19,13 @@ _Positive = Annotated[float, Meta(ge=1e-30, le=_MOST)]
 class HistoryWeights(Record):
     """The weights of a history's items, and the length that a query is divided by.
 
-    The item at place k of the newest `window` events, the newest at 1, has the weight p_k = k ** -recency; t is the sum of the
-    weights of the known ones. The retrieval score of a candidate is
+    Of the newest `window` events that the model knows, the one at place k, the newest at 1, has the weight p_k = k ** -recency; t
+    is the sum of these and m their mean. An item that is not disliked counts p_k times what its rating means, a dislike m times:
+    it does not fade. The retrieval score of a candidate is
 
-        (sum_k p_k f_k S_k + preferences + popularity * half / (t + half)) / sqrt(t + 1)
+        (sum_k w_k S_k + preferences + popularity * half / (t + half)) / sqrt(t + 1)
 
-    S_k being the score that item k alone gives it, f_k what its rating means.
+    S_k being the score that the row of item k gives it.
     """
 
     recency: Annotated[Annotated[float, Meta(ge=0, le=100)], Doc("the item at place k, the newest at 1, weighs k ** -recency")]
@@ -44,11 +45,19 @@ class HistoryWeights(Record):
         """bool[n]: which ratings float[n] are dislikes; 0 is "used, not rated"."""
         return (stars != 0) & (stars <= self.disliked_at)
 
-    def factors(self, stars: np.ndarray, total: float) -> np.ndarray:
-        """float64[n]: what ratings float[n] mean in a history whose weights by place sum to `total`."""
-        against = self.dislike + self.lone_dislike * (self.few / (self.few + total)) ** 2
+    def weights(self, stars: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, float]:
+        """float64[n]: what each item counts; and t.
+
+        Args:
+            stars: float[n], ratings of the newest items, oldest first.
+            known: bool[n], whether the model knows the item.
+        """
+        place = self.places(len(stars)) * known
+        total = float(place.sum())
+        disliked = self.is_dislike(stars)
         liked = np.where(stars == 0, 1.0, 1.0 - self.per_unit * (self.best - stars))
-        return np.where(self.is_dislike(stars), -against, liked)
+        against = self.dislike + self.lone_dislike * (self.few / (self.few + total)) ** 2
+        return np.where(disliked, -against * total / max(1, int(known.sum())) * known, place * liked), total
 
     def popularity(self, total: float) -> float:
         """Weight of popularity beside such a history; 1 for an empty one."""
