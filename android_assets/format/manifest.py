@@ -142,7 +142,9 @@ class Manifest(Record):
     update: Annotated[UpdateInfo | None, Doc("null where the bundle was written whole")]
     history_weights: Annotated[
         HistoryWeights | None,
-        Doc("how the query model weighs a history; null, or missing, where it takes no ratings or its weights are not known"),
+        Doc(
+            "how the query model weighs a history; null, or missing, where it takes no ratings or its weights are not known"
+        ),
     ] = None
 
     def model(self, graph: str) -> BundledModel:

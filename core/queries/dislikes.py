@@ -51,7 +51,9 @@ class Disliked:
         seen, stars = query.seen[kept], query.stars[kept]
         excluded = np.union1d(query.excluded, refused).astype(np.int32)
         if self.rating is None or not self.window:
-            notes.append("the models cannot learn from a dislike; it is left out of the answer, and changes nothing else")
+            notes.append(
+                "the models cannot learn from a dislike; it is left out of the answer, and changes nothing else"
+            )
             return replace(query, seen=seen, stars=stars, excluded=excluded), notes
         before = max(0, len(seen) - (self.window - min(len(items), self.window // 2)))
         ratings = np.full(len(items), self.rating, np.float32)

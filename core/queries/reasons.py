@@ -37,7 +37,9 @@ class Reason(Record):
 class Why(Record):
     """What made up a score: with `contributions` the sum of all parts."""
 
-    items: Annotated[list[Reason], Doc(f"up to {NAMED} items of the history that added most, each something, the most first")]
+    items: Annotated[
+        list[Reason], Doc(f"up to {NAMED} items of the history that added most, each something, the most first")
+    ]
     others: Annotated[float | None, Doc("what the rest of the history adds; null where parts do not add up")] = None
     preferences: Annotated[float | None, Doc("what declared preferences add; null likewise")] = None
     popularity: Annotated[float | None, Doc("what popularity adds; null likewise")] = None

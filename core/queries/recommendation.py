@@ -38,7 +38,9 @@ class Answer(Record):
     )
     why_method: Annotated[
         Method | None,
-        Doc("`contributions`: exact parts of a sum; `leave_one_out`: what the score loses without the item; null: not asked for"),
+        Doc(
+            "`contributions`: exact parts of a sum; `leave_one_out`: what the score loses without the item; null: not asked for"
+        ),
     ] = None
     schema: Annotated[str, Doc("name and version of the schema")] = ANSWER_SCHEMA
 
@@ -103,9 +105,7 @@ class Request:
                 code="QUERY_UNSUPPORTED",
             )
         if self.user is None:
-            return parser.history(
-                self.history, self.prefer, self.genres, self.dislike, skip_unknown=self.skip_unknown
-            )
+            return parser.history(self.history, self.prefer, self.genres, self.dislike, skip_unknown=self.skip_unknown)
         if self.history or self.prefer:
             raise InputError(
                 "query",

@@ -28,7 +28,9 @@ class HistoryWeights(Record):
     S_k being the score that the row of item k gives it.
     """
 
-    recency: Annotated[Annotated[float, Meta(ge=0, le=100)], Doc("the item at place k, the newest at 1, weighs k ** -recency")]
+    recency: Annotated[
+        Annotated[float, Meta(ge=0, le=100)], Doc("the item at place k, the newest at 1, weighs k ** -recency")
+    ]
     disliked_at: Annotated[_Number, Doc("ratings up to this one, and not 0, are dislikes", "rating")]
     best: Annotated[_Number, Doc("the highest rating", "rating")]
     per_unit: Annotated[_Share, Doc("what a liked item loses for each unit of its rating below the best")]

@@ -47,7 +47,10 @@ def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> Tra
     exports, scann = models.exports(known.seen, test)
     content = ContentTable(known.content.tokens, tables["content"], float(tables["unrated"]))
     curves = {"ranking": ranking_curve, "retrieval": retriever.curve}
-    files: dict[str, Callable[[Path], None]] = {CONTENT_FILE: content.write, "curves.json": lambda path: _write_curves(path, curves)}
+    files: dict[str, Callable[[Path], None]] = {
+        CONTENT_FILE: content.write,
+        "curves.json": lambda path: _write_curves(path, curves),
+    }
     if retriever.weights is not None:
         files[HISTORY_WEIGHTS] = partial(_write_weights, weights=retriever.weights)
     return TrainedModels(
