@@ -16,8 +16,10 @@ PARITY_SCHEMA = "pocketrec.parity/1"
 LATENCY_SCHEMA = "pocketrec.latency/1"
 COMPARISON_SCHEMA = "pocketrec.comparison/1"
 EVALUATION_SCHEMA = "pocketrec.evaluation/1"
+HISTORY_WEIGHTS_SCHEMA = "pocketrec.history_weights/1"
 _COMMAND_OF_SCHEMA = {
     RUN_SCHEMA: "pocketrec train --out RUN",
+    HISTORY_WEIGHTS_SCHEMA: "pocketrec train --out RUN",
     VARIANTS_SCHEMA: "pocketrec convert RUN",
     PARITY_SCHEMA: "pocketrec parity RUN",
     LATENCY_SCHEMA: "pocketrec latency RUN",

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .documents import RUN_SCHEMA, VARIANTS_SCHEMA, read_json
+from .documents import HISTORY_WEIGHTS_SCHEMA, RUN_SCHEMA, VARIANTS_SCHEMA, read_json
 from .errors import InputError
 from .files.hashing import sha256_file
+from .records.history_weights import HistoryWeights
 from .records.run import RunRecord
 from .records.variants import Variant, VariantsRecord
+
+# In RUN/trained, where the query model takes ratings.
+HISTORY_WEIGHTS = "history_weights.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,18 @@ class Run:
     def variants(self) -> list[Variant]:
         """The files of RUN/converted; see `variants_record`."""
         return self.variants_record.variants
+
+    @property
+    def history_weights(self) -> HistoryWeights | None:
+        """How the query model weighs a history; None where it takes no ratings, or an older kit trained it.
+
+        Raises:
+            InputError: the file is unreadable, or lacks a field.
+        """
+        path = self.trained / HISTORY_WEIGHTS
+        if not path.is_file():
+            return None
+        return HistoryWeights.from_json(read_json(path, HISTORY_WEIGHTS_SCHEMA), str(path))
 
     def saved_model(self, name: str) -> Path:
         """Folder of one of the trained SavedModels."""

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from .core.errors import CheckFailed as CheckFailed
     from .core.errors import InputError as InputError
     from .core.errors import PocketrecError as PocketrecError
+    from .core.queries.reasons import Reason as Reason
+    from .core.queries.reasons import Why as Why
     from .core.queries.recommendation import Answer as Answer
     from .core.queries.recommendation import Recommendation as Recommendation
     from .core.records.doctor import Check as Check
@@ -82,6 +84,7 @@ _HOMES = {
     "api.tables": ("names",),
     "api.training": ("open_run", "train"),
     "core.errors": ("CheckFailed", "InputError", "PocketrecError"),
+    "core.queries.reasons": ("Reason", "Why"),
     "core.queries.recommendation": ("Answer", "Recommendation"),
     "core.records.doctor": ("Check", "Diagnosis"),
     "core.records.evaluation": ("Estimate", "EvaluatedModel"),
@@ -109,11 +112,13 @@ __all__ = [
     "ParityReport",
     "ParityRow",
     "PocketrecError",
+    "Reason",
     "Recommendation",
     "Report",
     "Run",
     "Variant",
     "Verification",
+    "Why",
     "bundle",
     "compare",
     "convert",

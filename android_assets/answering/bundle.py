@@ -21,6 +21,7 @@ from ...core.queries.model_inputs import feed
 from ...core.queries.packing import packed, rows_of
 from ...core.queries.query import Catalogue, Query
 from ...core.queries.query_parsing import QueryParser
+from ...core.queries.reasons import Explained, Reasons
 from ...core.queries.recommendation import Answer, Request, make_answer
 from ...core.records.item import Item
 from ...runtimes.launch import run_variant
@@ -28,6 +29,7 @@ from ...runtimes.runtimes import any_phone_runtime
 from ..format.answers import Arrays, TopK
 from ..format.candidates import StoredRows, read_rows
 from ..format.contract import read_items
+from ..format.item_scores import SCORES, score_items
 from ..format.layouts import LAYOUTS, Layout
 from ..format.manifest import Manifest
 
@@ -82,6 +84,8 @@ class Bundle:
         genres: Sequence[str] = (),
         top: int = 10,
         skip_unknown: bool = False,
+        dislike: Sequence[str] = (),
+        why: bool = False,
     ) -> Answer:
         """Recommend items for a history and preferences, or for a known user; items of the history are left out.
 
@@ -92,12 +96,14 @@ class Bundle:
             genres: genres the answer is narrowed to; all when empty.
             top: how many items; at most what the bundle returns.
             skip_unknown: leave unknown items out, with a note, instead of refusing them.
+            dislike: items by title or id that are disliked: neither they nor, where the models take ratings, what is alike.
+            why: say for each item what made up its score.
 
         Raises:
             InputError: a query that cannot be parsed, or `top` out of range.
             CheckFailed: a model does not run, or the folder was replaced since the bundle was opened.
         """
-        return self.answer(Request(user, history, prefer, genres, top, skip_unknown))
+        return self.answer(Request(user, history, prefer, genres, top, skip_unknown, dislike, why))
 
     def answer(self, request: Request) -> Answer:
         """Answer a request; see `recommend`."""
@@ -106,7 +112,23 @@ class Bundle:
             request.check_top(self.most, "what the bundle returns")
             parsed = request.parse(self._parser, lambda user: Query(user, nothing, nothing, nothing, nothing))
             (found,), _ = self.answers([parsed.query], request.top)
-            return make_answer(self.items, found.ids, found.scores, found.ratings, parsed.notes)
+            reasons = self.reasons(parsed.query, found) if request.why else None
+            return make_answer(self.items, found.ids, found.scores, found.ratings, parsed.notes, reasons)
+
+    def reasons(self, query: Query, found: TopK) -> Reasons:
+        """What made up the scores of an answer to a query; see core/queries/reasons.py.
+
+        Raises:
+            CheckFailed: a model does not run.
+        """
+        models, weights = _Session(self, {}), self.manifest.history_weights
+        (graph,) = [name for name in self.layout.graphs if name in SCORES]
+        retrieved = found.scores.astype(np.float64)
+        if found.ratings is not None:
+            retrieved -= models.stars_weight * found.ratings
+        known = min(self.manifest.model(graph).rows.get("items", 1) - 1, len(self.catalogue.items))
+        asked = Explained(query, self.catalogue.window, known, retrieved, found.scores.astype(np.float64))
+        return asked.reasons(lambda queries: score_items(models, graph, queries, found.ids), weights)
 
     @contextlib.contextmanager
     def _unchanged(self) -> Iterator[None]:
@@ -145,7 +167,12 @@ class Bundle:
 
     @cached_property
     def _parser(self) -> QueryParser:
-        return QueryParser(self.catalogue, [item.title for item in self.items], self.manifest.rating_range)
+        return QueryParser(
+            self.catalogue,
+            [item.title for item in self.items],
+            self.manifest.rating_range,
+            reads_dislikes=self.manifest.history_weights is not None,
+        )
 
     def inputs(self, graph: str, query: Query) -> Arrays:
         """A model's inputs for a query. Items that came after the model count as unknown."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from ...core.records.history_weights import HistoryWeights
 from ...core.records.record import Doc, Json, Record
 
 BUNDLE_SCHEMA = "pocketrec.bundle/1"
@@ -139,6 +140,12 @@ class Manifest(Record):
     ]
     signature: Annotated[Literal["manifest.sig"] | None, Doc("null where it is not signed")]
     update: Annotated[UpdateInfo | None, Doc("null where the bundle was written whole")]
+    history_weights: Annotated[
+        HistoryWeights | None,
+        Doc(
+            "how the query model weighs a history; null, or missing, where it takes no ratings or its weights are not known"
+        ),
+    ] = None
 
     def model(self, graph: str) -> BundledModel:
         """The model of a graph."""

@@ -64,6 +64,7 @@ def first_manifest(
         key_id=None,
         signature=None,
         update=None,
+        history_weights=run.history_weights,
     )
 
 

@@ -2,7 +2,8 @@
 
     POST /retrieve    a JSON query (Content-Type: application/json, at most 256 KiB), in the form of the run's preset:
 
-        pocket        {"history": [{"title": "Speed (1994)", "stars": 5}, {"id": "50"}], "preferences": ["Sci-Fi"], "k": 10}
+        pocket        {"history": [{"title": "Speed (1994)", "stars": 5}, {"id": "50"}], "dislike": [{"title": "Babe (1995)"}],
+                       "preferences": ["Sci-Fi"], "k": 10}
         tutorial      {"user": "42", "k": 10}
 
     GET /healthz      {"status": "ok", "preset", "index", "k"}: ready, and how many items an answer can hold
@@ -10,7 +11,8 @@
 
 Items are named by id or by title, oldest first; ratings (`stars`) are optional. History and preferences are parsed by the rules of
 `pocketrec recommend`: unknown names are refused, or with `"skip_unknown": true` unknown items are left out. `k` is at most what the
-index returns, and that by default. The retriever uses which items are in the history, not their ratings, and does not filter them.
+index returns, and that by default. The answer may hold items of the history; what is disliked is left out of what the index
+found, and other items of its title with it.
 
 The response is `{"ids", "titles", "scores", "notes"}`, best first; notes report, for example, a history longer than the window.
 Every other response is `{"detail": "one line"}`: 400 not JSON, 404 no such path, 405 wrong method, 413 too large, 415 wrong
@@ -20,7 +22,7 @@ Content-Type, 422 a query that cannot be parsed; of names and numbers that are r
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,7 +34,7 @@ from ...core.errors import InputError
 from ...core.queries.history_parsing import HistoryEntry
 
 if TYPE_CHECKING:
-    from .requests import Inputs
+    from .requests import Asked
     from .server import Retriever
 
 # ASGI's own types.
@@ -51,24 +53,36 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class HistoryItem(_Strict):
-    """An item of a history: by id or by title, with a rating where one was given."""
+class NamedItem(_Strict):
+    """An item: by id or by title."""
 
     id: _Name | None = None
     title: _Name | None = None
-    stars: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
-    def _one_name(self) -> "HistoryItem":
+    def _one_name(self) -> Self:
         if (self.id is None) == (self.title is None):
             raise ValueError("expected either an id or a title")
         return self
 
+    def entry(self, stars: float | None = None) -> HistoryEntry:
+        """What the parser reads."""
+        if self.id is not None:
+            return HistoryEntry(self.id, stars, "id")
+        return HistoryEntry(self.title or "", stars, "title")
+
+
+class HistoryItem(NamedItem):
+    """An item of a history, with a rating where one was given."""
+
+    stars: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
 
 class HistoryQuery(_Strict):
-    """A user described by their history, oldest first, and declared preferences."""
+    """A user described by their history, oldest first, what they dislike, and declared preferences."""
 
     history: list[HistoryItem] = []
+    dislike: list[NamedItem] = []
     preferences: list[_Name] = []
     k: int | None = None
     skip_unknown: bool = False
@@ -90,32 +104,27 @@ class Answer(BaseModel):
     notes: list[str]
 
 
-def _entry(item: HistoryItem) -> HistoryEntry:
-    if item.id is not None:
-        return HistoryEntry(item.id, item.stars, "id")
-    return HistoryEntry(item.title or "", item.stars, "title")
-
-
 def make_app(retriever: "Retriever", *, threads: int = 1) -> FastAPI:
     """The application over a retriever, which runs in `threads` threads, so that the event loop stays free."""
     app = FastAPI(title="pocketrec", version=kit_version(), docs_url=None, redoc_url=None)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="retrieve")
 
-    async def answer(inputs: "Inputs", k: int | None, notes: list[str]) -> Answer:
+    async def answer(asked: "Asked", k: int | None) -> Answer:
         if k is not None and not 1 <= k <= retriever.most:
             expected = f"1 to {retriever.most}, what the index returns"
             raise InputError("k", expected=expected, given=k, do="choose another", code="VALUE_OUT_OF_RANGE")
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(pool, retriever, inputs, k or retriever.most)
-        return Answer(ids=found.ids, titles=found.titles, scores=found.scores, notes=notes)
+        found = await loop.run_in_executor(pool, retriever, asked.inputs, k or retriever.most, asked.refused)
+        return Answer(ids=found.ids, titles=found.titles, scores=found.scores, notes=asked.notes)
 
     async def by_history(query: HistoryQuery) -> Answer:
-        history = [_entry(item) for item in query.history]
-        asked = retriever.requests.of_history(history, query.preferences, skip_unknown=query.skip_unknown)
-        return await answer(asked[0], query.k, asked[1])
+        history = [item.entry(item.stars) for item in query.history]
+        dislike = [item.entry() for item in query.dislike]
+        parser, skip = retriever.requests, query.skip_unknown
+        return await answer(parser.of_history(history, query.preferences, dislike, skip_unknown=skip), query.k)
 
     async def by_user(query: UserQuery) -> Answer:
-        return await answer(retriever.requests.of_user(query.user), query.k, [])
+        return await answer(retriever.requests.of_user(query.user), query.k)
 
     async def healthz() -> Mapping[str, str | int]:
         return {"status": "ok", "preset": retriever.preset, "index": retriever.index, "k": retriever.most}

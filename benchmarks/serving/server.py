@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -37,7 +37,8 @@ class Retrieved:
 
 
 class Retriever:
-    """A run's served index: queries in, the best items out. Like any index it does not filter items of the history.
+    """A run's served index: queries in, the best items out. Like any index it does not filter items of the history; what is
+    disliked is left out of what it found.
 
     Attributes:
         requests: parses what clients send.
@@ -61,7 +62,12 @@ class Retriever:
         self.preset, self.index, self.by_history = record.preset, index, bool(names.window)
         self._ids = [item["id"].encode() for item in items]
         self._titles = {item["id"].encode(): item["title"] for item in items}
-        self.requests = RequestParser(names, [item["title"] for item in items], record.data.rating_range)
+        self.requests = RequestParser(
+            names,
+            [item["title"] for item in items],
+            record.data.rating_range,
+            reads_dislikes=run.history_weights is not None,
+        )
         self._signature = _load(folder)
         self.most = self._warm_up()
 
@@ -76,14 +82,16 @@ class Retriever:
             ]
         return max(len(self(inputs, len(self._ids)).ids) for inputs in queries)
 
-    def __call__(self, inputs: Inputs, k: int) -> Retrieved:
-        """The best `k` items."""
+    def __call__(self, inputs: Inputs, k: int, refused: Collection[str] = ()) -> Retrieved:
+        """The best `k` items but those refused."""
         answer = self._signature(**{name: inputs[name] for name in self._signature.specs})
-        scores, ids = answer["scores"].numpy()[0, :k], answer["ids"].numpy()[0, :k]
+        scores, ids = answer["scores"].numpy()[0], answer["ids"].numpy()[0]
         kept = np.isfinite(scores)  # ScaNN fills up with NaN
-        found = ids[kept].tolist()
+        if refused:
+            kept &= ~np.isin(ids, [item.encode() for item in refused])
+        found = ids[kept][:k].tolist()
         return Retrieved(
-            [item.decode() for item in found], [self._titles[item] for item in found], scores[kept].tolist()
+            [item.decode() for item in found], [self._titles[item] for item in found], scores[kept][:k].tolist()
         )
 
 

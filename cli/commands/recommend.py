@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...api.rules import checked
-from ..console import show, working
-from ..options import Keys, Verbose
+from ..console import show, show_json, working
+from ..options import Json, Keys, Verbose
 
 if TYPE_CHECKING:
+    from ...core.queries.reasons import Why
     from ...core.queries.recommendation import Answer
 
 
@@ -20,6 +21,9 @@ def recommend(
     history: Annotated[
         list[str] | None, typer.Option(metavar="TITLE[=STARS]", help="An item used, oldest first; may be repeated.")
     ] = None,
+    dislike: Annotated[
+        list[str] | None, typer.Option(metavar="TITLE", help="An item disliked, by title or id; may be repeated.")
+    ] = None,
     prefer: Annotated[list[str] | None, typer.Option(help="A genre or another preference; may be repeated.")] = None,
     genres: Annotated[
         list[str] | None, typer.Option("--genre", help="Narrow the list to a genre; may be repeated.")
@@ -28,6 +32,8 @@ def recommend(
     skip_unknown: Annotated[
         bool, typer.Option("--skip-unknown", help="Leave unknown titles out instead of stopping.")
     ] = False,
+    why: Annotated[bool, typer.Option("--why", help="Say which items of the history each score comes from.")] = False,
+    as_json: Json = False,
     keys: Keys = None,
     verbose: Verbose = False,
 ) -> None:
@@ -38,7 +44,8 @@ def recommend(
     \b
     Examples:
       pocketrec recommend bundle --history "Speed (1994)=5" --prefer Sci-Fi
-      pocketrec recommend run --user 42 --top 5
+      pocketrec recommend bundle --history "Speed (1994)" --dislike "Star Wars (1977)" --why
+      pocketrec recommend run --user 42 --top 5 --json
     """
     from ...api.bundles import recommend as answer
 
@@ -51,17 +58,33 @@ def recommend(
             genres=genres or (),
             top=top,
             skip_unknown=skip_unknown,
+            dislike=dislike or (),
+            why=why,
             keys=keys or (),
         )
-    show_answer(found, f"For user {user}" if user else "For this history")
+    if as_json:
+        return show_json(found.to_json())
+    return show_answer(found, f"For user {user}" if user else "For this history")
 
 
 def show_answer(found: "Answer", title: str) -> None:
     """The items, best first, and what was noticed about the query."""
     from rich.table import Table
 
-    table = Table("", "title", "genres", "score", "stars", title=title)
+    because = found.why_method is not None
+    table = Table("", "title", "genres", "score", "stars", *(["why"] if because else []), title=title)
     for place, item in enumerate(found.items, start=1):
         stars = "–" if item.stars is None else f"{item.stars:.2f}"
-        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
+        reasons = [_reasons(item.why)] if because else []
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars, *reasons)
     show(*(f"note: {note}" for note in found.notes), table)
+
+
+def _reasons(why: "Why | None") -> str:
+    """What added most to a score, the most first: items of the history, and what else did."""
+    if why is None:
+        return ""
+    items = [(f"not {reason.title}" if reason.disliked else reason.title, reason.contribution) for reason in why.items]
+    others = [("preferences", why.preferences), ("popularity", why.popularity)]
+    parts = items + [(name, value) for name, value in others if value is not None and value > 0]
+    return ", ".join(f"{name} {value:+.2f}" for name, value in sorted(parts, key=lambda part: -part[1]))

@@ -10,8 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..errors import InputError, suggest
+from ..errors import InputError
 from .item_names import ItemNames
+from .near_misses import suggest_item
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Labels:
     """
 
     query: str = "query"
-    parts: str = "--user, --history, --prefer or --genre"
+    parts: str = "--user, --history, --dislike, --prefer or --genre"
     history: str = "--history"
     rating: str = "--history"
+    dislike: str = "--dislike"
     prefer: str = "--prefer"
     genre: str = "--genre"
     user: str = "--user"
@@ -164,7 +166,7 @@ class HistoryParser:
             self._labels.history.format(place=place),
             expected=expected.get(kind, "a title or id of the catalogue"),
             given=repr(name),
-            do=suggest(name, self.names.titles) if self._suggests else self._labels.leave_out,
+            do=suggest_item(name, kind, self.names) if self._suggests else self._labels.leave_out,
             code="ITEM_UNKNOWN",
         )
 

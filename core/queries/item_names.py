@@ -13,7 +13,7 @@ class ItemNames:
     """
 
     def __init__(self, ids: Sequence[str], titles: Sequence[str]) -> None:
-        self.titles = titles
+        self.ids, self.titles = ids, titles
         self._by_id = {token: index for index, token in enumerate(ids)}
         self._by_title: dict[str, int] = {}
         self._repeated: dict[str, list[int]] = {}
@@ -40,3 +40,8 @@ class ItemNames:
     def same_title(self, index: int) -> list[int]:
         """The later items that share their title with the first one, `index`."""
         return self._repeated.get(self.titles[index], [])
+
+    def all_titled(self, index: int) -> list[int]:
+        """Every item with the title of this one, itself among them."""
+        title = self.titles[index]
+        return [self._by_title[title], *self._repeated.get(title, [])]

@@ -5,22 +5,28 @@ Where several items share the title that was named, the first of them enters the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import InputError, nearest, suggest
-from .history_parsing import FoundItem, History, HistoryParser, Labels
+from .dislikes import Disliked, dislike_rating
+from .history_parsing import FoundItem, History, HistoryEntry, HistoryParser, Labels
 from .item_names import ItemNames
 from .query import Catalogue, Query
 
 
 @dataclass(frozen=True)
 class ParsedQuery:
-    """A query, and notes on what was left out or counted once."""
+    """A query, and notes on what was left out or counted once.
+
+    Attributes:
+        disliked: items that are disliked, and others of their titles.
+    """
 
     query: Query
     notes: list[str] = field(default_factory=list)
+    disliked: tuple[int, ...] = ()
 
 
 class QueryParser:
@@ -31,6 +37,7 @@ class QueryParser:
         titles: titles of the items, in id order.
         rating_range: lowest and highest rating.
         labels: what errors call the parts of a query.
+        reads_dislikes: whether the query model takes ratings and counts low ones against what is alike.
         suggest_nearest: whether an unknown name is refused with the nearest ones, which takes milliseconds.
     """
 
@@ -41,11 +48,15 @@ class QueryParser:
         rating_range: Sequence[float],
         *,
         labels: Labels | None = None,
+        reads_dislikes: bool = True,
         suggest_nearest: bool = True,
     ) -> None:
         self.names, self.items = names, ItemNames(names.items, titles)
         self._labels, self._suggests = labels or Labels(), suggest_nearest
         self._histories = HistoryParser(self.items, rating_range, self._labels, suggest_nearest=suggest_nearest)
+        of_dislikes = replace(self._labels, history=self._labels.dislike)
+        self._dislikes = HistoryParser(self.items, rating_range, of_dislikes, suggest_nearest=suggest_nearest)
+        self._disliked = Disliked(dislike_rating(rating_range) if reads_dislikes else None, names.window)
         self._users = {token: index for index, token in enumerate(names.users)}
         short = {token.partition(":")[2].casefold(): token for token in names.preferences}
         self._preferences = {token.casefold(): token for token in names.preferences} | short
@@ -76,13 +87,21 @@ class QueryParser:
         return self._users[user]
 
     def history(
-        self, history: History, prefer: Sequence[str] = (), genres: Sequence[str] = (), *, skip_unknown: bool = False
+        self,
+        history: History,
+        prefer: Sequence[str] = (),
+        genres: Sequence[str] = (),
+        dislike: Sequence[str | HistoryEntry] = (),
+        *,
+        skip_unknown: bool = False,
     ) -> ParsedQuery:
-        """A query from a history, oldest first, declared preferences such as `Sci-Fi` or `gender:F`, and genres to narrow lists to.
+        """A query from a history, oldest first, declared preferences such as `Sci-Fi` or `gender:F`, genres to narrow lists to, and
+        disliked items.
 
         A history longer than the window keeps its newest items.
 
         Args:
+            dislike: titles or ids; see dislikes.py.
             skip_unknown: leave unknown items out, with a note, instead of refusing them.
 
         Raises:
@@ -90,7 +109,7 @@ class QueryParser:
                 unknown name (ITEM_UNKNOWN, PREFERENCE_UNKNOWN, GENRE_UNKNOWN), a rating that cannot be (STARS_INVALID).
         """
         entries = list(history.items()) if isinstance(history, Mapping) else list(history)
-        if not entries and not prefer and not genres:
+        if not entries and not prefer and not genres and not dislike:
             raise InputError(
                 self._labels.query,
                 expected=self._labels.parts,
@@ -103,10 +122,11 @@ class QueryParser:
         declared = [self._preference(place, text) for place, text in enumerate(prefer)]
         wanted = self.genres(genres)
         ratings, excluded = self._once(found, notes)
-        if not ratings and not declared and not wanted:
+        refused, left_out = self._disliked_items(dislike, skip_unknown=skip_unknown)
+        if not ratings and not declared and not wanted and not refused:
             raise InputError(
                 self._labels.query,
-                expected="at least one known item or preference",
+                expected="at least one known item, dislike or preference",
                 given="none",
                 do="name another",
                 code="ITEM_UNKNOWN",
@@ -115,7 +135,35 @@ class QueryParser:
         values = np.array([0.0 if value is None else value for value in ratings.values()], np.float32)
         nothing = np.empty(0, np.int32)
         query = Query(-1, nothing, nothing.astype(np.float32), seen, values, declared, wanted, excluded)
-        return ParsedQuery(query, notes)
+        return self._with(query, refused, [*notes, *left_out])
+
+    def with_dislikes(
+        self, query: Query, dislike: Sequence[str | HistoryEntry], *, skip_unknown: bool = False
+    ) -> ParsedQuery:
+        """A known user's query with disliked items.
+
+        Raises:
+            InputError: an unknown item (ITEM_UNKNOWN), or what is no name (INPUT_INVALID).
+        """
+        refused, notes = self._disliked_items(dislike, skip_unknown=skip_unknown)
+        return self._with(query, refused, notes)
+
+    def _disliked_items(
+        self, dislike: Sequence[str | HistoryEntry], *, skip_unknown: bool
+    ) -> tuple[list[int], list[str]]:
+        """Each disliked item once, at its last place, and notes. A name is taken whole: a dislike has no rating."""
+        entries = [
+            HistoryEntry(one) if isinstance(one, str) else one if isinstance(one, HistoryEntry) else (one,)
+            for one in dislike
+        ]
+        found, notes = self._dislikes.parse(entries, skip_unknown=skip_unknown)
+        newest = dict.fromkeys(one.item for one in reversed(found))
+        return [*newest][::-1], notes
+
+    def _with(self, query: Query, disliked: list[int], notes: list[str]) -> ParsedQuery:
+        same = {other for item in disliked for other in self.items.all_titled(item)} - {*disliked}
+        changed, noticed = self._disliked.applied(query, disliked, sorted(same))
+        return ParsedQuery(changed, [*notes, *noticed], (*disliked, *sorted(same)))
 
     def genres(self, genres: Sequence[str]) -> list[str]:
         """Genres as the catalogue writes them.

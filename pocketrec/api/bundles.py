@@ -72,6 +72,8 @@ class Bundle(_WithManifest):
         genres: Iterable[str] = (),
         top: int = 10,
         skip_unknown: bool = False,
+        dislike: Iterable[str] = (),
+        why: bool = False,
     ) -> "Answer":
         """Recommend as the phone would; see `pr.recommend`."""
         return recommend(
@@ -82,6 +84,8 @@ class Bundle(_WithManifest):
             genres=genres,
             top=top,
             skip_unknown=skip_unknown,
+            dislike=dislike,
+            why=why,
             keys=self.keys,
         )
 
@@ -293,6 +297,8 @@ def recommend(
     genres: Iterable[str] = (),
     top: int = 10,
     skip_unknown: bool = False,
+    dislike: Iterable[str] = (),
+    why: bool = False,
     keys: Iterable[StrPath] = (),
 ) -> "Answer":
     """Recommend for a known user, or for a history and preferences; items of the history are left out.
@@ -306,6 +312,8 @@ def recommend(
         genres: Genres that the list is narrowed to; all when empty.
         top: How many items; at most what the bundle's models return.
         skip_unknown: Leave unknown titles out in place of refusing them.
+        dislike: Items by title or id that are disliked. They are left out, and where the models take ratings so is what is alike.
+        why: Say for each item what made up its score.
         keys: Ed25519 public keys (PEM), one of which must have signed the bundle.
 
     Returns:
@@ -319,7 +327,7 @@ def recommend(
     from ..core.queries.recommendation import Request
     from ..core.run_dir import open_run
 
-    asked = Request(user, history, list(prefer), list(genres), top, skip_unknown)
+    asked = Request(user, history, list(prefer), list(genres), top, skip_unknown, list(dislike), why)
     place = where.root if isinstance(where, Run) else where.path if isinstance(where, Bundle) else Path(where)
     if is_bundle(place):
         return recommend_from_bundle(place, asked, keys=paths(keys))

@@ -8,8 +8,8 @@ from scipy import sparse
 from ...core.queries.histories import Histories
 
 # How much a disliked item counts against what is alike: `DISLIKE` beside a long history, and up to `LONE_DISLIKE` more where there
-# is little else, so that it outweighs popularity. Half of the root of that is left after `FEW` items. See the decision record.
-DISLIKE, LONE_DISLIKE, FEW = 0.1, 0.9, 8
+# is little else, so that it outweighs popularity. Half of the root of that is left after `FEW` items. Decision records 59 and 63.
+DISLIKE, LONE_DISLIKE, FEW = 0.2, 0.9, 8
 # Ratings in the lowest quarter of the scale are dislikes: 1 and 2 of 1 to 5.
 DISLIKED_SHARE = 0.25
 
@@ -34,10 +34,13 @@ class Feedback:
         span = (self.best - self.disliked_at) / (1 - DISLIKED_SHARE)
         return self.slope / span if span > 0 else 0.0
 
-    def factors(self, ratings: np.ndarray, dislike: float = DISLIKE) -> np.ndarray:
-        """Factor of each of `ratings` float[n]: 1 for what was used and not rated, `-dislike` for a dislike."""
+    def weights(self, place: np.ndarray, ratings: np.ndarray, against: float = DISLIKE) -> np.ndarray:
+        """What items with weights by place float[n] and `ratings` float[n] count: `place` for what was used and not rated,
+        `-against` of the mean place for a dislike, which does not fade."""
         liked = 1 - self.per_unit * (self.best - ratings)
-        return np.where(ratings == 0, 1.0, np.where(ratings <= self.disliked_at, -dislike, liked))
+        disliked = (ratings != 0) & (ratings <= self.disliked_at)
+        mean = place.mean() if len(place) else 0.0
+        return np.where(disliked, -against * mean, place * np.where(ratings == 0, 1.0, liked))
 
 
 # Where nothing is rated a dislike is any negative number.
@@ -89,7 +92,7 @@ def history_weights(
         weight = place[: len(items)][::-1]
         if feedback is not None:
             strength = dislike_strength(float(weight.sum()), half)
-            weight = weight * feedback.factors(seen.ratings_of(user)[-len(place) :], strength)
+            weight = feedback.weights(weight, seen.ratings_of(user)[-len(place) :], strength)
         rows.append(np.full(len(items), row))
         columns.append(items)
         values.append(weight)

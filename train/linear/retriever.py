@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.metrics import RETRIEVED
 from ...core.queries.histories import Histories
+from ...core.records.history_weights import HistoryWeights
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
 from .history_weights import (
@@ -56,6 +57,14 @@ class LinearRetriever:
 
     tables: dict[str, np.ndarray]
     settings: LinearSettings
+
+    @property
+    def weights(self) -> HistoryWeights:
+        """How its query weighs a history, for whoever takes scores apart."""
+        disliked_at, per_unit, best = map(float, self.tables["feedback"])
+        dislike, lone, few = map(float, self.tables["dislike"])
+        half = float(self.tables["popularity_half"])
+        return HistoryWeights(self.settings.recency, disliked_at, best, per_unit, dislike, lone, few, half)
 
 
 def fit_linear(

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ...core.records.history_weights import HistoryWeights
 from ...core.records.record import Json
 from ..data.splits import SPLITS
 from ..linear.retriever import fit_linear
@@ -32,6 +33,7 @@ class FittedRetriever:
         window: items of the history that it takes.
         settings: hyperparameters.
         curve: one row per epoch; empty where nothing is trained in epochs.
+        weights: how the query weighs a history; None where it takes no ratings.
     """
 
     tables: dict[str, np.ndarray]
@@ -39,6 +41,7 @@ class FittedRetriever:
     window: int
     settings: Json
     curve: list[dict[str, float]] = field(default_factory=list)
+    weights: HistoryWeights | None = None
 
 
 # (what is known, key of `SPLITS`, seed, width of the vectors) to the fitted retriever.
@@ -55,7 +58,7 @@ def _linear(known: Known, split: str, seed: int, dimension: int) -> FittedRetrie
         window=LINEAR_WINDOW,
         rank=dimension - 1,
     )
-    return FittedRetriever(made.tables, LinearQuery, LINEAR_WINDOW, asdict(made.settings))
+    return FittedRetriever(made.tables, LinearQuery, LINEAR_WINDOW, asdict(made.settings), weights=made.weights)
 
 
 def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:

@@ -107,13 +107,19 @@ class LinearQuery(QueryModel):
         super().__init__(kept, items, preferences, window)
         self.disliked_at, self.per_unit, self.best = (float(value) for value in tables["feedback"])
         self.dislike, self.lone_dislike, self.few = (float(value) for value in tables["dislike"])
+        self.has_recency = bool(np.ptp(tables["recency"]) > 0)
         self.gain = float(tables["unit"]) * float(tables["popularity_gain"])
         self.half = float(tables["popularity_half"])
 
     def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
-        place = self.by_place(self.table_recency, history)
-        total = tf.reduce_sum(place * tf.cast(history < self.n_items, tf.float32), axis=-1, keepdims=True)
-        weight = place * self._factors(stars, total)  # unused places read a row of zeros, whatever their weight
+        place, known = self.by_place(self.table_recency, history), tf.cast(history < self.n_items, tf.float32)
+        total = tf.reduce_sum(place * known, axis=-1, keepdims=True)
+        disliked = self._disliked(stars)
+        if self.has_recency:  # a dislike does not fade: it counts as the mean place does
+            mean = total / tf.maximum(tf.reduce_sum(known, axis=-1, keepdims=True), 1.0)
+            place = place + disliked * ((mean - place) / _SURE)
+        # Unused places read a row of zeros, whatever their weight.
+        weight = place * self._factors(stars, disliked, total)
         query = tf.reduce_sum(tf.gather(self.table_history, history) * tf.expand_dims(weight, -1), axis=-2)
         if self.n_preferences:
             query += linear(preferences, self.table_preference)
@@ -121,11 +127,10 @@ class LinearQuery(QueryModel):
         norm = tf.math.rsqrt(total + 1.0)
         return tf.concat([query * norm, norm * self.gain / (total + self.half)], axis=-1)
 
-    def _factors(self, stars: Tensor, total: Tensor) -> Tensor:
-        """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.factors`."""
+    def _factors(self, stars: Tensor, disliked: Tensor, total: Tensor) -> Tensor:
+        """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.weights`."""
         root = self.few * (self.lone_dislike / _SURE) ** 0.5 / (total + self.few)
         against = root * root + (1.0 + self.dislike) / _SURE
-        disliked = self._disliked(stars)
         if not self.per_unit:
             return 1.0 - against * disliked
         rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)

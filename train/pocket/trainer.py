@@ -1,10 +1,14 @@
 """The `pocket` preset: recommenders that know no user id, from a history and declared preferences."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from ...core.documents import write_json
+from ...core.documents import HISTORY_WEIGHTS_SCHEMA, write_json
+from ...core.records.history_weights import HistoryWeights
+from ...core.run_dir import HISTORY_WEIGHTS
 from ..data.ratings import Ratings
 from ..encoders import DEFAULT_ENCODER
 from ..trained_models import TrainedModels, TrainingOptions
@@ -43,6 +47,12 @@ def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> Tra
     exports, scann = models.exports(known.seen, test)
     content = ContentTable(known.content.tokens, tables["content"], float(tables["unrated"]))
     curves = {"ranking": ranking_curve, "retrieval": retriever.curve}
+    files: dict[str, Callable[[Path], None]] = {
+        CONTENT_FILE: content.write,
+        "curves.json": lambda path: _write_curves(path, curves),
+    }
+    if retriever.weights is not None:
+        files[HISTORY_WEIGHTS] = partial(_write_weights, weights=retriever.weights)
     return TrainedModels(
         exports=exports,
         candidates=models.candidates,
@@ -52,8 +62,12 @@ def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> Tra
         window=retriever.window,
         preferences=known.vocabulary,
         settings={"ranking": asdict(ranking_settings), "retrieval": {"encoder": encoder, **retriever.settings}},
-        files={CONTENT_FILE: content.write, "curves.json": lambda path: _write_curves(path, curves)},
+        files=files,
     )
+
+
+def _write_weights(path: Path, weights: HistoryWeights) -> None:
+    write_json(path, {"schema": HISTORY_WEIGHTS_SCHEMA, **weights.to_json()})
 
 
 def _write_curves(path: Path, curves: dict[str, list[dict[str, float]]]) -> None:

@@ -81,6 +81,15 @@ HISTORIES: list[list[tuple[str, float | None]]] = [
     [(title, 1.0 + number % 5) for number, (_, title) in enumerate(ITEMS[2:12])],
 ]
 
+# Histories, and what is disliked besides, by title.
+DISLIKES: list[tuple[list[tuple[str, float | None]], list[str]]] = [
+    ([], ["Amélie (2001)"]),
+    ([("E=mc2", 4.0), ("Amélie (2001)", None)], ["Two\nlines", "Ame\u0301lie (2001)"]),
+    ([("Twice (1999)", 5.0), ("E=mc2", None)], ["Twice (1999)"]),
+    ([(title, None) for _, title in ITEMS[2:12]], ["E=mc2", "No\u00a0break"]),
+    ([("Null\x00byte", 5.0)], [title for _, title in ITEMS[2:6]] + ["Null\x00byte"]),
+]
+
 
 def make(folder: Path) -> dict[str, Any]:
     """The vectors: every known and unknown name with its id (-1 for none), and each history as model inputs.
@@ -98,7 +107,10 @@ def make(folder: Path) -> dict[str, Any]:
         "window": WINDOW,
         "ids": [{"token": name, "id": _number(known.by_id(name))} for name in [*tokens, *UNKNOWN]],
         "titles": [{"title": name, "id": _number(known.by_title(name))} for name in [*titles, *UNKNOWN]],
-        "histories": [_history(history, names, titles) for history in HISTORIES],
+        "histories": [
+            _history(history, dislike, names, titles)
+            for history, dislike in [*((history, []) for history in HISTORIES), *DISLIKES]
+        ],
     }
 
 
@@ -106,11 +118,15 @@ def _number(index: int | None) -> int:
     return -1 if index is None else index
 
 
-def _history(history: list[tuple[str, float | None]], names: Catalogue, titles: list[str]) -> dict[str, Any]:
+def _history(
+    history: list[tuple[str, float | None]], dislike: list[str], names: Catalogue, titles: list[str]
+) -> dict[str, Any]:
     entries = [HistoryEntry(title, rating, "title") for title, rating in history]
-    query = QueryParser(names, titles, RATING_RANGE).history(entries, ["genre:Sci-Fi"]).query
+    refused = [HistoryEntry(title, None, "title") for title in dislike]
+    query = QueryParser(names, titles, RATING_RANGE).history(entries, ["genre:Sci-Fi"], (), refused).query
     return {
         "history": [[title, stars] for title, stars in history],
+        "dislike": dislike,
         "inputs": {
             "history": feed("history", query, names).tolist(),
             "stars": feed("stars", query, names).tolist(),

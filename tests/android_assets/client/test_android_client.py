@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from pocketrec.android_assets.format.layouts import LAYOUTS
+from pocketrec.android_assets.reading.verify import open_bundle
 
 from tests.android_assets.client.maven import CLIENT, TESTS, copied, ktlint, maven
 from tests.android_assets.client.wycheproof_verdicts import verdicts
@@ -46,16 +47,33 @@ def update(bundles, run):
     return folder / "update"
 
 
+def write_reasons(folders, path):
+    """What Python answers to a history with a dislike, and why, by bundle; those keyed by user have no history."""
+    answers = {}
+    for folder in folders:
+        with open_bundle(folder) as bundle:
+            if not bundle.catalogue.window:
+                continue
+            ids = bundle.catalogue.items
+            history = [(ids[3], 5.0), (ids[8], None), (ids[20], 1.0)]
+            asked = {"prefer": bundle.catalogue.preferences[-1:], "dislike": [ids[12]], "top": 5}
+            answer = bundle.recommend(history, **asked, why=True).to_json()
+            answers[folder.name] = {"history": history, **asked, **answer}
+    path.write_text(json.dumps(answers))
+
+
 @pytest.fixture(scope="module")
 def built(bundles, update, wycheproof, tmp_path_factory):
     """The client after `mvn package`, and Maven's process."""
     folders, key = bundles
+    write_reasons(folders, key.with_name("reasons.json"))
     client = copied(tmp_path_factory.mktemp("client"))
     spec = importlib.util.find_spec("ai_edge_litert")
     assert spec and spec.origin
     properties = {
         "pocketrec.bundle": os.pathsep.join(map(str, folders)),
         "pocketrec.key": key,
+        "pocketrec.reasons": key.with_name("reasons.json"),
         "pocketrec.update": update,
         "pocketrec.litert": Path(spec.origin).with_name("libLiteRt.so"),
         "pocketrec.wycheproof": wycheproof,

@@ -110,6 +110,18 @@ def test_titles_ids_and_what_was_noticed(server):
     assert "301" in too_long and "256" in too_long
 
 
+def test_what_is_disliked_stays_away_with_what_is_alike(server):
+    disliked = {"dislike": [{"title": "Star Wars (1977)"}], "k": 10}
+    status, answer = ask(server.url, disliked)
+    assert status == 200 and answer["notes"] == []
+    assert {"Star Wars (1977)", "Return of the Jedi (1983)", "Empire Strikes Back, The (1980)"}.isdisjoint(
+        answer["titles"]
+    )
+    history = {"history": [{"title": "Speed (1994)"}, {"title": "Star Wars (1977)", "stars": 5}]}
+    status, answer = ask(server.url, history | disliked)
+    assert "Star Wars (1977)" not in answer["titles"] and len(answer["notes"]) == 1
+
+
 # Body, status, code of the kit where the query was parsed, and the field or value that is named.
 BAD = {
     "no JSON": (b"{", 400, None, "body"),
@@ -121,6 +133,9 @@ BAD = {
     "nothing asked": ({}, 422, "OPTION_MISSING", "history"),
     "unknown title": ({"history": [{"title": "Spede (1994)"}]}, 422, "ITEM_UNKNOWN", "'Spede (1994)'"),
     "unknown id": ({"history": [{"id": "1"}, {"id": "x"}]}, 422, "ITEM_UNKNOWN", "history[1]"),
+    "unknown dislike": ({"dislike": [{"id": "1"}, {"title": "x"}]}, 422, "ITEM_UNKNOWN", "dislike[1]"),
+    "a dislike with stars": ({"dislike": [{"id": "1", "stars": 1}]}, 422, None, "dislike[0].stars"),
+    "a dislike without a name": ({"dislike": [{}]}, 422, None, "dislike[0]"),
     "unknown preference": ({"preferences": ["Scifi"]}, 422, "PREFERENCE_UNKNOWN", "preferences[0]"),
     "title and id": ({"history": [{"id": "1", "title": "x"}]}, 422, None, "history[0]"),
     "stars out of range": ({"history": [{"id": "1", "stars": 6}]}, 422, "STARS_INVALID", "history[0].stars"),
@@ -286,7 +301,7 @@ class Blocked:
         self.preset, self.index = "pocket", "scann"
         self.started, self.go = threading.Event(), threading.Event()
 
-    def __call__(self, inputs, k):
+    def __call__(self, inputs, k, refused):
         self.started.set()
         assert self.go.wait(60), "nobody else was served meanwhile"
         return Retrieved(["a"], ["A"], [1.0])

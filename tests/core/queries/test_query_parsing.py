@@ -137,10 +137,19 @@ def test_the_server_parses_by_the_same_rules_and_names_the_place():
         HistoryEntry("speed (1994)", None, "title"),
         HistoryEntry("A", 1.0, "title"),
     ]
-    inputs, notes = SERVER.of_history(history, ["SCI-fi"])
-    assert inputs == {"watched": [[b"d", b"a"]], "stars": [[0.0, 1.0]], "declared": [[b"genre:Sci-Fi"]]}
-    assert len(notes) == 1
-    assert SERVER.of_history([], ["age:18"])[0] == {"watched": [[b""]], "stars": [[0.0]], "declared": [[b"age:18"]]}
+    asked = SERVER.of_history(history, ["SCI-fi"])
+    assert asked.inputs == {"watched": [[b"d", b"a"]], "stars": [[0.0, 1.0]], "declared": [[b"genre:Sci-Fi"]]}
+    assert len(asked.notes) == 1 and not asked.refused
+    assert SERVER.of_history([], ["age:18"]).inputs == {"watched": [[b""]], "stars": [[0.0]], "declared": [[b"age:18"]]}
+
+
+def test_the_server_takes_dislikes_and_names_their_place():
+    asked = SERVER.of_history([HistoryEntry("d", 5.0, "id")], [], [HistoryEntry("A", None, "title")])
+    assert asked.inputs == {"watched": [[b"a", b"d"]], "stars": [[1.0, 5.0]], "declared": [[b""]]}
+    assert asked.refused == {"a", "f"}, "the other item of the title too"
+    with raises("ITEM_UNKNOWN") as refusal:
+        SERVER.of_history([], [], [HistoryEntry("a", None, "id"), HistoryEntry("A", None, "id")])
+    assert "dislike[1]: expected an id" in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +164,7 @@ def test_the_server_parses_by_the_same_rules_and_names_the_place():
         ("ITEM_UNKNOWN", ["history[0]: expected a title"], [("a ", None, "title")], []),
         ("STARS_INVALID", ["history[0].stars", "5.5"], [("a", 5.5, "id")], []),
         ("PREFERENCE_UNKNOWN", ["preferences[0]", "leave it out"], [], ["Sci-Fy"]),
-        ("OPTION_MISSING", ["question: expected history or preferences"], [], []),
+        ("OPTION_MISSING", ["question: expected history, dislike or preferences"], [], []),
     ],
 )
 def test_the_server_refuses_without_looking_for_the_nearest(code, words, history, preferences):

@@ -36,6 +36,18 @@ internal class Candidates(data: ByteBuffer, entry: CandidatesEntry) {
         return count
     }
 
+    /** The score of one row. */
+    fun score(row: Int, query: FloatArray): Float {
+        if (isInt8) {
+            rows.position(row * d)
+            rows.get(bytes, 0, d)
+            return scale * dot(query, 0) { bytes[it].toFloat() }
+        }
+        floatRows.position(row * d)
+        floatRows.get(floats, 0, d)
+        return dot(query, 0) { floats[it] }
+    }
+
     companion object {
         private const val BLOCK_VALUES = 1 shl 14
         private const val HEADER = 10 // bytes before the header's text: magic, version, its length

@@ -16,8 +16,28 @@ internal interface Engine : Closeable {
     fun rate(query: Query, items: IntArray, ratings: FloatArray): Unit =
         refuse(ErrorCode.QUERY_UNSUPPORTED, "this layout has no model that rates given items")
 
+    /** Items that the model which retrieves knows; ids from here on are unknown to it. */
+    val knownItems: Int
+
+    /** Write the retrieval score of each of `ids`; where a model masks, the query excludes all others. Allocates. */
+    fun score(query: Query, ids: IntArray, scores: DoubleArray)
+
     override fun close() {
         for (model in models.values) model.close()
+    }
+}
+
+/** Write the scores of a model's list, without predicted ratings, in the order of `ids`. */
+private fun readScores(model: LoadedModel, k: Int, ratingWeight: Float, ids: IntArray, scores: DoubleArray) {
+    val found = model.output("ids")
+    val values = model.output("scores")
+    val ratings = if (ratingWeight == 0f) null else model.output("rating")
+    val placeOf = HashMap<Int, Int>()
+    for (place in 0 until k) placeOf[found.getInt(4 * place)] = place
+    for (j in ids.indices) {
+        val place = 4 * placeOf.getValue(ids[j])
+        val rating = if (ratings == null) 0.0 else ratingWeight.toDouble() * ratings.getFloat(place)
+        scores[j] = values.getFloat(place) - rating
     }
 }
 
@@ -47,6 +67,8 @@ private fun requireOutputs(manifest: Manifest, graph: String, vararg ports: Port
 
 private class CascadeEngine(override val models: Map<String, LoadedModel>, private val manifest: Manifest) : Engine {
     private val recommender = models.getValue("recommender")
+    private val weight = if (manifest.ratingWeight.isNaN()) 0f else manifest.ratingWeight
+    override val knownItems = recommender.unknownItem
 
     init {
         val k = listOf(manifest.k)
@@ -71,6 +93,11 @@ private class CascadeEngine(override val models: Map<String, LoadedModel>, priva
             place++
         }
     }
+
+    override fun score(query: Query, ids: IntArray, scores: DoubleArray) {
+        recommender.ask(query)
+        readScores(recommender, manifest.k, weight, ids, scores)
+    }
 }
 
 private class PairEngine(override val models: Map<String, LoadedModel>, private val manifest: Manifest) : Engine {
@@ -78,6 +105,7 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
     private val ranker = models.getValue("ranker")
     private val best = TopK(manifest.k)
     private val weight = if (manifest.ratingWeight.isNaN()) 0f else manifest.ratingWeight
+    override val knownItems = retriever.unknownItem
 
     init {
         val k = listOf(manifest.k)
@@ -104,6 +132,11 @@ private class PairEngine(override val models: Map<String, LoadedModel>, private 
             val place = best.id(i)
             answer.add(ids.getInt(4 * place), best.score(i), rating.getFloat(4 * place))
         }
+    }
+
+    override fun score(query: Query, ids: IntArray, scores: DoubleArray) {
+        retriever.ask(query)
+        readScores(retriever, manifest.k, 0f, ids, scores)
     }
 
     override fun rate(query: Query, items: IntArray, ratings: FloatArray) {
@@ -133,10 +166,21 @@ private class SplitEngine(override val models: Map<String, LoadedModel>, bundle:
         requireOutputs(bundle.manifest, "query_encoder", Port("query", "float32", listOf(1, candidates.d)))
     }
 
-    override fun answer(query: Query, answer: Answer) {
+    override val knownItems = encoder.unknownItem
+
+    private fun encode(query: Query) {
         encoder.ask(query)
         val output = encoder.output("query")
         for (j in vector.indices) vector[j] = output.getFloat(4 * j)
+    }
+
+    override fun score(query: Query, ids: IntArray, scores: DoubleArray) {
+        encode(query)
+        for (j in ids.indices) scores[j] = candidates.score(ids[j], vector).toDouble()
+    }
+
+    override fun answer(query: Query, answer: Answer) {
+        encode(query)
         best.clear()
         var from = 0
         while (from < candidates.n) {

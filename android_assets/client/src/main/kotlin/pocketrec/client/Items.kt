@@ -9,11 +9,15 @@ public data class Item(public val id: String, public val title: String, public v
 internal class Items(val all: List<Item>, private val ids: Vocabulary) {
     private val firstOfTitle = HashMap<String, Int>(all.size * 4 / 3 + 1)
     private val othersOfTitle = HashMap<String, ArrayList<Int>>()
+    private val allOfTitle: Map<String, IntArray>
 
     init {
         for ((index, item) in all.withIndex()) {
             val isFirst = firstOfTitle.putIfAbsent(item.title, index) == null
             if (!isFirst) othersOfTitle.getOrPut(item.title) { ArrayList() }.add(index)
+        }
+        allOfTitle = othersOfTitle.mapValues { (title, others) ->
+            intArrayOf(firstOfTitle.getValue(title)) + others
         }
     }
 
@@ -27,7 +31,12 @@ internal class Items(val all: List<Item>, private val ids: Vocabulary) {
     fun othersNamed(idOrTitle: String): List<Int> =
         if (ids.indexOf(idOrTitle) >= 0) emptyList() else othersOfTitle[idOrTitle].orEmpty()
 
+    /** All items with the title of this one, if it is not the only one. Allocates nothing. */
+    fun sameTitle(index: Int): IntArray = allOfTitle[all[index].title] ?: NONE
+
     companion object {
+        private val NONE = IntArray(0)
+
         fun parse(data: ByteBuffer, vocabulary: Vocabulary): Items {
             val all =
                 JsonFields.read(data, ErrorCode.ITEMS_INVALID, "items") { value ->

@@ -64,6 +64,9 @@ internal class JsonFields(private val fields: Map<*, *>, private val where: Stri
 
     fun objOrNull(name: String): JsonFields? = if (isNull(name)) null else obj(name)
 
+    /** An object, or null where the field is null or missing. */
+    fun objOrMissing(name: String): JsonFields? = if (fields[name] == null) null else obj(name)
+
     fun names(): Set<String> = fields.keys.mapTo(LinkedHashSet()) { it as String }
 
     companion object {

@@ -14,7 +14,7 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
     private val isFree = entry.inputs.any { -1 in it.shape }
     private val window = entry.inputs.find { it.name == "history" }?.shape?.single() ?: 0
     private val maskSize = entry.inputs.find { it.name == "seen" }?.shape?.single() ?: 0
-    private val unknownItem = entry.rows["items"]?.minus(1) ?: Int.MAX_VALUE
+    val unknownItem = entry.rows["items"]?.minus(1) ?: Int.MAX_VALUE
     private val unknownUser = entry.rows["users"]?.minus(1) ?: Int.MAX_VALUE
     private val failedToRun = "${entry.file}: failed to run" // a field, so that a call allocates nothing
     private var history: ByteBuffer? = null
@@ -93,11 +93,11 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
     private fun fillWindow(query: Query) {
         val ids = history ?: return
         val values = stars
-        val first = query.size - window
+        val first = query.length - window
         for (place in 0 until window) {
             val i = first + place
-            ids.putInt(4 * place, if (i < 0) unknownItem else minOf(query.ids[i], unknownItem))
-            values?.putFloat(4 * place, if (i < 0) 0f else query.stars[i])
+            ids.putInt(4 * place, if (i < 0) unknownItem else minOf(query.idAt(i), unknownItem))
+            values?.putFloat(4 * place, if (i < 0) 0f else query.starsAt(i))
         }
     }
 
@@ -113,6 +113,7 @@ internal class LoadedModel(runtime: ModelRuntime, private val entry: ModelEntry,
         val mask = seen ?: return
         for (i in 0 until query.size) if (query.ids[i] < maskSize) mask.put(query.ids[i], value)
         for (i in 0 until query.excludedTotal) if (query.excluded[i] < maskSize) mask.put(query.excluded[i], value)
+        for (i in 0 until query.dislikedTotal) if (query.disliked[i] < maskSize) mask.put(query.disliked[i], value)
     }
 
     /** Run on a query. Everything it leaves in the inputs is overwritten by the next one; the mask is reset. */

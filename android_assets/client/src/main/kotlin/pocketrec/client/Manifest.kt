@@ -92,6 +92,9 @@ internal class Manifest(fields: JsonFields) {
     val isSigned = fields.textOrNull("signature", Names.SIGNATURE) != null
     val update = fields.objOrNull("update")?.let { updateEntry(it) }
 
+    /** How the query model weighs a history; null where it takes no ratings, or an older kit wrote the bundle. */
+    val historyWeights = fields.objOrMissing("history_weights")?.let { HistoryWeights(it) }
+
     private val filesByPath = files.associateBy { it.path }
     val paths: Set<String> = filesByPath.keys
 

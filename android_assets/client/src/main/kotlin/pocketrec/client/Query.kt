@@ -26,9 +26,11 @@ public class Query internal constructor(
     internal val preferences = FloatArray(preferenceCount)
     internal val genres = FloatArray(genreCount)
     internal var genreTotal = 0
+    internal var disliked = IntArray(0)
+    internal var dislikedTotal = 0
 
-    // One bit per item: what the answer leaves out, the history and what was excluded.
-    private val leftOut = LongArray((itemCount + 63) / 64)
+    // One bit per item, and one for the unknown item: what the answer leaves out, the history and what was excluded.
+    private val leftOut = LongArray(itemCount / 64 + 1)
 
     /** Number of items in the history. */
     public var size: Int = 0
@@ -41,8 +43,10 @@ public class Query internal constructor(
     public fun clear() {
         for (i in 0 until size) leftOut[ids[i] shr 6] = 0
         for (i in 0 until excludedTotal) leftOut[excluded[i] shr 6] = 0
+        for (i in 0 until dislikedTotal) leftOut[disliked[i] shr 6] = 0
         size = 0
         excludedTotal = 0
+        dislikedTotal = 0
         preferences.fill(0f)
         genres.fill(0f)
         genreTotal = 0
@@ -51,6 +55,7 @@ public class Query internal constructor(
 
     /**
      * Append an item to the history, newest last. An item added twice counts once: where it was added last, with its last rating.
+     * A disliked item, or one with its title, is not added.
      *
      * @param item its index ([RecommenderBundle.indexOfItem]).
      * @param stars its rating; 0 for "used, not rated".
@@ -58,14 +63,31 @@ public class Query internal constructor(
      */
     public fun add(item: Int, stars: Float = 0f) {
         checkItem(item)
-        if (isLeftOut(item)) removeFromHistory(item)
-        if (size == ids.size) {
-            ids = ids.copyOf(2 * size)
-            this.stars = this.stars.copyOf(2 * size)
+        if (isLeftOut(item)) {
+            if (isDisliked(item)) return
+            removeFromHistory(item)
         }
+        append(item, stars)
+    }
+
+    /**
+     * Dislike an item: neither it nor any other item with its title is in the answer, whether or not the history has them. Where
+     * the models take ratings ([RecommenderBundle.learnsFromDislikes]) what is alike stays away too. Dislikes take no place of the
+     * newest items of the history: they count by their number alone, however long ago.
+     *
+     * @param item its index ([RecommenderBundle.indexOfItem]).
+     * @throws IndexOutOfBoundsException there is no such item.
+     */
+    public fun dislike(item: Int) {
+        checkItem(item)
+        if (isLeftOut(item)) forget(item)
+        for (other in owner.verified.items.sameTitle(item)) {
+            if (isLeftOut(other)) removeFromHistory(other)
+            if (other != item) leaveOutApart(other)
+        }
+        if (dislikedTotal == disliked.size) disliked = disliked.copyOf(maxOf(FEW, 2 * dislikedTotal))
         leaveOut(item)
-        ids[size] = item
-        this.stars[size++] = stars
+        disliked[dislikedTotal++] = item
     }
 
     /**
@@ -75,10 +97,7 @@ public class Query internal constructor(
      */
     public fun exclude(item: Int) {
         checkItem(item)
-        if (isLeftOut(item)) return
-        if (excludedTotal == excluded.size) excluded = excluded.copyOf(maxOf(START, 2 * excludedTotal))
-        leaveOut(item)
-        excluded[excludedTotal++] = item
+        if (!isLeftOut(item)) leaveOutApart(item)
     }
 
     /** Declare a preference, by its id in the vocabulary of preferences. */
@@ -90,6 +109,67 @@ public class Query internal constructor(
     public fun narrow(genre: Int) {
         if (genres[genre] == 0f) genreTotal++
         genres[genre] = 1f
+    }
+
+    /** Number of items that the models are given: the history, and dislikes where they learn from these. */
+    internal val length: Int get() = size + given
+
+    private val given: Int get() = if (owner.learnsFromDislikes) dislikedTotal else 0
+
+    /** Where dislikes stand: right before the newest items used, which keep their places, but in the window. */
+    private val dislikesFrom: Int get() = maxOf(0, size - (owner.window - minOf(given, owner.window / 2)))
+
+    internal fun idAt(i: Int): Int {
+        val from = dislikesFrom
+        return if (i < from) ids[i] else if (i < from + given) disliked[i - from] else ids[i - given]
+    }
+
+    internal fun starsAt(i: Int): Float {
+        val from = dislikesFrom
+        return if (i < from) stars[i] else if (i < from + given) owner.dislikeRating else stars[i - given]
+    }
+
+    /** Append an item that another query has, in whatever order. */
+    internal fun addRead(item: Int, stars: Float) = if (item < itemCount) append(item, stars) else addUnknown()
+
+    /** Append an item that no model knows: an empty place. */
+    internal fun addUnknown() = append(itemCount, 0f)
+
+    internal fun declareAs(other: Query) {
+        other.preferences.copyInto(preferences)
+    }
+
+    private fun append(item: Int, stars: Float) {
+        if (size == ids.size) {
+            ids = ids.copyOf(2 * size)
+            this.stars = this.stars.copyOf(2 * size)
+        }
+        leaveOut(item)
+        ids[size] = item
+        this.stars[size++] = stars
+    }
+
+    private fun leaveOutApart(item: Int) {
+        if (excludedTotal == excluded.size) excluded = excluded.copyOf(maxOf(START, 2 * excludedTotal))
+        leaveOut(item)
+        excluded[excludedTotal++] = item
+    }
+
+    /** Whether an item, or one with its title, is disliked. */
+    private fun isDisliked(item: Int): Boolean {
+        val all = owner.verified.items.all
+        for (i in 0 until dislikedTotal) if (all[disliked[i]].title == all[item].title) return true
+        return false
+    }
+
+    /** Take an item out of the history and the dislikes. */
+    private fun forget(item: Int) {
+        removeFromHistory(item)
+        var at = 0
+        while (at < dislikedTotal && disliked[at] != item) at++
+        if (at == dislikedTotal) return
+        System.arraycopy(disliked, at + 1, disliked, at, dislikedTotal - at - 1)
+        dislikedTotal--
     }
 
     internal fun isLeftOut(item: Int): Boolean = leftOut[item shr 6] and (1L shl item) != 0L
@@ -113,6 +193,7 @@ public class Query internal constructor(
 
     private companion object {
         const val START = 256
+        const val FEW = 16
     }
 }
 
@@ -145,5 +226,11 @@ public class Answer(public val capacity: Int) {
  *
  * @property score what the answer is sorted by.
  * @property stars the predicted rating; null where the models predict none.
+ * @property why what made up the score; null where that was not asked for.
  */
-public data class Recommendation(public val item: Item, public val score: Float, public val stars: Float?)
+public data class Recommendation(
+    public val item: Item,
+    public val score: Float,
+    public val stars: Float?,
+    public val why: Why? = null,
+)

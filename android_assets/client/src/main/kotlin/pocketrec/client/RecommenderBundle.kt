@@ -46,6 +46,15 @@ public class RecommenderBundle private constructor(
     /** Number of the newest items of a history that the models read; 0 for models keyed by user. */
     public val window: Int = manifest.window
 
+    /**
+     * Whether the models take ratings and count a dislike against what is alike. Where they do not, a disliked item is left out of
+     * the answer, and changes nothing else.
+     */
+    public val learnsFromDislikes: Boolean = manifest.historyWeights != null
+
+    /** What a dislike is rated, as core/queries/dislikes.py has it. */
+    internal val dislikeRating = if (lowestRating < highestRating && lowestRating != 0f) lowestRating else -1f
+
     /** The vocabulary `items`, `preferences`, `genres` or `users`; null if the bundle has none. */
     public fun vocabulary(name: String): Vocabulary? = verified.vocabulary(name)
 
@@ -84,6 +93,24 @@ public class RecommenderBundle private constructor(
     }
 
     /**
+     * Say what made up the scores of an answer: one [Why] for each of its items, in its order. Asks the models about every item of
+     * the history, which takes as long as that many answers, and allocates.
+     *
+     * @param answer what [recommendInto] wrote for this query.
+     * @throws BundleException [ErrorCode.QUERY_UNSUPPORTED] for models keyed by user, which read no history,
+     * [ErrorCode.RUNTIME_FAILED], [ErrorCode.CLOSED]
+     */
+    public fun explain(query: Query, answer: Answer): List<Why> {
+        checkOwner(query)
+        if (window == 0) refuse(ErrorCode.QUERY_UNSUPPORTED, "the models read no history")
+        synchronized(lock) {
+            checkOpen()
+            val ratingWeight = if (manifest.ratingWeight.isNaN()) 0.0 else manifest.ratingWeight.toDouble()
+            return Explainer(this, engine, manifest.historyWeights, ratingWeight).explain(query, answer)
+        }
+    }
+
+    /**
      * Predict the ratings of items that the app chooses. Only for [Layout.PAIR].
      *
      * @param items int32[n], indices of items.
@@ -109,7 +136,9 @@ public class RecommenderBundle private constructor(
      * @param genres tokens of the vocabulary of genres that the answer is restricted to; empty for all.
      * @param top number of items, 1 to [most].
      * @param user the user's token, for models keyed by user.
-     * @param skipUnknown ignore unknown items of the history instead of refusing them.
+     * @param skipUnknown ignore unknown items of the history, and unknown dislikes, instead of refusing them.
+     * @param dislikes items that are disliked, by id or title; see [Query.dislike].
+     * @param why whether to say what made up each score; see [explain].
      * @throws BundleException [ErrorCode.ITEM_UNKNOWN], [ErrorCode.STARS_INVALID], [ErrorCode.PREFERENCE_UNKNOWN],
      * [ErrorCode.GENRE_UNKNOWN], [ErrorCode.USER_UNKNOWN], and those of [recommendInto]
      */
@@ -121,9 +150,12 @@ public class RecommenderBundle private constructor(
         top: Int = 10,
         user: String? = null,
         skipUnknown: Boolean = false,
+        dislikes: List<String> = emptyList(),
+        why: Boolean = false,
     ): List<Recommendation> {
         val query = newQuery()
         for (entry in history) addTo(query, entry, skipUnknown)
+        for (name in dislikes) knownItem(name, skipUnknown)?.let { query.dislike(it) }
         for (token in preferences) query.prefer(idOf("preferences", token, ErrorCode.PREFERENCE_UNKNOWN))
         for (token in genres) query.narrow(idOf("genres", token, ErrorCode.GENRE_UNKNOWN))
         if (user != null) {
@@ -133,8 +165,10 @@ public class RecommenderBundle private constructor(
         if (top !in 1..most) refuse(ErrorCode.TOP_INVALID, "$top, expected 1 to $most")
         val answer = Answer(top)
         recommendInto(query, answer)
+        val reasons = if (why) explain(query, answer) else null
         return List(answer.size) {
-            Recommendation(item(answer.ids[it]), answer.scores[it], answer.stars[it].takeUnless(Float::isNaN))
+            val rating = answer.stars[it].takeUnless(Float::isNaN)
+            Recommendation(item(answer.ids[it]), answer.scores[it], rating, reasons?.get(it))
         }
     }
 
@@ -143,13 +177,16 @@ public class RecommenderBundle private constructor(
         if (rating != null && rating !in lowestRating..highestRating) {
             refuse(ErrorCode.STARS_INVALID, "'${entry.item}': $rating, expected $lowestRating to $highestRating")
         }
-        val index = indexOfItem(entry.item)
-        if (index >= 0) {
-            query.add(index, rating ?: 0f)
-            for (other in verified.items.othersNamed(entry.item)) query.exclude(other)
-        } else if (!skipUnknown) {
-            refuse(ErrorCode.ITEM_UNKNOWN, "'${entry.item}' is neither an id nor a title of the catalogue")
-        }
+        val index = knownItem(entry.item, skipUnknown) ?: return
+        query.add(index, rating ?: 0f)
+        for (other in verified.items.othersNamed(entry.item)) query.exclude(other)
+    }
+
+    private fun knownItem(name: String, skipUnknown: Boolean): Int? {
+        val index = indexOfItem(name)
+        if (index >= 0) return index
+        if (skipUnknown) return null
+        refuse(ErrorCode.ITEM_UNKNOWN, "'$name' is neither an id nor a title of the catalogue")
     }
 
     private fun idOf(vocabulary: String, token: String, code: ErrorCode): Int {

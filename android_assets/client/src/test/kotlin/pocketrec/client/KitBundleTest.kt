@@ -44,6 +44,39 @@ class KitBundleTest {
     }
 
     @TestFactory
+    fun `reasons are the kit's`(): List<DynamicTest> = kitBundles().filter { it.name != "tutorial" }.map { folder ->
+        dynamicTest(folder.name) {
+            val asked = kitReasons(folder)
+            open(folder).use { bundle ->
+                val found = bundle.recommend(
+                    asked.list("history").map { Rated((it as List<*>)[0] as String, JsonFields.finite(it[1])) },
+                    asked.strings("prefer"),
+                    dislikes = asked.strings("dislike"),
+                    top = asked.int("top"),
+                    why = true,
+                )
+                val expected = asked.objects("items")
+                assertEquals(expected.map { it.string("id") }, found.map { it.item.id })
+                for ((theirs, ours) in expected.zip(found)) assertSame(theirs, ours.why!!)
+            }
+        }
+    }
+
+    private fun assertSame(theirs: JsonFields, ours: Why) {
+        val why = theirs.obj("why")
+        val items = why.objects("items")
+        assertEquals(items.map { it.string("id") }, ours.items.map { it.item.id })
+        for ((expected, reason) in items.zip(ours.items)) {
+            assertEquals(expected.float("contribution"), reason.contribution, TOLERANCE)
+        }
+        assertEquals(why.float("others"), ours.others!!, TOLERANCE)
+        assertEquals(why.float("preferences"), ours.preferences!!, TOLERANCE)
+        assertEquals(why.float("popularity"), ours.popularity!!, TOLERANCE)
+        assertEquals(why.float("rating"), ours.rating!!, TOLERANCE)
+        assertEquals(why.float("remainder"), ours.remainder!!, TOLERANCE)
+    }
+
+    @TestFactory
     fun `several threads get the answers that one gets`(): List<DynamicTest> = eachBundle { folder ->
         open(folder).use { bundle ->
             val ask = { i: Int ->
@@ -94,5 +127,9 @@ class KitBundleTest {
         }
         store.rollback()
         store.open(liteRt).use { assertEquals(-1, it.indexOfItem("N1")) }
+    }
+
+    private companion object {
+        const val TOLERANCE = 1e-4f
     }
 }

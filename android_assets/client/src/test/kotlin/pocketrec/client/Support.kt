@@ -3,6 +3,7 @@ package pocketrec.client
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
 import java.io.File
+import java.nio.ByteBuffer
 
 /** Assert that an action is refused with a code; returns the exception. */
 fun refused(code: ErrorCode, action: () -> Unit): BundleException {
@@ -20,6 +21,12 @@ fun kitBundles(): List<File> = property("pocketrec.bundle").split(':').map { Fil
 
 /** An update of the catalogue of the kit's split bundle (system property `pocketrec.update`). */
 fun kitUpdate(): File = File(property("pocketrec.update"))
+
+/** What the kit answers, with reasons, by the name of the bundle (system property `pocketrec.reasons`, a JSON file). */
+fun kitReasons(folder: File): JsonFields {
+    val text = File(property("pocketrec.reasons")).readBytes()
+    return JsonFields.of(JsonReader.parse(ByteBuffer.wrap(text)), "reasons").obj(folder.name)
+}
 
 /** The key that signed a kit's bundle (system property `pocketrec.key`, a PEM file); none for an unsigned bundle. */
 fun kitKeys(folder: File): List<PublicKey> {

@@ -35,6 +35,8 @@ class SyntheticBundle(
     private val k: Int = 12,
     private val known: Int = ids.size,
     private val dtype: String = "int8",
+    private val historyWeights: Map<String, Double>? = null,
+    private val ratingRange: List<Int> = listOf(1, 5),
 ) {
     var name = "synthetic"
     var update: Map<String, Any?>? = null
@@ -171,7 +173,7 @@ class SyntheticBundle(
         "items" to "items.json",
         "candidates" to candidates().takeIf { layout == Layout.SPLIT },
         "window" to window,
-        "rating_range" to listOf(1, 5),
+        "rating_range" to ratingRange,
         "stars_weight" to 0.5.takeIf { layout != Layout.SPLIT },
         "k" to k,
         "golden" to "golden.json",
@@ -180,6 +182,7 @@ class SyntheticBundle(
         "key_id" to signer?.key?.id,
         "signature" to "manifest.sig".takeIf { signer != null },
         "update" to update,
+        "history_weights" to historyWeights,
     )
 
     private fun file(path: String) =

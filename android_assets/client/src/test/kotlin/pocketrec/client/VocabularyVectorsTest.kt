@@ -29,6 +29,7 @@ class VocabularyVectorsTest {
                 ids = items.map { it.string("id") },
                 titles = items.map { it.string("title") },
                 window = vectors.int("window"),
+                historyWeights = WEIGHTS,
             )
         bundle = RecommenderBundle.open(DirectorySource(made.write(File(temp, "bundle"))), StandInRuntime())
     }
@@ -70,7 +71,9 @@ class VocabularyVectorsTest {
                 (entry as List<*>).let { Rated(it[0] as String, JsonFields.finite(it[1])) }
             }
             val watching = StandInRuntime { given = Triple(it.ints("history"), it.floats("stars"), it.marks("seen")) }
-            RecommenderBundle.load(bundle.verified, watching).use { it.recommend(history, listOf("genre:Sci-Fi")) }
+            RecommenderBundle.load(bundle.verified, watching).use {
+                it.recommend(history, listOf("genre:Sci-Fi"), dislikes = row.strings("dislike"))
+            }
             val inputs = row.obj("inputs")
             assertEquals(Triple(inputs.ints("history"), inputs.floats("stars"), inputs.ints("seen")), given)
         }
