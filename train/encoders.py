@@ -17,6 +17,7 @@ class Encoder:
 ENCODERS = {
     "linear": Encoder("weights from items to items, solved in closed form and cut to low rank"),
     "pooling": Encoder("a weighted mean of item vectors, trained with a sampled softmax"),
+    "transformer": Encoder("one block of causal attention over the item vectors, trained on sequences"),
 }
 DEFAULT_ENCODER = "linear"
 # Width of query and candidate vectors. Narrower ones than 4 hold next to nothing.

@@ -10,14 +10,16 @@ import numpy as np
 from ...core.records.record import Json
 from ..data.splits import SPLITS
 from ..linear.retriever import fit_linear
+from ..transformer.settings import TransformerSettings
+from ..transformer.training import fit_transformer
 from .fit import carve, fit
 from .known import Known
-from .query_models import LinearQuery, PoolingQuery, QueryModel
+from .query_models import LinearQuery, PoolingQuery, QueryModel, TransformerQuery
 from .retriever import PocketRetrieval, RetrievalSettings
 
 # Items of the history that a query takes. A sum over a history gains from more than a mean: with 200 the random split loses .010
 # of NDCG@10.
-LINEAR_WINDOW, POOLING_WINDOW = 256, 200
+LINEAR_WINDOW, POOLING_WINDOW, TRANSFORMER_WINDOW = 256, 200, 200
 # Share of targets whose history ends before them, where what is held out comes after the history (RetrievalSettings.causal).
 FUTURE_CAUSAL = 0.5
 
@@ -68,7 +70,15 @@ def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetri
     return FittedRetriever(model.folded(), PoolingQuery, POOLING_WINDOW, asdict(settings), curve)
 
 
-_FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling}
+def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+    settings = replace(TransformerSettings(), dimension=dimension)
+    made = fit_transformer(
+        known.train, known.content, known.interests, known.declared, settings, split=split, seed=seed
+    )
+    return FittedRetriever(made.tables, TransformerQuery, TRANSFORMER_WINDOW, asdict(settings), made.curve)
+
+
+_FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling, "transformer": _transformer}
 
 
 def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int) -> tuple[FittedRetriever, float]:

@@ -6,8 +6,10 @@ A history is oldest first and fills its window from the end: unused places, in f
 
 import numpy as np
 
+from ..products import linear
 from ..tf import Tensor, tf
-from .saved_tables import SavedTables, linear, spec
+from ..transformer.attention import WEIGHTS, last_state
+from .saved_tables import SavedTables, spec
 
 # Weight of popularity: the floor for an empty history, and half of what is missing to 1 after `POPULARITY_HALF` items. On
 # validation it raises recall@100 of users with 5 known items from .580 to .592, and costs .002 with whole histories; see
@@ -88,6 +90,26 @@ class PoolingQuery(QueryModel):
         # The floor plus (1 - floor) * count / (count + half), times the unit, with one division.
         missing = self.unit * (1 - POPULARITY_FLOOR) * POPULARITY_HALF
         return tf.concat([query, self.unit - missing / (count + POPULARITY_HALF)], axis=-1)
+
+
+class TransformerQuery(QueryModel):
+    """One block of attention over the candidates' own rows, for the newest item alone: see ../transformer/attention.py."""
+
+    def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
+        candidates = tables["candidate"]
+        kept = {"candidate": np.concatenate([candidates, np.zeros_like(candidates[:1])])}
+        kept |= {name: tables[name] for name in ("preference", *WEIGHTS)}
+        super().__init__(kept, items, preferences, window)
+        self.unit, self.context = float(tables["unit"]), tables["place"].shape[1]
+
+    def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
+        history = history[..., -self.context :]
+        rows = tf.gather(self.table_candidate, history)[..., :-1]
+        weights = {name: getattr(self, f"table_{name}") for name in WEIGHTS}
+        query = last_state(weights, rows, tf.cast(history < self.n_items, tf.float32))
+        if self.n_preferences:
+            query += linear(preferences, self.table_preference)
+        return tf.concat([query, tf.zeros_like(query[..., :1]) + self.unit], axis=-1)
 
 
 class LinearQuery(QueryModel):
