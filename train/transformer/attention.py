@@ -94,12 +94,12 @@ def every_state(w: Weights, rows: Tensor, known: Tensor, dropped: float = 0.0) -
     """
     heads, d = w["start_place"].shape[0], rows.shape[-1]
     items = normalized(rows) * known[..., None]
-    seen = tf.concat([tf.zeros_like(items[:, :1]) + w["start"], items], axis=1)
-    seen = _dropout(seen, dropped)
+    n_rows = tf.shape(rows)[0]
+    seen = _dropout(tf.concat([tf.broadcast_to(w["start"], [n_rows, 1, d]), items], axis=1), dropped)
     n = tf.shape(seen)[1]
-    asked = tf.reshape(tf.matmul(seen, tf.tile(w["attend"][None], [tf.shape(seen)[0], 1, 1])), [-1, n, heads, d])
+    asked = tf.reshape(tf.matmul(tf.reshape(seen, [-1, d]), w["attend"]), [-1, n, heads, d])
     logits = tf.einsum("bthd,bsd->bhts", asked, seen) + _distance_bias(w, n)
-    reached = tf.concat([tf.ones_like(known[:, :1]), known], axis=1)
+    reached = tf.concat([tf.ones([n_rows, 1]), known], axis=1)
     attended = tf.nn.softmax(logits + ((1.0 - reached) * HIDDEN)[:, None, None, :])
     collected = tf.einsum("bhts,bsd->bthd", _dropout(attended, dropped), seen)
     flat = tf.reshape(seen, [-1, d]), tf.reshape(collected, [-1, heads * d])

@@ -14,7 +14,8 @@ from ..data.history_windows import history_windows
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
 from ..data.splits import SPLITS
-from ..linear.tuning import Validation, validation_of, worth
+from ..linear.tuning import Validation
+from ..linear.worth import validation_of, worth
 from ..tf import Tensor, tf
 from .attention import last_state
 from .batches import epoch_of
@@ -62,6 +63,8 @@ def fit_transformer(
     Raises:
         CheckFailed: the loss is not a number any more.
     """
+    if not train.has_timestamps:
+        log.warning("no timestamps: the newest items of a history are the last in the order of the file")
     seen, n_items = histories(train), len(train.items)
     network = TransformerNetwork(seen, n_items, content, interests, settings, seed)
     fit = _Fit(network, np.random.default_rng([seed, 6]), ordered=SPLITS[split].is_future)
