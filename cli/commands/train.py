@@ -14,6 +14,7 @@ from ..console import show, working
 from ..options import DataDir, Verbose, named
 
 if TYPE_CHECKING:
+    from ...core.records.run import RunRecord
     from ...core.run_dir import Run
 
 
@@ -37,7 +38,7 @@ def train(
         str | None, named("encoders", help="How the preset pocket encodes a history: {encoders}. Default: {encoder}.")
     ] = None,
     dimension: Annotated[
-        int | None, typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}.")
+        int | None, typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}, or the encoder's own.")
     ] = None,
     train_metrics: Annotated[
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")
@@ -83,11 +84,18 @@ def show_run(run: "Run") -> None:
         show(*record.rows.lines())
     quality = {**record.metrics["ranking"], **record.metrics["retrieval"]}
     show(f"trained {record.preset} on {record.data.name} in {record.train_s:.0f} s: {_pairs(quality)}")
+    show(*_chosen(record))
     show(*(f"warning: {text}" for text in record.warnings))
     if record.baselines is not None:
         from ..render.quality import own_row, quality_table
 
         show(quality_table([own_row(record), *record.baselines], "Quality on held-out ratings"))
+
+
+def _chosen(record: "RunRecord") -> list[str]:
+    """Which encoder `auto` took, and why."""
+    settings = record.settings.get("retrieval", {})
+    return [f"encoder {settings['encoder']}: {settings['reason']}"] if settings.get("reason") else []
 
 
 def _pairs(values: Mapping[str, float | None]) -> str:

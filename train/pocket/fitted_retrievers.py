@@ -12,9 +12,10 @@ from ..data.splits import SPLITS
 from ..linear.retriever import fit_linear
 from ..transformer.settings import TransformerSettings
 from ..transformer.training import fit_transformer
+from .blend import blended
 from .fit import carve, fit
 from .known import Known
-from .query_models import LinearQuery, PoolingQuery, QueryModel, TransformerQuery
+from .query_models import BlendQuery, LinearQuery, PoolingQuery, QueryModel, TransformerQuery
 from .retriever import PocketRetrieval, RetrievalSettings
 
 # Items of the history that a query takes. A sum over a history gains from more than a mean: with 200 the random split loses .010
@@ -78,7 +79,15 @@ def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedR
     return FittedRetriever(made.tables, TransformerQuery, TRANSFORMER_WINDOW, asdict(settings), made.curve)
 
 
-_FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling, "transformer": _transformer}
+def _blend(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+    first = _linear(known, split, seed, dimension - dimension // 2)
+    second = _transformer(known, split, seed, dimension // 2)
+    tables = blended(first.tables, second.tables, known, first.window)
+    settings = {"dimension": dimension, "linear": first.settings, "transformer": second.settings}
+    return FittedRetriever(tables, BlendQuery, first.window, settings, second.curve)
+
+
+_FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling, "transformer": _transformer, "blend": _blend}
 
 
 def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int) -> tuple[FittedRetriever, float]:

@@ -101,10 +101,12 @@ class TransformerQuery(QueryModel):
         kept |= {name: tables[name] for name in ("preference", *WEIGHTS)}
         super().__init__(kept, items, preferences, window)
         self.unit, self.context = float(tables["unit"]), tables["place"].shape[1]
+        # Of a wider table, which another encoder shares, the last columns.
+        self.first_column = candidates.shape[1] - 1 - len(tables["start"])
 
     def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
         history = history[..., -self.context :]
-        rows = tf.gather(self.table_candidate, history)[..., :-1]
+        rows = tf.gather(self.table_candidate, history)[..., self.first_column : -1]
         weights = {name: getattr(self, f"table_{name}") for name in WEIGHTS}
         query = last_state(weights, rows, tf.cast(history < self.n_items, tf.float32))
         if self.n_preferences:
@@ -151,6 +153,29 @@ class LinearQuery(QueryModel):
             return 1.0 - against * disliked
         lost = self.per_unit * (self.best - stars)
         return 1.0 - (rated - disliked) * lost - against * disliked
+
+
+class BlendQuery(QueryModel):
+    """The queries of the linear encoder and of the transformer side by side: see blend.py."""
+
+    takes_ratings = True
+
+    def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
+        super().__init__({}, items, preferences, window)
+        of = {kind: _without_prefix(tables, f"{kind}.") for kind in ("linear", "transformer")}
+        self.linear = LinearQuery(of["linear"], items, preferences, window)
+        self.transformer = TransformerQuery(
+            of["transformer"] | {"candidate": tables["candidate"]}, items, preferences, window
+        )
+        self.scales = [float(value) for value in tables["scales"]]
+
+    def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
+        parts = [part.encode(history, stars, preferences) for part in (self.linear, self.transformer)]
+        return tf.concat([part * scale for part, scale in zip(parts, self.scales, strict=True)], axis=-1)
+
+
+def _without_prefix(tables: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): table for name, table in tables.items() if name.startswith(prefix)}
 
 
 class RetrievalRanker(SavedTables):

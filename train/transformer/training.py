@@ -108,8 +108,9 @@ class _Fit:
     def epoch(self, seen: Histories, rate: Callable[[float], float]) -> None:
         """One pass; `rate` gives the share of the largest learning rate at a share of the pass."""
         settings, losses = self.network.settings, []
+        tokens = min(settings.tokens, max(settings.least_tokens, len(seen.item) // settings.steps))
         batches = epoch_of(
-            seen, self.network.n_items, settings.context, settings.tokens, self.random, ordered=self.ordered
+            seen, self.network.n_items, settings.context, tokens, self.random, ordered=self.ordered
         )
         done, total = 0, max(1, len(seen.item))
         for users, items in batches:

@@ -13,7 +13,7 @@ from pocketrec.train.transformer.settings import TransformerSettings
 from tests.conftest import raises
 from tests.train.transformer.tiny_ratings import tiny_ratings
 
-SMALL = TransformerSettings(dimension=12, context=20, tokens=256, epochs=4, patience=2, finish=1, rate=1e-2)
+SMALL = TransformerSettings(dimension=12, context=20, epochs=4, patience=2, finish=1, rate=1e-2)
 
 
 def fitted(train, split, settings=SMALL):
