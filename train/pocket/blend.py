@@ -55,7 +55,7 @@ def _listed_std(tables: Tables, known: Known, window: int) -> float:
     history, stars = history_windows(seen, users, n_items, window)
     declared = np.zeros((len(users), len(known.vocabulary)), np.float32)
     query = TransformerQuery(tables, known.train.items, known.vocabulary, window)
-    scores = tf.function(query.encode)(history, stars, declared).numpy() @ tables["candidate"].T
+    scores = tf.function(query.encode)(history, np.zeros_like(stars), declared).numpy() @ tables["candidate"].T
     found = spreads(scores, seen, users)
     return float(np.mean(found)) if found and np.mean(found) > 0 else 1.0
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.records.record import Json
 from ..data.splits import SPLITS
+from ..linear.history_weights import feedback_for
 from ..linear.retriever import fit_linear
 from ..transformer.settings import TransformerSettings
 from ..transformer.training import fit_transformer
@@ -76,7 +77,9 @@ def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedR
     made = fit_transformer(
         known.train, known.content, known.interests, known.declared, settings, split=split, seed=seed
     )
-    return FittedRetriever(made.tables, TransformerQuery, TRANSFORMER_WINDOW, asdict(settings), made.curve)
+    limit = feedback_for(known.train.rating, known.train.is_implicit, 0.0).disliked_at
+    tables = {**made.tables, "disliked_at": np.array(limit, np.float32)}
+    return FittedRetriever(tables, TransformerQuery, TRANSFORMER_WINDOW, asdict(settings), made.curve)
 
 
 def _blend(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:

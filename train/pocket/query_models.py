@@ -93,7 +93,10 @@ class PoolingQuery(QueryModel):
 
 
 class TransformerQuery(QueryModel):
-    """One block of attention over the candidates' own rows, for the newest item alone: see ../transformer/attention.py."""
+    """One block of attention over the candidates' own rows, for the newest item alone: see ../transformer/attention.py. Disliked
+    items count as absent."""
+
+    takes_ratings = True
 
     def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
         candidates = tables["candidate"]
@@ -101,14 +104,16 @@ class TransformerQuery(QueryModel):
         kept |= {name: tables[name] for name in ("preference", *WEIGHTS)}
         super().__init__(kept, items, preferences, window)
         self.unit, self.context = float(tables["unit"]), tables["place"].shape[1]
+        self.disliked_at = float(tables["disliked_at"])
         # Of a wider table, which another encoder shares, the last columns.
         self.first_column = candidates.shape[1] - 1 - len(tables["start"])
 
     def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
-        history = history[..., -self.context :]
+        history, stars = history[..., -self.context :], stars[..., -self.context :]
         rows = tf.gather(self.table_candidate, history)[..., self.first_column : -1]
         weights = {name: getattr(self, f"table_{name}") for name in WEIGHTS}
-        query = last_state(weights, rows, tf.cast(history < self.n_items, tf.float32))
+        known = tf.cast(history < self.n_items, tf.float32) * (1.0 - _disliked(stars, self.disliked_at))
+        query = last_state(weights, rows, known)
         if self.n_preferences:
             query += linear(preferences, self.table_preference)
         return tf.concat([query, tf.zeros_like(query[..., :1]) + self.unit], axis=-1)
@@ -147,12 +152,17 @@ class LinearQuery(QueryModel):
         """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.factors`."""
         root = self.few * self.lone_dislike**0.5 / (total + self.few)
         against = root * root + (1.0 + self.dislike)
-        rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)
-        disliked = rated * tf.cast(stars <= self.disliked_at, tf.float32)
+        disliked = _disliked(stars, self.disliked_at)
         if not self.per_unit:
             return 1.0 - against * disliked
+        rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)
         lost = self.per_unit * (self.best - stars)
         return 1.0 - (rated - disliked) * lost - against * disliked
+
+
+def _disliked(stars: Tensor, at: float) -> Tensor:
+    """1 where an item got at most `at`; 0 means that it was not rated."""
+    return tf.cast(tf.not_equal(stars, 0.0), tf.float32) * tf.cast(stars <= at, tf.float32)
 
 
 class BlendQuery(QueryModel):
