@@ -1,7 +1,6 @@
-"""Every encoder on every split: quality with intervals, seconds; bytes, what quantization costs, and relative speed on phones' runtimes.
+"""Every encoder on every split: quality with intervals, seconds, bytes, what quantization costs, and relative speed.
 
-`make encoders`, or `python tools/encoders.py [--data DATA] [--out FOLDER] [--dimension N] [--encoder NAME]... [--split SPLIT]...`.
-Runs stay in FOLDER and are not trained again.
+`make encoders`, or `python tools/encoders.py`; see its `--help`. Runs stay in the folder `--out` and are not trained again.
 """
 
 import argparse
@@ -20,8 +19,8 @@ from pocketrec.core.metrics import RETRIEVED, hits_among, ndcg_of_hits, recall_o
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.model_inputs import feed, feeds_for
 from pocketrec.core.run_dir import Run
-from pocketrec.train.encoders import AUTO, ENCODERS
 from pocketrec.train.data.splits import SPLITS
+from pocketrec.train.encoders import AUTO, ENCODERS
 from pocketrec.train.tensorflow_setup import configure_tensorflow
 from rich.console import Console
 from rich.table import Table
@@ -67,7 +66,9 @@ def quality_by_user(run: Run) -> np.ndarray:
         relevant.append(np.isin(np.arange(len(candidates)), query.items))
     marks = np.stack(relevant)
     hits, n = hits_among(top_k(scores, RETRIEVED), marks), marks.sum(axis=1)
-    return np.stack([recall_of_hits(hits, n, 10), recall_of_hits(hits, n, RETRIEVED), ndcg_of_hits(hits, n, 10)], axis=1)
+    return np.stack(
+        [recall_of_hits(hits, n, 10), recall_of_hits(hits, n, RETRIEVED), ndcg_of_hits(hits, n, 10)], axis=1
+    )
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:

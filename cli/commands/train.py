@@ -38,7 +38,8 @@ def train(
         str | None, named("encoders", help="How the preset pocket encodes a history: {encoders}. Default: {encoder}.")
     ] = None,
     dimension: Annotated[
-        int | None, typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}, or the encoder's own.")
+        int | None,
+        typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}, or the encoder's own."),
     ] = None,
     train_metrics: Annotated[
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")

@@ -40,7 +40,7 @@ def train(
         item_features: For a file: a CSV or Parquet file about the items.
         user_features: For a file: a CSV or Parquet file about the users.
         encoder: For the pocket preset: how a history is encoded (`pr.names("encoders")`); `auto` when None.
-        dimension: For the pocket preset: width of query and candidate vectors; the encoder's own when None: 32, `transformer` 64, `blend` 128.
+        dimension: For the pocket preset: width of query and candidate vectors; the encoder's own when None.
         train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
         evaluate_baselines: Then also evaluate the baselines (`pr.names("baselines")`) on the same split.
 

@@ -6,6 +6,7 @@ from ..data.ratings import Ratings
 from ..data.splits import SPLITS
 from .tuning import LEAST_HELD_OUT, Validation, make_validation
 
+
 def worth(quality: Mapping[str, float]) -> float:
     """Recall@10 + NDCG@10 + 0.3 recall@100 of `retrieval_quality`, as the linear encoder's hyperparameters are chosen by."""
     return quality["recall_at_10"] + quality["ndcg_at_10"] + 0.3 * quality["recall_at_100"]

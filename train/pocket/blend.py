@@ -14,17 +14,17 @@ from .query_models import TransformerQuery
 
 Tables: TypeAlias = dict[str, np.ndarray]
 
-# What the transformer's scores count for beside the linear encoder's, when those of a list differ as much: of 0.25, 0.5, 0.75, 1 and
-# more the best on validation of MovieLens-100K.
+# What the transformer's scores count for beside the linear encoder's, when those of a list differ as much: of 0.25, 0.5, 0.75, 1
+# and more the best on validation of MovieLens-100K; see the decision record.
 TRANSFORMER_WEIGHT = 0.25
 
 
 def blended(linear: Tables, transformer: Tables, known: Known, window: int) -> Tables:
     """The tables of a `BlendQuery`.
 
-    The candidates are [c (C_i, share_i - u), E_i, b_i]: C and share are the linear encoder's, E and b the transformer's, c makes both
-    halves equally large, so that rows quantized with one scale keep both, and u, the share of an item without ratings, makes that of
-    such an item 0; it changes no order.
+    The candidates are [c (C_i, share_i - u), E_i, b_i]: C and share are the linear encoder's, E and b the transformer's. c makes
+    both halves equally large, so that rows quantized with one scale keep both, and u, the share of an item without ratings, makes
+    that of such an item 0; it changes no order.
 
     Returns:
         `candidate` float32[n_items, d1 + d2], `content` float32[n_content, d1 + d2 - 1] and `unrated` float32[], as every retriever
@@ -38,7 +38,9 @@ def blended(linear: Tables, transformer: Tables, known: Known, window: int) -> T
     content = [level * linear["content"], np.zeros_like(linear["content"][:, :1]), transformer["content"]]
     weight = TRANSFORMER_WEIGHT * LISTED_STD / _listed_std(transformer, known, window)
     kept = {f"linear.{name}": table for name, table in linear.items() if name not in ("candidate", "content")}
-    kept |= {f"transformer.{name}": table for name, table in transformer.items() if name not in ("candidate", "content")}
+    kept |= {
+        f"transformer.{name}": table for name, table in transformer.items() if name not in ("candidate", "content")
+    }
     return {
         **kept,
         "candidate": np.concatenate([level * own, other], axis=1),

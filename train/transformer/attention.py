@@ -16,8 +16,8 @@ from ..tf import Tensor, tf
 EPSILON = 1e-6
 # Added to the logits of places that hold nothing.
 HIDDEN = -1e9
-# Below anything that `normalized` returns. The comparison keeps TensorFlow's converter from moving the norm's factor into the weights
-# of the next layer, which would then be no constants, and float32 in every recipe.
+# Below anything that `normalized` returns. The comparison keeps TensorFlow's converter from moving the norm's factor into the
+# weights of the next layer, which would then be no constants, and float32 in every recipe.
 LEAST = -1e3
 
 # By name: start [d], attend [d, heads * d], place [heads, context] (newest last), start_place [heads], collect [heads * d, d],

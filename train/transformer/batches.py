@@ -1,6 +1,7 @@
 """Histories as batches of sequences to train on."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def _pieces(seen: Histories, user: int, length: int, random: np.random.Generator
         return [(user, start, stop)] if stop > start else []
     first = start + int(random.integers(1, length + 1))
     bounds = [start, *range(first, stop, length), stop]
-    return [(user, a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [(user, a, b) for a, b in pairwise(bounds)]
 
 
 def _batches(sizes: np.ndarray, tokens: int) -> list[tuple[int, int]]:

@@ -101,7 +101,9 @@ class _Fit:
         with tf.GradientTape() as tape:
             loss = self.network.loss(users, items)
         variables = self.network.trainable_variables
-        gradients = [tf.convert_to_tensor(each) for each in tape.gradient(loss, variables, unconnected_gradients="zero")]
+        gradients = [
+            tf.convert_to_tensor(each) for each in tape.gradient(loss, variables, unconnected_gradients="zero")
+        ]
         self.optimizer.apply_gradients(zip(tf.clip_by_global_norm(gradients, 5.0)[0], variables, strict=True))
         return loss
 
@@ -109,9 +111,7 @@ class _Fit:
         """One pass; `rate` gives the share of the largest learning rate at a share of the pass."""
         settings, losses = self.network.settings, []
         tokens = min(settings.tokens, max(settings.least_tokens, len(seen.item) // settings.steps))
-        batches = epoch_of(
-            seen, self.network.n_items, settings.context, tokens, self.random, ordered=self.ordered
-        )
+        batches = epoch_of(seen, self.network.n_items, settings.context, tokens, self.random, ordered=self.ordered)
         done, total = 0, max(1, len(seen.item))
         for users, items in batches:
             self.rate.assign(settings.rate * rate(done / total))
@@ -156,4 +156,3 @@ class _Fit:
         known = tf.cast(items < self.network.n_items, tf.float32)
         rows = tf.gather(self.network.items(), tf.minimum(items, self.network.n_items - 1))
         return last_state(self.network.weights, rows, known) + tf.matmul(declared, self.network.preference_table)
-

@@ -33,7 +33,9 @@ def test_an_encoder_by_name_is_taken_without_a_word(ratings):
     assert choose_encoder("pooling", ratings, "random", 1, 8) == choice.Choice("pooling")
 
 
-@pytest.mark.parametrize(("linear", "pooling", "taken"), [(0.5, 0.505, "linear"), (0.5, 0.52, "pooling"), (0.5, 0.4, "linear")])
+@pytest.mark.parametrize(
+    ("linear", "pooling", "taken"), [(0.5, 0.505, "linear"), (0.5, 0.52, "pooling"), (0.5, 0.4, "linear")]
+)
 def test_beyond_the_exact_solution_validation_decides(ratings, large, monkeypatch, linear, pooling, taken):
     worth_by_name(monkeypatch, linear=linear, pooling=pooling)
     found = choose_encoder("auto", ratings, "random", 1, 8)

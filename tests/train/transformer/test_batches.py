@@ -25,7 +25,9 @@ def test_every_event_is_a_target_once(seen, ordered):
     found = np.concatenate([items[items < N_ITEMS] for _, items in batches])
     assert np.array_equal(np.sort(found), seen.item)
     assert all(items.size <= 25 and items.shape[1] <= 10 for _, items in batches)
-    owners = {int(item): user for users, items in batches for user, row in zip(users, items, strict=True) for item in row}
+    owners = {
+        int(item): user for users, items in batches for user, row in zip(users, items, strict=True) for item in row
+    }
     assert all(owners[int(item)] == user for user in range(len(SIZES)) for item in seen.items_of(user))
 
 

@@ -54,14 +54,19 @@ def test_a_seed_decides_everything_and_it_learns(tmp_path):
     assert retrieval_quality(score, seen, histories(test))["recall_at_10"] > 1.5 * chance
     empty = np.full(30, len(train.items), np.int32)
     no_marks, seen_by_one = np.zeros(len(known.vocabulary), np.float32), np.full(30, 5, np.int32)
-    first = np.argsort(-(candidates @ encode(empty, np.zeros(30, np.float32), np.zeros(len(known.vocabulary), np.float32)).numpy()))
+    first = np.argsort(
+        -(candidates @ encode(empty, np.zeros(30, np.float32), np.zeros(len(known.vocabulary), np.float32)).numpy())
+    )
     assert popular[first[:10]].mean() > 2 * popular.mean(), "an empty history gets what is popular"
     disliked, liked = (np.full(30, stars, np.float32) for stars in (2, 3))
     nothing, some = (encode(seen_by_one, stars, no_marks).numpy() for stars in (disliked, liked))
     np.testing.assert_allclose(nothing, encode(empty, liked, no_marks).numpy(), atol=1e-6)
     assert np.abs(some - nothing).max() > 1e-3, "what is disliked counts as absent, and only that"
     marks = np.eye(len(known.vocabulary), dtype=np.float32)
-    alone = [np.argsort(-(candidates @ encode(empty, np.zeros(30, np.float32), mark).numpy()))[:10].tolist() for mark in marks[:3]]
+    alone = [
+        np.argsort(-(candidates @ encode(empty, np.zeros(30, np.float32), mark).numpy()))[:10].tolist()
+        for mark in marks[:3]
+    ]
     assert alone[0] != alone[1] != alone[2], "declared preferences count"
 
 
