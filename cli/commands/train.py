@@ -95,8 +95,10 @@ def show_run(run: "Run") -> None:
 
 def _chosen(record: "RunRecord") -> list[str]:
     """Which encoder `auto` took, and why."""
-    settings = record.settings.get("retrieval", {})
-    return [f"encoder {settings['encoder']}: {settings['reason']}"] if settings.get("reason") else []
+    settings = record.settings.get("retrieval")
+    if not isinstance(settings, dict) or not settings.get("reason"):
+        return []
+    return [f"encoder {settings['encoder']}: {settings['reason']}"]
 
 
 def _pairs(values: Mapping[str, float | None]) -> str:

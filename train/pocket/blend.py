@@ -7,6 +7,7 @@ import numpy as np
 from ...core.metrics import RETRIEVED
 from ...core.queries.histories import Histories
 from ..data.history_windows import history_windows
+from ..data.splits import SPLITS
 from ..linear.retriever import LISTED_STD, SCALE_USERS
 from ..tf import tf
 from .known import Known
@@ -14,12 +15,13 @@ from .query_models import TransformerQuery
 
 Tables: TypeAlias = dict[str, np.ndarray]
 
-# What the transformer's scores count for beside the linear encoder's, when those of a list differ as much: of 0.25, 0.5, 0.75, 1
-# and more the best on validation of MovieLens-100K; see the decision record.
-TRANSFORMER_WEIGHT = 0.25
+# What the transformer's scores count for beside the linear encoder's, when those of a list differ as much, where what is held out
+# comes after the history and where it does not: the best on validation of MovieLens-100K of 0, 0.125, 0.25, 0.5 and more; see the
+# decision record.
+WEIGHT_OF_FUTURE, WEIGHT_BETWEEN = 0.25, 0.125
 
 
-def blended(linear: Tables, transformer: Tables, known: Known, window: int) -> Tables:
+def blended(linear: Tables, transformer: Tables, known: Known, split: str, window: int) -> Tables:
     """The tables of a `BlendQuery`.
 
     The candidates are [c (C_i, share_i - u), E_i, b_i]: C and share are the linear encoder's, E and b the transformer's. c makes
@@ -36,7 +38,8 @@ def blended(linear: Tables, transformer: Tables, known: Known, window: int) -> T
     level = float(np.abs(other).max(axis=1).mean() / max(float(np.abs(own).max(axis=1).mean()), 1e-6))
     level = np.float32(level)
     content = [level * linear["content"], np.zeros_like(linear["content"][:, :1]), transformer["content"]]
-    weight = TRANSFORMER_WEIGHT * LISTED_STD / _listed_std(transformer, known, window)
+    share = WEIGHT_OF_FUTURE if SPLITS[split].is_future else WEIGHT_BETWEEN
+    weight = share * LISTED_STD / _listed_std(transformer, known, window)
     kept = {f"linear.{name}": table for name, table in linear.items() if name not in ("candidate", "content")}
     kept |= {
         f"transformer.{name}": table for name, table in transformer.items() if name not in ("candidate", "content")

@@ -85,7 +85,7 @@ def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedR
 def _blend(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
     first = _linear(known, split, seed, dimension - dimension // 2)
     second = _transformer(known, split, seed, dimension // 2)
-    tables = blended(first.tables, second.tables, known, first.window)
+    tables = blended(first.tables, second.tables, known, split, first.window)
     settings = {"dimension": dimension, "linear": first.settings, "transformer": second.settings}
     return FittedRetriever(tables, BlendQuery, first.window, settings, second.curve)
 
