@@ -27,9 +27,7 @@ ENCODERS = {
     "linear": Encoder("weights from items to items, solved in closed form and cut to low rank"),
     "pooling": Encoder("a weighted mean of item vectors, trained with a sampled softmax"),
     "transformer": Encoder("one block of causal attention over the item vectors, trained on sequences", 64),
-    "blend": Encoder(
-        "linear and transformer, half of the vectors each: the best lists, at four times the size", 128, 8
-    ),
+    "blend": Encoder("linear and transformer, half of the vectors each: better at the next item, and larger", 128, 8),
 }
 DEFAULT_ENCODER = AUTO
 DEFAULT_DIMENSION = ENCODERS[DEFAULT_ENCODER].dimension

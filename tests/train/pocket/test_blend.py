@@ -26,7 +26,12 @@ def parts(tmp_path_factory):
         patch.setattr(fitted, "TransformerSettings", lambda: TransformerSettings(epochs=2, finish=1))
         linear, _ = fitted.timed_fit("linear", known, "random", 1, 12)
         transformer, _ = fitted.timed_fit("transformer", known, "random", 1, 12)
-    return known, linear.tables, transformer.tables, blended(linear.tables, transformer.tables, known, "random", linear.window)
+    return (
+        known,
+        linear.tables,
+        transformer.tables,
+        blended(linear.tables, transformer.tables, known, "random", linear.window),
+    )
 
 
 def test_scores_are_the_weighted_sum(parts):
