@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN ?= run
 
-.PHONY: tree demo test test-all test-data android-test bench quality lint lint-imports types docs lock clean
+.PHONY: tree demo test test-all test-data android-test bench quality encoders lint lint-imports types docs lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -47,6 +47,10 @@ android-test: $(STAMP)
 
 quality: $(STAMP)
 	$(BIN)/python tools/quality.py
+
+# Every encoder on every split. About 20 minutes, mostly the transformer's training.
+encoders: $(STAMP)
+	$(BIN)/python tools/encoders.py
 
 lint: $(STAMP) tree
 	$(BIN)/ruff check .

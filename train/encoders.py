@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# Narrower vectors than 4 hold next to nothing.
+MIN_DIMENSION, MOST_DIMENSION = 4, 512
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -9,15 +12,22 @@ class Encoder:
 
     Attributes:
         summary: one line for people.
+        dimension: width of query and candidate vectors where none is asked for.
+        least_dimension: the narrowest.
     """
 
     summary: str
+    dimension: int = 32
+    least_dimension: int = MIN_DIMENSION
 
 
+AUTO = "auto"
 ENCODERS = {
+    AUTO: Encoder("linear; for catalogues too large to solve exactly, linear or pooling, whichever validation prefers"),
     "linear": Encoder("weights from items to items, solved in closed form and cut to low rank"),
     "pooling": Encoder("a weighted mean of item vectors, trained with a sampled softmax"),
+    "transformer": Encoder("one block of causal attention over the item vectors, trained on sequences", 64),
+    "blend": Encoder("linear and transformer, half of the vectors each: better at the next item, and larger", 128, 8),
 }
-DEFAULT_ENCODER = "linear"
-# Width of query and candidate vectors. Narrower ones than 4 hold next to nothing.
-DEFAULT_DIMENSION, MIN_DIMENSION, MOST_DIMENSION = 32, 4, 512
+DEFAULT_ENCODER = AUTO
+DEFAULT_DIMENSION = ENCODERS[DEFAULT_ENCODER].dimension

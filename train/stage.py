@@ -19,7 +19,7 @@ from .data.files.columns import is_table, parse_columns
 from .data.items_by import ItemsBy
 from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
-from .encoders import DEFAULT_DIMENSION, ENCODERS, MIN_DIMENSION, MOST_DIMENSION
+from .encoders import DEFAULT_ENCODER, ENCODERS, MOST_DIMENSION
 from .evaluation.doubts import doubts
 from .evaluation.stage import evaluate_run
 from .presets import DEFAULT_PRESET, PRESETS, Preset
@@ -64,7 +64,7 @@ def train(
         data_dir: where a named dataset is looked for first; see its loader.
         train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
         encoder: a key of `ENCODERS`, for presets that have encoders; the default when None.
-        dimension: width of query and candidate vectors, for presets that have encoders; 32 when None.
+        dimension: width of query and candidate vectors, for presets that have encoders; the encoder's own when None.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
         evaluate_baselines: then call `evaluate_run` with baselines.
@@ -119,12 +119,11 @@ def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: 
             raise InputError(
                 option, expected=f"--preset {able}", given=preset, do="leave it out", code="OPTION_CONFLICT"
             )
-    if encoder is not None:
-        pick("--encoder", encoder, ENCODERS)
+    asked = ENCODERS[pick("--encoder", encoder or DEFAULT_ENCODER, ENCODERS)]
     if dimension is None:
-        return DEFAULT_DIMENSION
-    if not MIN_DIMENSION <= dimension <= MOST_DIMENSION:
-        expected = f"{MIN_DIMENSION} to {MOST_DIMENSION}"
+        return asked.dimension
+    if not asked.least_dimension <= dimension <= MOST_DIMENSION:
+        expected = f"{asked.least_dimension} to {MOST_DIMENSION} for --encoder {encoder or DEFAULT_ENCODER}"
         raise InputError(
             "--dimension", expected=expected, given=dimension, do="choose another", code="VALUE_OUT_OF_RANGE"
         )

@@ -14,6 +14,7 @@ from ..console import show, working
 from ..options import DataDir, Verbose, named
 
 if TYPE_CHECKING:
+    from ...core.records.run import RunRecord
     from ...core.run_dir import Run
 
 
@@ -37,7 +38,8 @@ def train(
         str | None, named("encoders", help="How the preset pocket encodes a history: {encoders}. Default: {encoder}.")
     ] = None,
     dimension: Annotated[
-        int | None, typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}.")
+        int | None,
+        typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}, or the encoder's own."),
     ] = None,
     train_metrics: Annotated[
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")
@@ -87,7 +89,16 @@ def show_run(run: "Run") -> None:
         show(*record.rows.lines())
     quality = {**record.metrics["ranking"], **record.metrics["retrieval"]}
     show(f"trained {record.preset} on {record.data.name} in {record.train_s:.0f} s: {_pairs(quality)}")
+    show(*_chosen(record))
     show(*(f"warning: {text}" for text in record.warnings))
+
+
+def _chosen(record: "RunRecord") -> list[str]:
+    """Which encoder `auto` took, and why."""
+    settings = record.settings.get("retrieval")
+    if not isinstance(settings, dict) or not settings.get("reason"):
+        return []
+    return [f"encoder {settings['encoder']}: {settings['reason']}"]
 
 
 def _pairs(values: Mapping[str, float | None]) -> str:

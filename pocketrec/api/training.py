@@ -39,8 +39,8 @@ def train(
             recognized by name where left out; `rating=` for no such column.
         item_features: For a file: a CSV or Parquet file about the items.
         user_features: For a file: a CSV or Parquet file about the users.
-        encoder: For the pocket preset: how a history is encoded (`pr.names("encoders")`); `linear` when None.
-        dimension: For the pocket preset: width of query and candidate vectors; 32 when None.
+        encoder: For the pocket preset: how a history is encoded (`pr.names("encoders")`); `auto` when None.
+        dimension: For the pocket preset: width of query and candidate vectors; the encoder's own when None.
         train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
         evaluate_baselines: Then call `evaluate` with `baselines`.
 

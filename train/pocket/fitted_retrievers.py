@@ -10,15 +10,19 @@ import numpy as np
 from ...core.records.history_weights import HistoryWeights
 from ...core.records.record import Json
 from ..data.splits import SPLITS
+from ..linear.history_weights import feedback_for
 from ..linear.retriever import fit_linear
+from ..transformer.settings import TransformerSettings
+from ..transformer.training import fit_transformer
+from .blend import blended
 from .fit import carve, fit
 from .known import Known
-from .query_models import LinearQuery, PoolingQuery, QueryModel
+from .query_models import BlendQuery, LinearQuery, PoolingQuery, QueryModel, TransformerQuery
 from .retriever import PocketRetrieval, RetrievalSettings
 
 # Items of the history that a query takes. A sum over a history gains from more than a mean: with 200 the random split loses .010
 # of NDCG@10.
-LINEAR_WINDOW, POOLING_WINDOW = 256, 200
+LINEAR_WINDOW, POOLING_WINDOW, TRANSFORMER_WINDOW = 256, 200, 200
 # Share of targets whose history ends before them, where what is held out comes after the history (RetrievalSettings.causal).
 FUTURE_CAUSAL = 0.5
 
@@ -71,7 +75,25 @@ def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetri
     return FittedRetriever(model.folded(), PoolingQuery, POOLING_WINDOW, asdict(settings), curve)
 
 
-_FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling}
+def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+    settings = replace(TransformerSettings(), dimension=dimension)
+    made = fit_transformer(
+        known.train, known.content, known.interests, known.declared, settings, split=split, seed=seed
+    )
+    limit = feedback_for(known.train.rating, known.train.is_implicit, 0.0).disliked_at
+    tables = {**made.tables, "disliked_at": np.array(limit, np.float32)}
+    return FittedRetriever(tables, TransformerQuery, TRANSFORMER_WINDOW, asdict(settings), made.curve)
+
+
+def _blend(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+    first = _linear(known, split, seed, dimension - dimension // 2)
+    second = _transformer(known, split, seed, dimension // 2)
+    tables = blended(first.tables, second.tables, known, split, first.window)
+    settings = {"dimension": dimension, "linear": first.settings, "transformer": second.settings}
+    return FittedRetriever(tables, BlendQuery, first.window, settings, second.curve)
+
+
+_FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling, "transformer": _transformer, "blend": _blend}
 
 
 def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int) -> tuple[FittedRetriever, float]:

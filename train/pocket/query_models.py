@@ -6,8 +6,10 @@ A history is oldest first and fills its window from the end: unused places, in f
 
 import numpy as np
 
+from ..products import linear
 from ..tf import Tensor, tf
-from .saved_tables import SavedTables, linear, spec
+from ..transformer.attention import WEIGHTS, last_state
+from .saved_tables import SavedTables, spec
 
 # Weight of popularity: the floor for an empty history, and half of what is missing to 1 after `POPULARITY_HALF` items. On
 # validation it raises recall@100 of users with 5 known items from .580 to .592, and costs .002 with whole histories; see
@@ -92,6 +94,33 @@ class PoolingQuery(QueryModel):
         return tf.concat([query, self.unit - missing / (count + POPULARITY_HALF)], axis=-1)
 
 
+class TransformerQuery(QueryModel):
+    """One block of attention over the candidates' own rows, for the newest item alone: see ../transformer/attention.py. Disliked
+    items count as absent."""
+
+    takes_ratings = True
+
+    def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
+        candidates = tables["candidate"]
+        kept = {"candidate": np.concatenate([candidates, np.zeros_like(candidates[:1])])}
+        kept |= {name: tables[name] for name in ("preference", *WEIGHTS)}
+        super().__init__(kept, items, preferences, window)
+        self.unit, self.context = float(tables["unit"]), tables["place"].shape[1]
+        self.disliked_at = float(tables["disliked_at"])
+        # Of a wider table, which another encoder shares, the last columns.
+        self.first_column = candidates.shape[1] - 1 - len(tables["start"])
+
+    def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
+        history, stars = history[..., -self.context :], stars[..., -self.context :]
+        rows = tf.gather(self.table_candidate, history)[..., self.first_column : -1]
+        weights = {name: getattr(self, f"table_{name}") for name in WEIGHTS}
+        known = tf.cast(history < self.n_items, tf.float32) * (1.0 - _disliked(stars, self.disliked_at) / _SURE)
+        query = last_state(weights, rows, known)
+        if self.n_preferences:
+            query += linear(preferences, self.table_preference)
+        return tf.concat([query, tf.zeros_like(query[..., :1]) + self.unit], axis=-1)
+
+
 class LinearQuery(QueryModel):
     """A weighted sum of rows of a table of its own, dislikes against it: see ../linear/retriever.py."""
 
@@ -114,7 +143,7 @@ class LinearQuery(QueryModel):
     def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
         place, known = self.by_place(self.table_recency, history), tf.cast(history < self.n_items, tf.float32)
         total = tf.reduce_sum(place * known, axis=-1, keepdims=True)
-        disliked = self._disliked(stars)
+        disliked = _disliked(stars, self.disliked_at)
         if self.has_recency:  # a dislike does not fade: it counts as the mean place does
             mean = total / tf.maximum(tf.reduce_sum(known, axis=-1, keepdims=True), 1.0)
             place = place + disliked * ((mean - place) / _SURE)
@@ -136,17 +165,40 @@ class LinearQuery(QueryModel):
         rated = tf.cast(tf.not_equal(stars, 0.0), tf.float32)
         return 1.0 - (rated - disliked / _SURE) * (self.per_unit * (self.best - stars)) - against * disliked
 
-    def _disliked(self, stars: Tensor) -> Tensor:
-        """`_SURE` for each dislike of `stars` float32[..., w], 0 for the rest.
 
-        Arithmetic instead of comparisons, which no delegate takes: a product that is negative or 0 but for dislikes, made large
-        and cut off. Where 0, "not rated", lies below the limit, the square of the rating takes it out.
-        """
-        limit = self.disliked_at
-        above = limit + abs(limit) * _TELLS_APART
-        if limit > 0:
-            return tf.nn.relu6(stars * stars * (above - stars) * (_SURE / (_TELLS_APART * limit**3)))
-        return tf.nn.relu6((above - stars) * (_SURE / (_TELLS_APART * (abs(limit) or 1.0))))
+def _disliked(stars: Tensor, limit: float) -> Tensor:
+    """`_SURE` for each dislike of `stars` float32[..., w], 0 for the rest; 0 stars means "not rated".
+
+    Arithmetic instead of comparisons, which no delegate takes: a product that is negative or 0 but for dislikes, made large and
+    cut off. Where "not rated" lies below the limit, the square of the rating takes it out.
+    """
+    above = limit + abs(limit) * _TELLS_APART
+    if limit > 0:
+        return tf.nn.relu6(stars * stars * (above - stars) * (_SURE / (_TELLS_APART * limit**3)))
+    return tf.nn.relu6((above - stars) * (_SURE / (_TELLS_APART * (abs(limit) or 1.0))))
+
+
+class BlendQuery(QueryModel):
+    """The queries of the linear encoder and of the transformer side by side: see blend.py."""
+
+    takes_ratings = True
+
+    def __init__(self, tables: dict[str, np.ndarray], items: list[str], preferences: list[str], window: int) -> None:
+        super().__init__({}, items, preferences, window)
+        of = {kind: _without_prefix(tables, f"{kind}.") for kind in ("linear", "transformer")}
+        self.linear = LinearQuery(of["linear"], items, preferences, window)
+        self.transformer = TransformerQuery(
+            of["transformer"] | {"candidate": tables["candidate"]}, items, preferences, window
+        )
+        self.scales = [float(value) for value in tables["scales"]]
+
+    def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
+        parts = [part.encode(history, stars, preferences) for part in (self.linear, self.transformer)]
+        return tf.concat([part * scale for part, scale in zip(parts, self.scales, strict=True)], axis=-1)
+
+
+def _without_prefix(tables: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): table for name, table in tables.items() if name.startswith(prefix)}
 
 
 class RetrievalRanker(SavedTables):

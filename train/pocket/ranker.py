@@ -9,13 +9,13 @@ factors replaced by preferences. The same construction on the item side, a sum o
 per item when the model is exported. While training, the target rating itself is left out of both sums.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
+from ..products import sparse, spmm
 from ..tf import Tensor, tf
 from ..tfrs import tfrs
 
@@ -222,20 +222,6 @@ class Raters:
     def is_listed(self, rows: Tensor) -> Tensor:
         """float32[b]: 1 where a training row is among those kept."""
         return tf.gather(self._listed, rows)
-
-
-def sparse(matrix: Indicators) -> Tensor:
-    """A tf.SparseTensor of the indicators."""
-    indices = np.stack([matrix.row, matrix.column], axis=1)
-    return tf.SparseTensor(
-        tf.constant(indices, tf.int64), tf.constant(matrix.value), (matrix.n_rows, len(matrix.tokens))
-    )
-
-
-def spmm(row: Tensor, column: Tensor, value: Tensor, shape: Sequence[Tensor], table: Tensor) -> Tensor:
-    """Product of the sparse matrix with `value` at (row, column) and a dense table: float32[shape[0], d]."""
-    indices = tf.stack([tf.cast(row, tf.int64), tf.cast(column, tf.int64)], axis=1)
-    return tf.sparse.sparse_dense_matmul(tf.SparseTensor(indices, value, tf.cast(tf.stack(shape), tf.int64)), table)
 
 
 def _mean_square(table: Tensor, index: Tensor) -> Tensor:

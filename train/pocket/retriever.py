@@ -13,9 +13,10 @@ import numpy as np
 
 from ...core.queries.histories import Histories
 from ..data.item_content import Indicators
+from ..folding import with_bias
+from ..products import sparse, spmm
 from ..tf import Tensor, tf
 from ..tfrs import tfrs
-from .ranker import sparse, spmm
 
 
 @dataclass(frozen=True)
@@ -144,29 +145,15 @@ class PocketRetrieval(tfrs.Model):
         )
 
     def folded(self) -> dict[str, np.ndarray]:
-        """The tables an app needs.
-
-        Returns:
-            `candidate` float32[n_items, d] with the bias as its last column, `recency` float32[window] (newest first),
-            `mix` float32[d - 1, d - 1], `preference` float32[n_preferences, d - 1], `unit` float32[], the query's last element,
-            `content` float32[n_content, d - 1] and `unrated` float32[], the last element of an item without ratings. The bias is
-            divided by `unit`, which makes it as large as the largest other element of a row is on average: quantized with
-            one scale per row, a larger bias would cost the other elements their resolution, a smaller one its own. Items
-            without a single rating get the median bias of the others, and the vector of their content.
-        """
+        """The tables an app needs: those of `with_bias`, `recency` float32[window] (newest first), `mix` float32[d - 1, d - 1],
+        `preference` float32[n_preferences, d - 1] and `content` float32[n_content, d - 1]. Items without a single rating get the
+        vector of their content."""
         rated = self.rated.astype(np.float32)[:, None]
         items = self.rows.numpy() * rated + tf.sparse.sparse_dense_matmul(self.content, self.content_table).numpy()
-        bias = self.bias.numpy()
-        unrated = np.median(bias[self.rated])
-        bias = np.where(self.rated, bias, unrated)
-        unrated, bias = unrated - bias.mean(), bias - bias.mean()
-        unit = float(np.abs(bias).mean() / max(np.abs(items).max(axis=1).mean(), 1e-6)) or 1.0
         return {
-            "candidate": np.concatenate([items, bias[:, None] / unit], axis=1).astype(np.float32),
+            **with_bias(items, self.bias.numpy(), self.rated),
             "recency": tf.nn.softplus(self.recency).numpy(),
             "mix": self.mix.numpy(),
             "preference": self.preference_table.numpy(),
-            "unit": np.array(unit, np.float32),
             "content": self.content_table.numpy(),
-            "unrated": np.array(unrated / np.float32(unit), np.float32),
         }

@@ -44,10 +44,3 @@ class SavedTables(tf.Module):
     def by_place(self, table: Tensor, history: Tensor) -> Tensor:
         """The last elements of `table`, float32[window], as many as `history` has places."""
         return table if history.shape[-1] == self.window else table[self.window - tf.shape(history)[-1] :]
-
-
-def linear(values: Tensor, table: Tensor) -> Tensor:
-    """Product over the last axis, float32[..., n] by float32[n, d], without the rank-3 matmul of a phone's single query."""
-    if values.shape.rank > 1:
-        return tf.matmul(values, table)
-    return tf.reshape(tf.matmul(tf.reshape(values, [1, values.shape[0]]), table), [-1])

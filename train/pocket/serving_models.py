@@ -6,9 +6,10 @@ A history is oldest first and fills its window from the end: unused places, in f
 
 import numpy as np
 
+from ..products import linear
 from ..tf import Tensor, tf
 from .ranker import HISTORY_DAMPING, RESIDUAL_DAMPING
-from .saved_tables import SavedTables, linear, lookup, spec
+from .saved_tables import SavedTables, lookup, spec
 
 # Events of the history that predict ratings; 200 keeps .8934 of .8921 RMSE (100: .901, 50: .913), see decision 18.
 RANKED_WINDOW = 200

@@ -1,5 +1,6 @@
 """The `pocket` preset: recommenders that know no user id, from a history and declared preferences."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,12 +13,15 @@ from ...core.run_dir import HISTORY_WEIGHTS
 from ..data.ratings import Ratings
 from ..encoders import DEFAULT_ENCODER
 from ..trained_models import TrainedModels, TrainingOptions
+from .choice import choose_encoder
 from .content_vectors import CONTENT_FILE, ContentTable
 from .fit import carve, fit
 from .fitted_retrievers import timed_fit
 from .known import known_of
 from .models import Models, evaluate
 from .ranker import PocketRanking, RankingSettings
+
+log = logging.getLogger(__name__)
 
 
 def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> TrainedModels:
@@ -33,8 +37,12 @@ def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> Tra
         ranking = PocketRanking(train, known.content, known.declared, ranking_settings, seed)
         ranking_curve = fit(ranking, *carve(len(train), seed), ranking_settings, seed=seed)
     ranking_s = time.monotonic() - started
-    encoder = options.encoder or DEFAULT_ENCODER
-    retriever, retrieval_s = timed_fit(encoder, known, options.split, seed, options.dimension)
+    started = time.monotonic()
+    choice = choose_encoder(options.encoder or DEFAULT_ENCODER, train, options.split, seed, options.dimension)
+    if choice.reason:
+        log.info(f"encoder {choice.encoder}: {choice.reason}")
+    retriever, _ = timed_fit(choice.encoder, known, options.split, seed, options.dimension)
+    retrieval_s = time.monotonic() - started
     tables = retriever.tables
     models = Models(
         train,
@@ -61,7 +69,7 @@ def train_pocket(train: Ratings, test: Ratings, options: TrainingOptions) -> Tra
         seconds={"ranking": ranking_s, "retrieval": retrieval_s},
         window=retriever.window,
         preferences=known.vocabulary,
-        settings={"ranking": asdict(ranking_settings), "retrieval": {"encoder": encoder, **retriever.settings}},
+        settings={"ranking": asdict(ranking_settings), "retrieval": {**asdict(choice), **retriever.settings}},
         files=files,
     )
 
