@@ -23,7 +23,7 @@ fun kitBundles(): List<File> = property("pocketrec.bundle").split(':').map { Fil
 fun kitUpdate(): File = File(property("pocketrec.update"))
 
 /** What the kit answers, with reasons, by the name of the bundle (system property `pocketrec.reasons`, a JSON file). */
-fun kitReasons(folder: File): JsonFields {
+internal fun kitReasons(folder: File): JsonFields {
     val text = File(property("pocketrec.reasons")).readBytes()
     return JsonFields.of(JsonReader.parse(ByteBuffer.wrap(text)), "reasons").obj(folder.name)
 }
