@@ -37,20 +37,38 @@ class Factors:
         return Factors(self.history @ turn, self.candidates @ turn)
 
 
-def exact_factors(sums: Sums, ridge: float, rank: int) -> Factors:
-    """EASE (Steck 2019, eq. 8) in its best approximation of low rank.
+@dataclass(frozen=True)
+class Solution:
+    """EASE's weights (Steck 2019, eq. 8) before they are cut to a rank.
 
-    B minimises |T - S B|^2 + ridge |B|^2 with a zero diagonal, for S'S = `gram` and S'T = `cross`. Of all matrices of rank r,
-    B V V' is nearest to B in what it predicts, where V are the leading right singular vectors of L'B and L L' = gram + ridge.
+    B minimises |T - S B|^2 + ridge |B|^2 with a zero diagonal, for S'S = `gram` and S'T = `cross`.
+
+    Attributes:
+        lower: float64[n_items, n_items], L with L L' = gram + ridge.
+        weights: float64[n_items, n_items], B.
     """
+
+    lower: np.ndarray
+    weights: np.ndarray
+
+    def cut(self, rank: int) -> Factors:
+        """Of all matrices of rank r, B V V' is nearest to B in what it predicts, where V are the leading right singular vectors of
+        L'B."""
+        lower, weights = self.lower, self.weights
+        right = leading_right_vectors(
+            lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), weights.shape, rank
+        )
+        return _balanced(weights @ right, right)
+
+
+def solved(sums: Sums, ridge: float) -> Solution:
+    """The closed form of these sums."""
     n = len(sums.gram)
-    regular = sums.gram + ridge * np.eye(n)
-    lower = linalg.cholesky(regular, lower=True, check_finite=False)
+    lower = linalg.cholesky(sums.gram + ridge * np.eye(n), lower=True, check_finite=False)
     inverse = linalg.cho_solve((lower, True), np.eye(n), check_finite=False)
     weights = inverse @ sums.cross
     weights -= inverse * (np.diag(weights) / np.diag(inverse))[None]
-    right = leading_right_vectors(lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), (n, n), rank)
-    return _balanced(weights @ right, right)
+    return Solution(lower, weights)
 
 
 def whole_weights(gram: np.ndarray, ridge: float) -> np.ndarray:

@@ -11,18 +11,22 @@ from scipy import sparse
 
 from ...core.queries.histories import Histories
 from .co_occurrence import Sums, future_sums, interactions, pair_sums
-from .item_weights import Factors, exact_factors, svd_factors
+from .item_weights import Factors, Solution, solved, svd_factors, whole_weights
 from .settings import LinearSettings
 
-# Above this, or where six matrices of items by items would take more than half of the free memory, the SVD takes over: the
+# Above this, or where eight matrices of items by items would take more than half of the free memory, the SVD takes over: the
 # closed form costs items ** 3.
-MOST_EXACT_ITEMS, MATRICES = 20_000, 6
+MOST_EXACT_ITEMS, MATRICES = 20_000, 8
 
 
 class Solver(Protocol):
     """Factors of the items for settings; what does not depend on them is computed once."""
 
     def factors(self, settings: LinearSettings) -> Factors: ...
+
+    def whole(self, ridge: float) -> np.ndarray | None:
+        """EASE's weights, not cut to a rank; None where they are out of reach."""
+        ...
 
 
 def method_for(n_items: int) -> str:
@@ -57,7 +61,22 @@ class ExactSolver:
     def _futures(self) -> dict[float, Sums]:
         return {}
 
+    @cached_property
+    def _solutions(self) -> dict[tuple[float, float, float, float], Solution]:
+        return {}
+
     def factors(self, settings: LinearSettings) -> Factors:
+        key = settings.ridge, settings.future, settings.recency if settings.future else 0.0, settings.genre_weight
+        if key not in self._solutions:
+            self._solutions.clear()  # only the last: its matrices may be large
+            self._solutions[key] = self._solved(settings)
+        return self._solutions[key].cut(settings.rank)
+
+    def whole(self, ridge: float) -> np.ndarray:
+        """EASE's weights float64[n_items, n_items] of all pairs, neither cut to a rank nor with genres or the future."""
+        return whole_weights(self._pairs, ridge)
+
+    def _solved(self, settings: LinearSettings) -> Solution:
         gram = cross = self._pairs
         if settings.future:
             if settings.recency not in self._futures:
@@ -67,7 +86,7 @@ class ExactSolver:
         # As much beside a larger gram: a genre stays as long as `genre_weight` of its events.
         growth = np.sqrt(np.trace(gram) / max(np.trace(self._pairs), 1e-9))
         by_genre = pair_sums(genre_rows(self.genres, settings.genre_weight * float(growth)))
-        return exact_factors(Sums(gram + by_genre, cross + by_genre), settings.ridge, settings.rank)
+        return solved(Sums(gram + by_genre, cross + by_genre), settings.ridge)
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,9 @@ class SvdSolver:
 
     seen: Histories
     genres: Sequence[Sequence[str]]
+
+    def whole(self, ridge: float) -> None:
+        """Out of reach."""
 
     def factors(self, settings: LinearSettings) -> Factors:
         events = interactions(self.seen, len(self.genres))

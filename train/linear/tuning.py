@@ -11,9 +11,8 @@ from ...core.queries.histories import Histories
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories, split_ratings
 from ..data.splits import SPLITS
-from .co_occurrence import interactions, pair_sums
 from .history_weights import Feedback, feedback_for, history_weights, place_weights, totals
-from .item_weights import Factors, whole_weights
+from .item_weights import Factors
 from .preferences import audience_rows
 from .settings import LinearSettings
 from .solvers import SOLVERS, Solver, method_for
@@ -23,9 +22,9 @@ log = logging.getLogger(__name__)
 RECENCIES, FUTURES = (0.0, 0.35, 0.7, 1.0, 1.3), (0.0, 1.0, 3.0, 9.0)
 RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 SLOPES = (0.0, 0.5)
-# A low rank is wide enough when it is worth this share of EASE's whole matrix on validation; where that matrix is out of reach, when
-# the next rank is worth less than this much more. See the decision record on width.
-WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.02
+# A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
+# this much more. See the decision record on width.
+WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.01
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 # Weights that whole histories may raise it to, where they gain this much.
@@ -158,7 +157,7 @@ def tuned_settings(
         if method == "exact":
             search.climb("future", FUTURES)
     search.climb("ridge", RIDGES)
-    search.widen(possible[1:], method)
+    search.widen(possible[1:])
     search.choose_popularity()
     search.choose_declared_weight(declared)
     if not train.is_implicit:
@@ -197,32 +196,18 @@ class _Search:
                     break
                 self.best, at = tried, at + step
 
-    def widen(self, ranks: Sequence[int], method: str) -> None:
-        """Take the next rank for as long as the present one loses what EASE's whole matrix finds."""
-        enough = WIDE_ENOUGH * self._whole_value() if ranks and method == "exact" else None
+    def widen(self, ranks: Sequence[int]) -> None:
+        """Take the next rank for as long as the present one loses what EASE's whole matrix finds, then look for the ridge again."""
+        whole = self.solver.whole(self.best.ridge) if ranks else None
+        enough = np.inf if whole is None else WIDE_ENOUGH * self.validation.value_of_whole(whole)
+        narrow = self.best
         for rank in ranks:
-            present = self.value(self.best)
-            if enough is not None and present >= enough:
+            tried = replace(self.best, rank=rank)
+            if self.value(self.best) >= enough or self.value(tried) < WORTH_WIDENING * self.value(self.best):
                 break
-            before, self.best = self.best, replace(self.best, rank=rank)
+            self.best = tried
+        if self.best != narrow:
             self.climb("ridge", RIDGES)
-            if self.value(self.best) < present * (WORTH_WIDENING if enough is None else 1.0):
-                self.best = before
-                break
-
-    def _whole_value(self) -> float:
-        """What EASE's whole matrix is worth on validation, at the best ridge."""
-        gram = pair_sums(interactions(self.validation.seen, self.validation.n_items))
-        best, at = -np.inf, RIDGES.index(self.best.ridge)
-        for step in (1, -1):
-            place = at if step > 0 else at - 1
-            while 0 <= place < len(RIDGES):
-                value = self.validation.value_of_whole(whole_weights(gram, RIDGES[place]))
-                log.info(f"validation {value:.4f} with whole weights, ridge {RIDGES[place]:g}")
-                if value <= best:
-                    break
-                best, place = value, place + step
-        return best
 
     def choose_popularity(self) -> None:
         """By histories cut to a few items: the least weight that is nearly as good as the best.

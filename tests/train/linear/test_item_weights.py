@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pocketrec.core.queries.histories import Histories
 from pocketrec.train.linear.co_occurrence import Sums, future_sums, interactions, pair_sums
-from pocketrec.train.linear.item_weights import exact_factors, svd_factors
+from pocketrec.train.linear.item_weights import solved, svd_factors, whole_weights
 from pocketrec.train.linear.solvers import genre_rows, method_for
 
 
@@ -23,7 +23,7 @@ def ease(gram, ridge):
 
 def test_at_full_rank_the_factors_are_ease():
     gram = pair_sums(interactions(made_up(), 12))
-    factors = exact_factors(Sums(gram, gram), 20.0, 12)
+    factors = solved(Sums(gram, gram), 20.0).cut(12)
     np.testing.assert_allclose(factors.history @ factors.candidates.T, ease(gram, 20.0), atol=1e-9)
 
 
@@ -31,7 +31,7 @@ def test_at_full_rank_the_factors_are_ease():
 def test_a_low_rank_predicts_as_near_as_its_rank_allows(rank):
     gram = pair_sums(interactions(made_up(), 12))
     wanted, root = ease(gram, 20.0), np.linalg.cholesky(gram + 20 * np.eye(12)).T
-    factors = exact_factors(Sums(gram, gram), 20.0, rank)
+    factors = solved(Sums(gram, gram), 20.0).cut(rank)
     lost = np.linalg.norm(root @ (factors.history @ factors.candidates.T - wanted))
     values = np.linalg.svd(root @ wanted, compute_uv=False)
     assert lost == pytest.approx(np.sqrt((values[rank:] ** 2).sum()), rel=1e-9)
@@ -39,7 +39,7 @@ def test_a_low_rank_predicts_as_near_as_its_rank_allows(rank):
 
 def test_turning_the_basis_changes_no_weight_and_levels_the_columns():
     gram = pair_sums(interactions(made_up(), 12))
-    factors = exact_factors(Sums(gram, gram), 20.0, 6)
+    factors = solved(Sums(gram, gram), 20.0).cut(6)
     turned = factors.rotated()
     np.testing.assert_allclose(turned.history @ turned.candidates.T, factors.history @ factors.candidates.T, atol=1e-12)
     spread = [np.ptp(np.linalg.norm(each.candidates, axis=0)) for each in (factors, turned)]

@@ -20,7 +20,7 @@ def ratings(tmp_path_factory):
 
 def tuned(train, split):
     declared = indicators(declared_preferences(train), preference_vocabulary(train))
-    return tuned_settings(train, declared, split=split, seed=1, window=50, rank=7)
+    return tuned_settings(train, declared, split=split, seed=1, window=50, ranks=[7])
 
 
 @pytest.mark.parametrize("split", ["random", "temporal", "leave-last-out"])
