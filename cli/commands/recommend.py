@@ -57,11 +57,12 @@ def recommend(
 
 
 def show_answer(found: "Answer", title: str) -> None:
-    """The items, best first, and what was noticed about the query."""
+    """The items, best first, and what was noticed about the query; a column of stars where ratings are predicted."""
     from rich.table import Table
 
-    table = Table("", "title", "genres", "score", "stars", title=title)
-    for place, item in enumerate(found.items, start=1):
-        stars = "–" if item.stars is None else f"{item.stars:.2f}"
-        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars)
+    predicted = [item.stars for item in found if item.stars is not None]
+    table = Table("", "title", "genres", "score", *(["stars"] if predicted else []), title=title)
+    for place, item in enumerate(found, start=1):
+        stars = [] if item.stars is None else [f"{item.stars:.2f}"]
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", *stars)
     show(*(f"note: {note}" for note in found.notes), table)
