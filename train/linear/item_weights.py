@@ -58,7 +58,7 @@ class Solution:
         right = leading_right_vectors(
             lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), weights.shape, rank
         )
-        return _balanced(weights @ right, right)
+        return balanced(weights @ right, right)
 
 
 def solved(sums: Sums, ridge: float) -> Solution:
@@ -90,7 +90,7 @@ def svd_factors(events: sparse.csr_matrix, ridge: float, rank: int) -> Factors:
     values, right = _leading(events, min(rank, smaller - 1), smaller)
     kept = values**2 / (values**2 + ridge)
     diagonal = 1 / np.maximum(1 - (right**2 * kept).sum(axis=1), 1e-6)
-    return _balanced(right * kept, right * diagonal[:, None])
+    return balanced(right * kept, right * diagonal[:, None])
 
 
 def leading_right_vectors(multiply: Map, transposed: Map, shape: tuple[int, int], rank: int) -> np.ndarray:
@@ -114,8 +114,8 @@ def _leading(operator: _Operator, rank: int, smaller: int) -> tuple[np.ndarray, 
     return values[order], rows[order].T
 
 
-def _balanced(history: np.ndarray, candidates: np.ndarray) -> Factors:
-    """Both sides with columns of equal length, signs fixed by the largest element of each column of `candidates`."""
+def balanced(history: np.ndarray, candidates: np.ndarray) -> Factors:
+    """Factors, both sides with columns of equal length, signs fixed by the largest element of each column of `candidates`."""
     left, right = np.linalg.norm(history, axis=0), np.linalg.norm(candidates, axis=0)
     signs = np.sign(candidates[np.abs(candidates).argmax(axis=0), np.arange(candidates.shape[1])])
     scale = np.sqrt(np.maximum(left, 1e-12) / np.maximum(right, 1e-12)) * np.where(signs == 0, 1, signs)

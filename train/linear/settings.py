@@ -8,7 +8,8 @@ class LinearSettings:
     """How the linear retriever is fitted.
 
     Attributes:
-        method: `exact` for the closed form over all pairs of items, `svd` for the truncated SVD of the interactions.
+        method: `exact` for the closed form over all pairs of items, `wide` for the same over all pairs of users, `svd` for the
+            truncated SVD of the interactions.
         ridge: L2 weight, in events.
         recency: the item at place k of a history, the newest first, weighs k ** -recency.
         future: weight of the regression from earlier to later events beside that over all pairs; needs timestamps.

@@ -15,7 +15,7 @@ from .history_weights import Feedback, feedback_for, history_weights, place_weig
 from .item_weights import Factors
 from .preferences import audience_rows
 from .settings import LinearSettings
-from .solvers import SOLVERS, Solver, method_for
+from .solvers import SOLVERS, Reader, Solver, method_for
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +91,10 @@ class Validation:
 
         return self._worth(score, self.truth if feedback is None else self.liked)
 
-    def value_of_whole(self, weights: np.ndarray) -> float:
-        """The same of whole weights from items to items, float64[n_items, n_items]; a history counts as a set."""
+    def value_of_whole(self, read: Reader) -> float:
+        """The same of weights that are not cut to a rank; a history counts as a set."""
         flat = place_weights(int(np.diff(self.seen.offsets).max()), 0.0)
-        return self._worth(lambda users: history_weights(self.seen, users, self.n_items, flat) @ weights, self.truth)
+        return self._worth(lambda users: read(history_weights(self.seen, users, self.n_items, flat)), self.truth)
 
     def _worth(self, score: Callable[[np.ndarray], np.ndarray], truth: Histories) -> float:
         found = retrieval_quality(score, self.seen, truth)
@@ -134,7 +134,8 @@ def tuned_settings(
     Args:
         ranks: narrowest first; the first that is wide enough is taken.
     """
-    method = method_for(len(train.items))
+    method = method_for(len(train.items), len(train.users))
+    log.info(f"{len(train.items):,} items: solving by method {method}")
     is_future = SPLITS[split].is_future
     possible = sorted({min(rank, max(1, len(train.items) - 1)) for rank in ranks})
     start = LinearSettings(

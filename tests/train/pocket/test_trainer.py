@@ -8,6 +8,7 @@ import pytest
 from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.run_dir import Run
 
+from tests.conftest import refused
 from tests.train.pocket.made_up import made_up, write_csv
 
 
