@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 DEFAULT_SEED = 42
 # Metrics are means over held-out users: with 100 of them a share's standard error is up to 0.05.
 FEW_USERS = 100
+# Of fewer ratings hardly two users share two items.
+FEW_RATINGS = 100
 
 PathLike = str | os.PathLike[str]
 Loader = Callable[[ItemsBy], tuple[Ratings, RowReport | None]]
@@ -196,10 +198,14 @@ def _path(given: PathLike | None) -> Path | None:
 
 
 def _warnings(parts: Parts) -> list[str]:
-    """What makes the metrics doubtful; also logged."""
-    users = len(np.unique(parts.test.user))
-    if users >= FEW_USERS:
-        return []
-    warning = f"ratings of only {users} users are held out: metrics over fewer than {FEW_USERS} are too noisy to compare models"
-    log.warning(warning)
-    return [warning]
+    """What makes models and metrics doubtful; also logged."""
+    found, n, users = [], len(parts.train) + len(parts.test), len(np.unique(parts.test.user))
+    if n < FEW_RATINGS:
+        found.append(f"{n} ratings in all: nothing can be learnt from fewer than {FEW_RATINGS} but what is popular")
+    if users < FEW_USERS:
+        found.append(
+            f"ratings of only {users} users are held out: metrics over fewer than {FEW_USERS} are too noisy to compare models"
+        )
+    for warning in found:
+        log.warning(warning)
+    return found

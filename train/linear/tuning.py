@@ -24,11 +24,11 @@ RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800
 SLOPES = (0.0, 0.5)
 # A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
 # this much more. See the decision record on width.
-WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.01
+WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.02
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 # Weights that whole histories may raise it to, where they gain this much.
-MORE_POPULAR, WORTH_MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 1.01
+MORE_POPULAR, WORTH_MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 1.03
 # Histories that choose the weight of popularity are cut to this many items; a weight is nearly as good as the best one from this
 # share of its value.
 SHORT, NEARLY_AS_GOOD = 5, 0.98
@@ -144,6 +144,8 @@ def tuned_settings(
         recency=0.7 if is_future else 0.0,
         future=1.0 if is_future and method == "exact" else 0.0,
     )
+    if not train.has_timestamps:
+        log.info("no timestamps: every item of a history counts the same, wherever it stands")
     held_out = SPLITS[split].held_out(train.user, train.timestamp, seed)
     if not 0 < held_out.sum() < len(train):
         log.info("the training part cannot be split again: the default hyperparameters are taken")
@@ -183,7 +185,10 @@ class _Search:
     def value(self, settings: LinearSettings) -> float:
         """What these settings are worth on validation."""
         if settings not in self._values:
-            self._values[settings] = self.validation.value(self._fitted(settings), settings)
+            try:
+                self._values[settings] = self.validation.value(self._fitted(settings), settings)
+            except np.linalg.LinAlgError:
+                self._values[settings] = -np.inf  # a larger ridge is tried next
             log.info(f"validation {self._values[settings]:.4f} with {_said(settings)}")
         return self._values[settings]
 
@@ -198,17 +203,32 @@ class _Search:
                 self.best, at = tried, at + step
 
     def widen(self, ranks: Sequence[int]) -> None:
-        """Take the next rank for as long as the present one loses what EASE's whole matrix finds, then look for the ridge again."""
-        whole = self.solver.whole(self.best.ridge) if ranks else None
-        enough = np.inf if whole is None else WIDE_ENOUGH * self.validation.value_of_whole(whole)
-        narrow = self.best
+        """Take the next rank, at the ridge that suits it, for as long as the present one loses what EASE's whole matrix finds."""
+        enough = WIDE_ENOUGH * self._whole_value() if ranks else 0.0
         for rank in ranks:
-            tried = replace(self.best, rank=rank)
-            if self.value(self.best) >= enough or self.value(tried) < WORTH_WIDENING * self.value(self.best):
+            narrow = self.best
+            if self.value(narrow) >= enough:
                 break
-            self.best = tried
-        if self.best != narrow:
+            self.best = replace(narrow, rank=rank)
             self.climb("ridge", RIDGES)
+            if self.value(self.best) < WORTH_WIDENING * self.value(narrow):
+                self.best = narrow
+                break
+
+    def _whole_value(self) -> float:
+        """What EASE's whole matrix is worth on validation at its best ridge, which is no smaller than a low rank's; infinity where
+        it is out of reach."""
+        best = -np.inf
+        for ridge in RIDGES[RIDGES.index(self.best.ridge) :]:
+            read = self.solver.whole(ridge)
+            if read is None:
+                return np.inf
+            value = self.validation.value_of_whole(read)
+            log.info(f"validation {value:.4f} with the whole matrix, ridge {ridge:g}")
+            if value <= best:
+                break
+            best = value
+        return best
 
     def choose_popularity(self) -> None:
         """By histories cut to a few items: the least weight that is nearly as good as the best.
