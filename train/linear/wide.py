@@ -1,7 +1,7 @@
 """The closed form of a catalogue that is wider than its interactions are many rows: EASE without a matrix of items by items.
 
 With K = (XX' + ridge)^-1, as wide as there are users, the inverse of X'X + ridge is (1 - X'KX) / ridge (Woodbury), and so off its
-diagonal EASE's B is X'KX D / ridge with D = 1 / diag of that inverse: products with sparse X and one dense matrix of users by users.
+diagonal EASE's B is X'KX D / ridge with D = 1 / diag of that inverse: products with sparse X and one matrix of users by users.
 """
 
 from dataclasses import dataclass

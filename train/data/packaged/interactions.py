@@ -46,5 +46,7 @@ def as_ratings(
 
 def seconds_of_days(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
     """int64[n]: seconds since 1970-01-01 at the start of each day."""
-    months = (year.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (month.astype(np.int64) - 1)
+    months = (year.astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (
+        month.astype(np.int64) - 1
+    )
     return (months.astype("datetime64[D]") + (day.astype(np.int64) - 1)).astype("datetime64[s]").astype(np.int64)
