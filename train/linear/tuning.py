@@ -27,8 +27,8 @@ SLOPES = (0.0, 0.5)
 WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.02
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
-# Weights that whole histories may raise it to, where they gain this much.
-MORE_POPULAR, WORTH_MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 1.03
+# Weights that whole histories may raise it to.
+MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 # Histories that choose the weight of popularity are cut to this many items; a weight is nearly as good as the best one from this
 # share of its value.
 SHORT, NEARLY_AS_GOOD = 5, 0.98
@@ -245,10 +245,10 @@ class _Search:
         log.info(f"validation chose popularity {self.best.popularity:g}")
 
     def _raise_popularity(self, factors: Factors) -> None:
-        """More of it, where whole histories clearly gain: people of few data or little taste of their own take what is popular."""
+        """More of it, where the present weight is not nearly as good for whole histories: short ones, or little taste in common."""
         more = [replace(self.best, popularity=weight) for weight in MORE_POPULAR if weight > self.best.popularity]
         values = [self.validation.value(factors, each) for each in more]
-        if values and max(values) > WORTH_MORE_POPULAR * self.validation.value(factors, self.best):
+        if values and self.validation.value(factors, self.best) < NEARLY_AS_GOOD * max(values):
             self.best = more[int(np.argmax(values))]
 
     def choose_declared_weight(self, declared: Indicators) -> None:
