@@ -54,9 +54,9 @@ class Solution:
     def cut(self, rank: int) -> Factors:
         """Of all matrices of rank r, B V V' is nearest to B in what it predicts, where V are the leading right singular vectors of
         L'B."""
-        lower, weights = self.lower, self.weights
+        lower, weights, n = self.lower, self.weights, len(self.weights)
         right = leading_right_vectors(
-            lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), weights.shape, rank
+            lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), (n, n), rank
         )
         return balanced(weights @ right, right)
 

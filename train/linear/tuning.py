@@ -246,10 +246,16 @@ class _Search:
 
     def _raise_popularity(self, factors: Factors) -> None:
         """More of it, where the present weight is not nearly as good for whole histories: short ones, or little taste in common."""
-        more = [replace(self.best, popularity=weight) for weight in MORE_POPULAR if weight > self.best.popularity]
-        values = [self.validation.value(factors, each) for each in more]
-        if values and self.validation.value(factors, self.best) < NEARLY_AS_GOOD * max(values):
-            self.best = more[int(np.argmax(values))]
+        present = best = self.validation.value(factors, self.best)
+        raised = self.best
+        for weight in (weight for weight in MORE_POPULAR if weight > self.best.popularity):
+            tried = replace(self.best, popularity=weight)
+            value = self.validation.value(factors, tried)
+            if value <= best:
+                break
+            best, raised = value, tried
+        if present < NEARLY_AS_GOOD * best:
+            self.best = raised
 
     def choose_declared_weight(self, declared: Indicators) -> None:
         """By whole histories and short ones, as popularity."""

@@ -58,7 +58,7 @@ class WideSolution:
 
     def cut(self, rank: int) -> Factors:
         """The best low rank, as `Solution.cut`: in its place of L'B stands [X; sqrt(ridge)] B, which has the same Gram matrix."""
-        n_rows, n_items = self.rows.shape
+        n_rows, n_items = self.rows.get_shape()
         root = np.sqrt(self.ridge)
 
         def forward(x: np.ndarray) -> np.ndarray:

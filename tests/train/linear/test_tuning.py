@@ -136,7 +136,7 @@ def test_popularity_is_raised_where_whole_histories_clearly_gain(gain, wanted):
         def value(self, factors, settings, seen=None):
             if seen:
                 return 1.0 if settings.popularity >= 0.03 else 0.9
-            return gain if settings.popularity == 0.3 else 1.0
+            return {0.03: 1.0, 0.1: 1.01, 0.3: gain}.get(settings.popularity, 0.5)
 
     class StubSolver:
         def factors(self, settings):

@@ -30,7 +30,7 @@ def _index(_: Any, data: Mapping[str, Any]) -> Mapping[str, Any]:
     return data
 
 
-def _reconstruct(_: Any, shape: tuple[int, ...], dtype: bytes) -> np.ndarray:
+def _reconstruct(_: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.ndarray(shape, dtype)
 
 
