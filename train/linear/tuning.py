@@ -24,7 +24,7 @@ RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800
 SLOPES = (0.0, 0.5)
 # A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
 # this much more. See the decision record on width.
-WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.02
+WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.015
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 # Weights that whole histories may raise it to.
