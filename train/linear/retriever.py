@@ -75,14 +75,16 @@ def fit_linear(
         content: of the items, float32[n_items, n_content].
         declared: preferences of the users; every genre is among the tokens.
         split: key of `SPLITS`; validation holds out as it does.
-        window: longest history that a query takes.
+        window: items of a history that a query takes; more where validation needs them.
         ranks: columns of the item tables, the bias apart, narrowest first; the first that is wide enough is taken.
     """
     settings = tuned_settings(train, declared, split=split, seed=seed, window=window, ranks=ranks)
     seen = histories(train)
     factors = SOLVERS[settings.method](seen, train.genres).factors(settings).rotated()
     feedback = feedback_for(train.rating, train.is_implicit, settings.rating_slope)
-    return LinearRetriever(folded(train, seen, factors, settings, feedback, content, declared, window), settings)
+    return LinearRetriever(
+        folded(train, seen, factors, settings, feedback, content, declared, settings.window), settings
+    )
 
 
 def folded(

@@ -14,6 +14,7 @@ class LinearSettings:
         recency: the item at place k of a history, the newest first, weighs k ** -recency.
         future: weight of the regression from earlier to later events beside that over all pairs; needs timestamps.
         rank: columns of the item tables, the bias apart.
+        window: items of a history that are read, the newest.
         rating_slope: how much less a liked item counts from the highest rating down to the lowest; 0 ignores ratings.
         popularity: weight of popularity in the answer to an empty history; it falls with the length of the history.
         genre_weight: length of a genre as a row of the interactions, in events.
@@ -25,6 +26,7 @@ class LinearSettings:
     recency: float = 0.0
     future: float = 0.0
     rank: int = 31
+    window: int = 256
     rating_slope: float = 0.0
     popularity: float = 0.03
     genre_weight: float = 15.0

@@ -25,6 +25,8 @@ SLOPES = (0.0, 0.5)
 # A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
 # this much more. See the decision record on width.
 WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.015
+# No window is longer: a query's time grows with it.
+MOST_WINDOW = 2048
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 # Weights that whole histories may raise it to.
@@ -46,7 +48,6 @@ class Validation:
         seen: histories of the first part.
         truth: held-out items of up to `MOST_USERS` users.
         liked: those of them that got more than a disliking rating.
-        window: longest history.
         seed: chooses the events of shortened histories.
     """
 
@@ -54,7 +55,6 @@ class Validation:
     seen: Histories
     truth: Histories
     liked: Histories
-    window: int
     seed: int
 
     @property
@@ -81,7 +81,7 @@ class Validation:
             declared: float[n_users, r], what the users' declared preferences add to their queries.
         """
         weighed, share = seen or self.seen, popularity_of(self.seen, self.n_items)
-        place = place_weights(self.window, settings.recency)
+        place = place_weights(settings.window, settings.recency)
 
         def score(users: np.ndarray) -> np.ndarray:
             weights = history_weights(weighed, users, self.n_items, place, feedback)
@@ -114,14 +114,14 @@ def popularity_weight(weight: float, total: np.ndarray) -> np.ndarray:
     return weight * POPULARITY_HALF / (POPULARITY_HALF + total)
 
 
-def make_validation(train: Ratings, split: str, seed: int, window: int) -> Validation:
+def make_validation(train: Ratings, split: str, seed: int) -> Validation:
     """Hold out part of `train` as `split` does."""
     kept, held = split_ratings(train, split, seed)
     users = np.random.default_rng([seed, 4]).permutation(np.unique(held.user))[:MOST_USERS]
     held = held.take(np.flatnonzero(np.isin(held.user, users)))
     limit = feedback_for(train.rating, train.is_implicit, 0.0).disliked_at
     liked = held if train.is_implicit else held.take(np.flatnonzero(held.rating > limit))
-    return Validation(kept, histories(kept), histories(held), histories(liked), window, seed)
+    return Validation(kept, histories(kept), histories(held), histories(liked), seed)
 
 
 def tuned_settings(
@@ -129,9 +129,10 @@ def tuned_settings(
 ) -> LinearSettings:
     """Settings that do best on a part of `train`; the defaults where there is too little to choose on. Deterministic.
 
-    One hyperparameter after the other is searched from the best so far: recency, future, ridge, rank, popularity, ratings.
+    One hyperparameter after the other is searched from the best so far: recency, future, ridge, window, rank, popularity, ratings.
 
     Args:
+        window: the shortest; it is doubled for as long as whole histories need it.
         ranks: narrowest first; the first that is wide enough is taken.
     """
     method = method_for(len(train.items), len(train.users))
@@ -141,6 +142,7 @@ def tuned_settings(
     start = LinearSettings(
         method=method,
         rank=possible[0],
+        window=window,
         recency=0.7 if is_future else 0.0,
         future=1.0 if is_future and method == "exact" else 0.0,
     )
@@ -150,7 +152,7 @@ def tuned_settings(
     if not 0 < held_out.sum() < len(train):
         log.info("the training part cannot be split again: the default hyperparameters are taken")
         return start
-    validation = make_validation(train, split, seed, window)
+    validation = make_validation(train, split, seed)
     if len(validation.truth.item) < LEAST_HELD_OUT:
         log.info(f"only {len(validation.truth.item)} events to choose hyperparameters on: the defaults are taken")
         return start
@@ -160,6 +162,7 @@ def tuned_settings(
         if method == "exact":
             search.climb("future", FUTURES)
     search.climb("ridge", RIDGES)
+    search.lengthen()
     search.widen(possible[1:])
     search.choose_popularity()
     search.choose_declared_weight(declared)
@@ -177,7 +180,7 @@ class _Search:
         self._values: dict[LinearSettings, float] = {}
 
     def _fitted(self, settings: LinearSettings) -> Factors:
-        key = replace(settings, popularity=0.0, rating_slope=0.0, declared_weight=0.0)
+        key = replace(settings, popularity=0.0, rating_slope=0.0, declared_weight=0.0, window=0)
         if key not in self._factors:
             self._factors = {key: self.solver.factors(settings)}  # only the last: a table may be large
         return self._factors[key]
@@ -201,6 +204,15 @@ class _Search:
                 if self.value(tried) <= self.value(self.best):
                     break
                 self.best, at = tried, at + step
+
+    def lengthen(self) -> None:
+        """Double the window for as long as histories are longer and a longer one is worth its time on a phone."""
+        longest = int(np.diff(self.validation.seen.offsets).max())
+        while self.best.window < min(longest, MOST_WINDOW):
+            tried = replace(self.best, window=2 * self.best.window)
+            if self.value(tried) < WORTH_WIDENING * self.value(self.best):
+                break
+            self.best = tried
 
     def widen(self, ranks: Sequence[int]) -> None:
         """Take the next rank, at the ridge that suits it, for as long as the present one loses what EASE's whole matrix finds."""
@@ -289,7 +301,8 @@ class _Search:
 
 
 def _said(settings: LinearSettings) -> str:
-    return f"ridge {settings.ridge:g}, recency {settings.recency:g}, future {settings.future:g}, rank {settings.rank}"
+    names = ("ridge", "recency", "future", "rank", "window")
+    return ", ".join(f"{name} {getattr(settings, name):g}" for name in names)
 
 
 def shortened(seen: Histories, n: int, seed: int) -> Histories:

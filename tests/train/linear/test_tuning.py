@@ -40,7 +40,7 @@ def test_with_too_little_to_choose_on_the_defaults_are_taken(ratings, caplog):
     few = ratings.take(np.arange(40))
     with caplog.at_level(logging.INFO, logger="pocketrec"):
         found = tuned(few, "random")
-    assert found == LinearSettings(rank=7) and "defaults" in caplog.text
+    assert found == LinearSettings(rank=7, window=50) and "defaults" in caplog.text
 
 
 def test_one_event_per_user_leaves_nothing_to_choose_on(ratings):
@@ -96,6 +96,13 @@ def test_the_rank_grows_where_a_narrow_one_loses_what_the_whole_matrix_finds():
 def test_the_rank_stays_where_more_finds_nothing_more(ratings):
     train, _ = split_ratings(ratings, "random", 1)
     assert chosen(train, [31, 63]).rank == 31
+
+
+def test_the_window_grows_where_histories_need_it():
+    train, _ = split_ratings(clusters(users=300), "random", 1)
+    declared = indicators(declared_preferences(train), preference_vocabulary(train))
+    found = [tuned_settings(train, declared, split="random", seed=1, window=n, ranks=[48]).window for n in (1, 8)]
+    assert found[0] in (2, 4, 8) and found[1] == 8, "six items of two groups: one item says half"
 
 
 def test_without_times_every_item_of_a_history_counts_the_same(caplog):
