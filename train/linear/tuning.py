@@ -129,10 +129,10 @@ def tuned_settings(
 ) -> LinearSettings:
     """Settings that do best on a part of `train`; the defaults where there is too little to choose on. Deterministic.
 
-    One hyperparameter after the other is searched from the best so far: recency, future, ridge, window, rank, popularity, ratings.
+    One hyperparameter after the other is searched from the best so far: recency, future, ridge, width, popularity, ratings.
 
     Args:
-        window: the shortest; it is doubled for as long as whole histories need it.
+        window: the shortest; it is doubled with each next rank while histories are longer.
         ranks: narrowest first; the first that is wide enough is taken.
     """
     method = method_for(len(train.items), len(train.users))
@@ -162,7 +162,6 @@ def tuned_settings(
         if method == "exact":
             search.climb("future", FUTURES)
     search.climb("ridge", RIDGES)
-    search.lengthen()
     search.widen(possible[1:])
     search.choose_popularity()
     search.choose_declared_weight(declared)
@@ -205,23 +204,17 @@ class _Search:
                     break
                 self.best, at = tried, at + step
 
-    def lengthen(self) -> None:
-        """Double the window for as long as histories are longer and a longer one is worth its time on a phone."""
-        longest = int(np.diff(self.validation.seen.offsets).max())
-        while self.best.window < min(longest, MOST_WINDOW):
-            tried = replace(self.best, window=2 * self.best.window)
-            if self.value(tried) < WORTH_WIDENING * self.value(self.best):
-                break
-            self.best = tried
-
     def widen(self, ranks: Sequence[int]) -> None:
-        """Take the next rank, at the ridge that suits it, for as long as the present one loses what EASE's whole matrix finds."""
+        """Take the next rank and twice the window, at the ridge that suits them, for as long as the present ones lose what EASE's
+        whole matrix finds."""
+        longest = min(int(np.diff(self.validation.seen.offsets).max()), MOST_WINDOW)
         enough = WIDE_ENOUGH * self._whole_value() if ranks else 0.0
         for rank in ranks:
             narrow = self.best
             if self.value(narrow) >= enough:
                 break
-            self.best = replace(narrow, rank=rank)
+            window = narrow.window if narrow.window >= longest else 2 * narrow.window
+            self.best = replace(narrow, rank=rank, window=window)
             self.climb("ridge", RIDGES)
             if self.value(self.best) < WORTH_WIDENING * self.value(narrow):
                 self.best = narrow

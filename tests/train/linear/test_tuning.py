@@ -98,11 +98,13 @@ def test_the_rank_stays_where_more_finds_nothing_more(ratings):
     assert chosen(train, [31, 63]).rank == 31
 
 
-def test_the_window_grows_where_histories_need_it():
+def test_the_window_grows_with_the_rank_to_the_longest_history():
     train, _ = split_ratings(clusters(users=300), "random", 1)
     declared = indicators(declared_preferences(train), preference_vocabulary(train))
-    found = [tuned_settings(train, declared, split="random", seed=1, window=n, ranks=[48]).window for n in (1, 8)]
-    assert found[0] in (2, 4, 8) and found[1] == 8, "six items of two groups: one item says half"
+    found = tuned_settings(train, declared, split="random", seed=1, window=2, ranks=[4, 48])
+    assert (found.rank, found.window) == (48, 4)
+    found = tuned_settings(train, declared, split="random", seed=1, window=8, ranks=[4, 48])
+    assert (found.rank, found.window) == (48, 8), "no history is longer than six items"
 
 
 def test_without_times_every_item_of_a_history_counts_the_same(caplog):
