@@ -27,16 +27,16 @@ test-all: test
 
 # The runs of the full tests, made once and kept. Then, to run a test without the wait:
 #   POCKETREC_TEST_DEMO=build/test-data/run .venv/bin/python -m pytest tests/...
-DATA := build/test-data
-test-data: $(DATA)/tutorial/.done
+TEST_DATA := build/test-data
+test-data: $(TEST_DATA)/tutorial/.done
 
-$(DATA)/tutorial/.done: $(STAMP)
-	rm -rf $(DATA) && mkdir -p $(DATA)
-	$(BIN)/pocketrec demo --out $(DATA)/run > $(DATA)/demo.out
-	$(BIN)/pocketrec train --preset tutorial --out $(DATA)/tutorial
-	$(BIN)/pocketrec convert $(DATA)/tutorial
-	$(BIN)/pocketrec parity $(DATA)/tutorial
-	$(BIN)/pocketrec bundle $(DATA)/tutorial
+$(TEST_DATA)/tutorial/.done: $(STAMP)
+	rm -rf $(TEST_DATA) && mkdir -p $(TEST_DATA)
+	$(BIN)/pocketrec demo --out $(TEST_DATA)/run > $(TEST_DATA)/demo.out
+	$(BIN)/pocketrec train --preset tutorial --out $(TEST_DATA)/tutorial
+	$(BIN)/pocketrec convert $(TEST_DATA)/tutorial
+	$(BIN)/pocketrec parity $(TEST_DATA)/tutorial
+	$(BIN)/pocketrec bundle $(TEST_DATA)/tutorial
 	@touch $@
 
 # The Kotlin client on bundles of every layout, with the LiteRT that is installed here. `make test-all` runs it too.
@@ -45,8 +45,10 @@ android-test: $(STAMP)
 	  echo "error: android-test: expected Maven and a JDK, got neither or one; run: apt-get install maven default-jdk-headless" >&2; exit 2; }
 	$(BIN)/python -m pytest -m android tests/android_assets
 
+# Quality beside the baselines: DATA is a name of `pocketrec list datasets`, or all.
+DATA ?= movielens/100k
 quality: $(STAMP)
-	$(BIN)/python tools/quality.py
+	$(BIN)/python tools/quality.py $(DATA)
 
 # Every encoder on every split. About 20 minutes, mostly the transformer's training.
 encoders: $(STAMP)

@@ -32,7 +32,8 @@ Tflite = Annotated[Path | None, typer.Option(help="A .tflite file of any origin.
 Inputs = Annotated[Path | None, typer.Option(help="An .npz with one array per input; first axis: queries.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the JSON document instead of tables.")]
 DataDir = Annotated[
-    Path | None, typer.Option(help="A prepared TFDS directory, or GroupLens' folder or zip.", show_default=False)
+    Path | None,
+    typer.Option(help="A prepared TFDS directory, GroupLens' folder or zip, or the package file.", show_default=False),
 ]
 Keys = Annotated[
     list[Path] | None,

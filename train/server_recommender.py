@@ -53,6 +53,8 @@ def recommend_from_run(run: Run, request: Request) -> Answer:
         scores[0, [not wanted.intersection(item.genres) for item in items]] = -np.inf
     ids = top_k(scores, max(request.top, DEFAULT_K))[0]
     ids = ids[np.isfinite(scores[0, ids])].astype(np.int32)
+    if record.data.is_implicit:  # nothing predicts a rating
+        return make_answer(items, ids[: request.top], scores[0, ids][: request.top], None, parsed.notes)
     ranking = load_signature(run.saved_model("ranking"), "serving_default")
     ratings = ask(ranking, replace(asked, items=ids), data.catalogue)["rating"].reshape(-1)
     final = scores[0, ids] + (STARS_WEIGHT * ratings if "recommender" in record.graphs else 0)

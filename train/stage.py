@@ -64,7 +64,8 @@ def train(
         data_dir: where a named dataset is looked for first; see its loader.
         train_metrics: also compute retrieval metrics while training (slow), for presets that have them.
         encoder: a key of `ENCODERS`, for presets that have encoders; the default when None.
-        dimension: width of query and candidate vectors, for presets that have encoders; the encoder's own when None.
+        dimension: width of query and candidate vectors, for presets that have encoders; where None, the encoder's own, or as
+            wide as validation finds that the linear encoder needs.
         columns: `user=...,item=...` for a file whose columns have other names.
         item_features, user_features: optional files about items and users, for a file of ratings.
         evaluate_baselines: then call `evaluate_run` with baselines.
@@ -79,14 +80,14 @@ def train(
     run, chosen = Run(Path(out)), PRESETS[pick("--preset", preset, PRESETS)]
     load = _loader(data, data_dir, columns, item_features, user_features)
     _check_options(chosen, preset, split, seed, train_metrics)
-    width = _check_encoder(chosen, preset, encoder, dimension)
+    _check_encoder(chosen, preset, encoder, dimension)
     require_keras_2()
     require_empty(run.root)
     with atomic_dir(run.trained) as folder:
         ratings, report = load(chosen.items_by)
         parts = _split(chosen, ratings, split, seed)
         log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
-        options = TrainingOptions(seed, split, train_metrics, encoder, width)
+        options = TrainingOptions(seed, split, train_metrics, encoder, dimension)
         models, seconds = _fitted(chosen, parts, options)
         log.info("saving SavedModels, loading each again and comparing")
         write_models(folder, models, parts)
@@ -111,8 +112,7 @@ def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_met
         )
 
 
-def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: int | None) -> int:
-    """The width to train with."""
+def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: int | None) -> None:
     for option, value in (("--encoder", encoder), ("--dimension", dimension)):
         if value is not None and not chosen.has_encoders:
             able = " or ".join(name for name, each in PRESETS.items() if each.has_encoders)
@@ -120,14 +120,11 @@ def _check_encoder(chosen: Preset, preset: str, encoder: str | None, dimension: 
                 option, expected=f"--preset {able}", given=preset, do="leave it out", code="OPTION_CONFLICT"
             )
     asked = ENCODERS[pick("--encoder", encoder or DEFAULT_ENCODER, ENCODERS)]
-    if dimension is None:
-        return asked.dimension
-    if not asked.least_dimension <= dimension <= MOST_DIMENSION:
+    if dimension is not None and not asked.least_dimension <= dimension <= MOST_DIMENSION:
         expected = f"{asked.least_dimension} to {MOST_DIMENSION} for --encoder {encoder or DEFAULT_ENCODER}"
         raise InputError(
             "--dimension", expected=expected, given=dimension, do="choose another", code="VALUE_OUT_OF_RANGE"
         )
-    return dimension
 
 
 def _split(chosen: Preset, ratings: Ratings, split: str, seed: int) -> Parts:

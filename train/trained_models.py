@@ -9,7 +9,6 @@ import numpy as np
 
 from ..core.records.record import Json
 from .data.ratings import Ratings
-from .encoders import DEFAULT_DIMENSION
 
 if TYPE_CHECKING:
     from .export.savedmodels import Export
@@ -24,14 +23,14 @@ class TrainingOptions:
         split: key of `SPLITS` that the held-out ratings were drawn by.
         train_metrics: also compute retrieval metrics while training, for presets with `has_train_metrics`.
         encoder: key of `ENCODERS`, for presets with encoders; the default when None.
-        dimension: width of query and candidate vectors, for presets with encoders.
+        dimension: width of query and candidate vectors, for presets with encoders; chosen on validation when None.
     """
 
     seed: int
     split: str
     train_metrics: bool = False
     encoder: str | None = None
-    dimension: int = DEFAULT_DIMENSION
+    dimension: int | None = None
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,25 @@ LAYOUTS = {
 }
 
 
-def chosen_layout(name: str | None, converted: Collection[str]) -> str:
+def chosen_layout(name: str | None, converted: Collection[str], *, is_implicit: bool = False) -> str:
     """The layout asked for, or the first whose graphs were converted.
 
+    Args:
+        is_implicit: the run has no ratings, so that no layout that gives them fits.
+
     Raises:
-        InputError: an unknown name, or graphs that were not converted.
+        InputError: an unknown name, one that needs ratings, or graphs that were not converted.
     """
-    if name is not None:
-        pick("--layout", name, LAYOUTS)
-    for layout in [name] if name else LAYOUTS:
+    able = [layout for layout in LAYOUTS if not (is_implicit and LAYOUTS[layout].gives_ratings)]
+    if name is not None and pick("--layout", name, LAYOUTS) not in able:
+        raise InputError(
+            "--layout",
+            expected=f"{' or '.join(able)}, for a run without ratings",
+            given=f"{name}, which predicts ratings",
+            do="leave it out, or train on data with ratings",
+            code="OPTION_CONFLICT",
+        )
+    for layout in [name] if name else able:
         if set(LAYOUTS[layout].graphs) <= set(converted):
             return layout
     wanted = LAYOUTS[name or next(iter(LAYOUTS))].graphs

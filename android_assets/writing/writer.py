@@ -67,7 +67,8 @@ def write_bundle(run: Run, out: StrPath, options: BundleOptions | None = None) -
     required = required_places(options.runtimes, options.targets)
     recipe = None if options.auto else options.recipe or DEFAULT_RECIPE
     variants = run.variants
-    layout = chosen_layout(options.layout, {v.graph for v in variants if recipe in (None, v.recipe)})
+    graphs = {v.graph for v in variants if recipe in (None, v.recipe)}
+    layout = chosen_layout(options.layout, graphs, is_implicit=run.record.data.is_implicit)
     chosen: list[Variant] = []
     passed_over: list[PassedOver] = []
     for graph in LAYOUTS[layout].graphs:

@@ -68,15 +68,16 @@ def recommend(
 
 
 def show_answer(found: "Answer", title: str) -> None:
-    """The items, best first, and what was noticed about the query."""
+    """The items, best first, and what was noticed about the query; a column of stars where ratings are predicted."""
     from rich.table import Table
 
-    because = found.why_method is not None
-    table = Table("", "title", "genres", "score", "stars", *(["why"] if because else []), title=title)
-    for place, item in enumerate(found.items, start=1):
-        stars = "–" if item.stars is None else f"{item.stars:.2f}"
+    because, predicted = found.why_method is not None, any(item.stars is not None for item in found)
+    columns = [*(["stars"] if predicted else []), *(["why"] if because else [])]
+    table = Table("", "title", "genres", "score", *columns, title=title)
+    for place, item in enumerate(found, start=1):
+        stars = [] if item.stars is None else [f"{item.stars:.2f}"]
         reasons = [_reasons(item.why)] if because else []
-        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", stars, *reasons)
+        table.add_row(str(place), item.title, ", ".join(item.genres), f"{item.score:.3f}", *stars, *reasons)
     show(*(f"note: {note}" for note in found.notes), table)
 
 

@@ -39,7 +39,9 @@ def train(
     ] = None,
     dimension: Annotated[
         int | None,
-        typer.Option(help="Width of the preset pocket's vectors. Default: {dimension}, or the encoder's own."),
+        typer.Option(
+            help="Width of the preset pocket's vectors. Default: {dimension}, or the encoder's own; wider where needed."
+        ),
     ] = None,
     train_metrics: Annotated[
         bool, typer.Option("--train-metrics", help="Also compute retrieval metrics while training (preset tutorial).")

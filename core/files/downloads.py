@@ -1,4 +1,4 @@
-"""Fetching packages from the Python package index, pinned by hash, and the cache they are kept in."""
+"""Fetching packages from the Python package index and from Debian, and the cache they are kept in."""
 
 import os
 import subprocess
@@ -38,3 +38,23 @@ def download_wheels(pinned: Mapping[str, str], folder: Path, options: Sequence[s
     if done.returncode:
         return (done.stderr.strip().splitlines() or ["no output"])[-1]
     return "" if list(folder.glob("*.whl")) else "no output"
+
+
+def download_debian_package(name: str, version: str, folder: Path) -> str:
+    """Download a Debian package into an existing `folder`; returns the reason it failed, '' when it succeeded.
+
+    Nothing is installed. apt verifies it against Debian's signatures; the caller compares its hash.
+    """
+    try:
+        done = subprocess.run(
+            ["apt-get", "-qq", "-o", "APT::Sandbox::User=", "download", f"{name}={version}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+        )
+    except FileNotFoundError:
+        return "no apt-get"
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or ["no output"])[-1]
+    return "" if list(folder.glob("*.deb")) else "no output"

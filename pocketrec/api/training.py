@@ -34,13 +34,14 @@ def train(
         preset: What to train (`pr.names("presets")`).
         split: How ratings are held out (`pr.names("splits")`).
         seed: Seeds the split, the initial weights and the order of training; 0 to 2**32 - 1.
-        data_dir: A prepared TFDS directory, or GroupLens' folder or zip.
+        data_dir: A prepared TFDS directory, GroupLens' folder or zip, or the package that carries the dataset.
         columns: For a file: its columns by role, `user=COLUMN,item=COLUMN,rating=...,timestamp=...,title=...,genres=...`;
             recognized by name where left out; `rating=` for no such column.
         item_features: For a file: a CSV or Parquet file about the items.
         user_features: For a file: a CSV or Parquet file about the users.
         encoder: For the pocket preset: how a history is encoded (`pr.names("encoders")`); `auto` when None.
-        dimension: For the pocket preset: width of query and candidate vectors; the encoder's own when None.
+        dimension: For the pocket preset: width of query and candidate vectors; where None, the encoder's own, or wider where
+            validation finds that the linear encoder needs it.
         train_metrics: For the tutorial preset: compute retrieval metrics while training too, which is slow.
         evaluate_baselines: Then call `evaluate` with `baselines`.
 

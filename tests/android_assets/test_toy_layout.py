@@ -86,3 +86,11 @@ def test_a_layout_needs_its_graphs(toy):
     assert "query_encoder" in str(refusal.value)
     with raises("NAME_UNKNOWN"):
         chosen_layout("trio", {"ranker"})
+
+
+def test_without_ratings_no_layout_that_gives_them_is_chosen():
+    converted = {"retriever", "ranker", "query_encoder"}
+    assert chosen_layout(None, converted) == "pair"
+    assert chosen_layout(None, converted, is_implicit=True) == "split"
+    with raises("OPTION_CONFLICT"):
+        chosen_layout("pair", converted, is_implicit=True)

@@ -184,3 +184,12 @@ def test_the_report_on_a_file_is_kept_in_the_run(toys, tmp_path, capsys):
     out = capsys.readouterr().out
     assert all(line in out for line in report.lines()) and "columns not used: extra" in out
     assert "warning: " in out, "forty users are few"
+
+
+def test_a_handful_of_ratings_comes_with_a_warning(pocketrec, tmp_path):
+    rows = ["user,item,rating", "a,x,5", "a,y,1", "b,x,4"]
+    (tmp_path / "three.csv").write_text("\n".join(rows) + "\n")
+    done = pocketrec("train", "--data", tmp_path / "three.csv", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    warnings = Run(tmp_path / "run").record.warnings
+    assert any("cannot be learnt" in text for text in warnings) and "cannot be learnt" in done.out.replace("\n", " ")

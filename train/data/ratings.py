@@ -76,6 +76,16 @@ def by_popularity(train: Ratings, test: Ratings) -> tuple[Ratings, Ratings]:
     return replace(train, item=rank[train.item], **names), replace(test, item=rank[test.item], **names)
 
 
+def latest_of_each_pair(user: np.ndarray, item: np.ndarray, timestamp: np.ndarray, n_items: int) -> np.ndarray:
+    """bool[n]: the last row of each user and item, by timestamp, then by row."""
+    pair = user.astype(np.int64) * n_items + item
+    order = np.lexsort((timestamp, pair))
+    pair = pair[order]
+    kept = np.zeros(len(user), bool)
+    kept[order[np.append(pair[1:] != pair[:-1], True)]] = True
+    return kept
+
+
 def vocabulary_of(tokens: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Distinct tokens, numbers in numeric order before text in code-point order, and int32[n] indices into them."""
     distinct, inverse = np.unique(tokens, return_inverse=True)

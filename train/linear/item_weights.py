@@ -37,20 +37,46 @@ class Factors:
         return Factors(self.history @ turn, self.candidates @ turn)
 
 
-def exact_factors(sums: Sums, ridge: float, rank: int) -> Factors:
-    """EASE (Steck 2019, eq. 8) in its best approximation of low rank.
+@dataclass(frozen=True)
+class Solution:
+    """EASE's weights (Steck 2019, eq. 8) before they are cut to a rank.
 
-    B minimises |T - S B|^2 + ridge |B|^2 with a zero diagonal, for S'S = `gram` and S'T = `cross`. Of all matrices of rank r,
-    B V V' is nearest to B in what it predicts, where V are the leading right singular vectors of L'B and L L' = gram + ridge.
+    B minimises |T - S B|^2 + ridge |B|^2 with a zero diagonal, for S'S = `gram` and S'T = `cross`.
+
+    Attributes:
+        lower: float64[n_items, n_items], L with L L' = gram + ridge.
+        weights: float64[n_items, n_items], B.
     """
+
+    lower: np.ndarray
+    weights: np.ndarray
+
+    def cut(self, rank: int) -> Factors:
+        """Of all matrices of rank r, B V V' is nearest to B in what it predicts, where V are the leading right singular vectors of
+        L'B."""
+        lower, weights, n = self.lower, self.weights, len(self.weights)
+        right = leading_right_vectors(
+            lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), (n, n), rank
+        )
+        return balanced(weights @ right, right)
+
+
+def solved(sums: Sums, ridge: float) -> Solution:
+    """The closed form of these sums."""
     n = len(sums.gram)
-    regular = sums.gram + ridge * np.eye(n)
-    lower = linalg.cholesky(regular, lower=True, check_finite=False)
+    lower = linalg.cholesky(sums.gram + ridge * np.eye(n), lower=True, check_finite=False)
     inverse = linalg.cho_solve((lower, True), np.eye(n), check_finite=False)
     weights = inverse @ sums.cross
     weights -= inverse * (np.diag(weights) / np.diag(inverse))[None]
-    right = leading_right_vectors(lambda x: lower.T @ (weights @ x), lambda y: weights.T @ (lower @ y), (n, n), rank)
-    return _balanced(weights @ right, right)
+    return Solution(lower, weights)
+
+
+def whole_weights(gram: np.ndarray, ridge: float) -> np.ndarray:
+    """float64[n_items, n_items]: EASE's weights, not cut to any rank; the diagonal is 0."""
+    inverse = linalg.inv(gram + ridge * np.eye(len(gram)), overwrite_a=True, check_finite=False)
+    weights = inverse / -np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return weights
 
 
 def svd_factors(events: sparse.csr_matrix, ridge: float, rank: int) -> Factors:
@@ -64,7 +90,7 @@ def svd_factors(events: sparse.csr_matrix, ridge: float, rank: int) -> Factors:
     values, right = _leading(events, min(rank, smaller - 1), smaller)
     kept = values**2 / (values**2 + ridge)
     diagonal = 1 / np.maximum(1 - (right**2 * kept).sum(axis=1), 1e-6)
-    return _balanced(right * kept, right * diagonal[:, None])
+    return balanced(right * kept, right * diagonal[:, None])
 
 
 def leading_right_vectors(multiply: Map, transposed: Map, shape: tuple[int, int], rank: int) -> np.ndarray:
@@ -88,8 +114,8 @@ def _leading(operator: _Operator, rank: int, smaller: int) -> tuple[np.ndarray, 
     return values[order], rows[order].T
 
 
-def _balanced(history: np.ndarray, candidates: np.ndarray) -> Factors:
-    """Both sides with columns of equal length, signs fixed by the largest element of each column of `candidates`."""
+def balanced(history: np.ndarray, candidates: np.ndarray) -> Factors:
+    """Factors, both sides with columns of equal length, signs fixed by the largest element of each column of `candidates`."""
     left, right = np.linalg.norm(history, axis=0), np.linalg.norm(candidates, axis=0)
     signs = np.sign(candidates[np.abs(candidates).argmax(axis=0), np.arange(candidates.shape[1])])
     scale = np.sqrt(np.maximum(left, 1e-12) / np.maximum(right, 1e-12)) * np.where(signs == 0, 1, signs)

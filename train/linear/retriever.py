@@ -8,6 +8,7 @@ Content enters C of items without ratings and P (Jeunen et al.,
 genres are further rows of the interactions).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,14 @@ class LinearRetriever:
 
 
 def fit_linear(
-    train: Ratings, content: Indicators, declared: Indicators, *, split: str, seed: int, window: int, rank: int
+    train: Ratings,
+    content: Indicators,
+    declared: Indicators,
+    *,
+    split: str,
+    seed: int,
+    window: int,
+    ranks: Sequence[int],
 ) -> LinearRetriever:
     """Choose hyperparameters on a part of `train`, fit on all of it.
 
@@ -76,14 +84,16 @@ def fit_linear(
         content: of the items, float32[n_items, n_content].
         declared: preferences of the users; every genre is among the tokens.
         split: key of `SPLITS`; validation holds out as it does.
-        window: longest history that a query takes.
-        rank: most columns of the item tables, the bias apart.
+        window: items of a history that a query takes; more where validation needs them.
+        ranks: columns of the item tables, the bias apart, narrowest first; the first that is wide enough is taken.
     """
-    settings = tuned_settings(train, declared, split=split, seed=seed, window=window, rank=rank)
+    settings = tuned_settings(train, declared, split=split, seed=seed, window=window, ranks=ranks)
     seen = histories(train)
     factors = SOLVERS[settings.method](seen, train.genres).factors(settings).rotated()
     feedback = feedback_for(train.rating, train.is_implicit, settings.rating_slope)
-    return LinearRetriever(folded(train, seen, factors, settings, feedback, content, declared, window), settings)
+    return LinearRetriever(
+        folded(train, seen, factors, settings, feedback, content, declared, settings.window), settings
+    )
 
 
 def folded(

@@ -8,11 +8,13 @@ class LinearSettings:
     """How the linear retriever is fitted.
 
     Attributes:
-        method: `exact` for the closed form over all pairs of items, `svd` for the truncated SVD of the interactions.
+        method: `exact` for the closed form over all pairs of items, `wide` for the same over all pairs of users, `svd` for the
+            truncated SVD of the interactions.
         ridge: L2 weight, in events.
         recency: the item at place k of a history, the newest first, weighs k ** -recency.
         future: weight of the regression from earlier to later events beside that over all pairs; needs timestamps.
         rank: columns of the item tables, the bias apart.
+        window: items of a history that are read, the newest.
         rating_slope: how much less a liked item counts from the highest rating down to the lowest; 0 ignores ratings.
         popularity: weight of popularity in the answer to an empty history; it falls with the length of the history.
         genre_weight: length of a genre as a row of the interactions, in events.
@@ -24,6 +26,7 @@ class LinearSettings:
     recency: float = 0.0
     future: float = 0.0
     rank: int = 31
+    window: int = 256
     rating_slope: float = 0.0
     popularity: float = 0.03
     genre_weight: float = 15.0

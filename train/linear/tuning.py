@@ -15,15 +15,22 @@ from .history_weights import Feedback, feedback_for, history_weights, place_weig
 from .item_weights import Factors
 from .preferences import audience_rows
 from .settings import LinearSettings
-from .solvers import SOLVERS, Solver, method_for
+from .solvers import SOLVERS, Reader, Solver, method_for
 
 log = logging.getLogger(__name__)
 
 RECENCIES, FUTURES = (0.0, 0.35, 0.7, 1.0, 1.3), (0.0, 1.0, 3.0, 9.0)
-RIDGES = (37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0)
+RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 SLOPES = (0.0, 0.5)
+# A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
+# this much more. See the decision record on width.
+WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.015
+# No window is longer: a query's time grows with it.
+MOST_WINDOW = 2048
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+# Weights that whole histories may raise it to.
+MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 # Histories that choose the weight of popularity are cut to this many items; a weight is nearly as good as the best one from this
 # share of its value.
 SHORT, NEARLY_AS_GOOD = 5, 0.98
@@ -41,7 +48,6 @@ class Validation:
         seen: histories of the first part.
         truth: held-out items of up to `MOST_USERS` users.
         liked: those of them that got more than a disliking rating.
-        window: longest history.
         seed: chooses the events of shortened histories.
     """
 
@@ -49,7 +55,6 @@ class Validation:
     seen: Histories
     truth: Histories
     liked: Histories
-    window: int
     seed: int
 
     @property
@@ -76,7 +81,7 @@ class Validation:
             declared: float[n_users, r], what the users' declared preferences add to their queries.
         """
         weighed, share = seen or self.seen, popularity_of(self.seen, self.n_items)
-        place = place_weights(self.window, settings.recency)
+        place = place_weights(settings.window, settings.recency)
 
         def score(users: np.ndarray) -> np.ndarray:
             weights = history_weights(weighed, users, self.n_items, place, feedback)
@@ -84,7 +89,15 @@ class Validation:
             query = weights @ factors.history + (0 if declared is None else declared[users])
             return query @ factors.candidates.T + popular
 
-        found = retrieval_quality(score, self.seen, self.truth if feedback is None else self.liked)
+        return self._worth(score, self.truth if feedback is None else self.liked)
+
+    def value_of_whole(self, read: Reader) -> float:
+        """The same of weights that are not cut to a rank; a history counts as a set."""
+        flat = place_weights(int(np.diff(self.seen.offsets).max()), 0.0)
+        return self._worth(lambda users: read(history_weights(self.seen, users, self.n_items, flat)), self.truth)
+
+    def _worth(self, score: Callable[[np.ndarray], np.ndarray], truth: Histories) -> float:
+        found = retrieval_quality(score, self.seen, truth)
         return found["recall_at_10"] + found["ndcg_at_10"] + 0.3 * found["recall_at_100"]
 
 
@@ -101,36 +114,45 @@ def popularity_weight(weight: float, total: np.ndarray) -> np.ndarray:
     return weight * POPULARITY_HALF / (POPULARITY_HALF + total)
 
 
-def make_validation(train: Ratings, split: str, seed: int, window: int) -> Validation:
+def make_validation(train: Ratings, split: str, seed: int) -> Validation:
     """Hold out part of `train` as `split` does."""
     kept, held = split_ratings(train, split, seed)
     users = np.random.default_rng([seed, 4]).permutation(np.unique(held.user))[:MOST_USERS]
     held = held.take(np.flatnonzero(np.isin(held.user, users)))
     limit = feedback_for(train.rating, train.is_implicit, 0.0).disliked_at
     liked = held if train.is_implicit else held.take(np.flatnonzero(held.rating > limit))
-    return Validation(kept, histories(kept), histories(held), histories(liked), window, seed)
+    return Validation(kept, histories(kept), histories(held), histories(liked), seed)
 
 
 def tuned_settings(
-    train: Ratings, declared: Indicators, *, split: str, seed: int, window: int, rank: int
+    train: Ratings, declared: Indicators, *, split: str, seed: int, window: int, ranks: Sequence[int]
 ) -> LinearSettings:
     """Settings that do best on a part of `train`; the defaults where there is too little to choose on. Deterministic.
 
-    One hyperparameter after the other is searched from the best so far: recency, future, ridge, rank, popularity, ratings.
+    One hyperparameter after the other is searched from the best so far: recency, future, ridge, width, popularity, ratings.
+
+    Args:
+        window: the shortest; it is doubled with each next rank while histories are longer.
+        ranks: narrowest first; the first that is wide enough is taken.
     """
-    method = method_for(len(train.items))
+    method = method_for(len(train.items), len(train.users))
+    log.info(f"{len(train.items):,} items: solving by method {method}")
     is_future = SPLITS[split].is_future
+    possible = sorted({min(rank, max(1, len(train.items) - 1)) for rank in ranks})
     start = LinearSettings(
         method=method,
-        rank=min(rank, max(1, len(train.items) - 1)),
+        rank=possible[0],
+        window=window,
         recency=0.7 if is_future else 0.0,
         future=1.0 if is_future and method == "exact" else 0.0,
     )
+    if not train.has_timestamps:
+        log.info("no timestamps: every item of a history counts the same, wherever it stands")
     held_out = SPLITS[split].held_out(train.user, train.timestamp, seed)
     if not 0 < held_out.sum() < len(train):
         log.info("the training part cannot be split again: the default hyperparameters are taken")
         return start
-    validation = make_validation(train, split, seed, window)
+    validation = make_validation(train, split, seed)
     if len(validation.truth.item) < LEAST_HELD_OUT:
         log.info(f"only {len(validation.truth.item)} events to choose hyperparameters on: the defaults are taken")
         return start
@@ -140,6 +162,7 @@ def tuned_settings(
         if method == "exact":
             search.climb("future", FUTURES)
     search.climb("ridge", RIDGES)
+    search.widen(possible[1:])
     search.choose_popularity()
     search.choose_declared_weight(declared)
     if not train.is_implicit:
@@ -156,7 +179,7 @@ class _Search:
         self._values: dict[LinearSettings, float] = {}
 
     def _fitted(self, settings: LinearSettings) -> Factors:
-        key = replace(settings, popularity=0.0, rating_slope=0.0, declared_weight=0.0)
+        key = replace(settings, popularity=0.0, rating_slope=0.0, declared_weight=0.0, window=0)
         if key not in self._factors:
             self._factors = {key: self.solver.factors(settings)}  # only the last: a table may be large
         return self._factors[key]
@@ -164,7 +187,10 @@ class _Search:
     def value(self, settings: LinearSettings) -> float:
         """What these settings are worth on validation."""
         if settings not in self._values:
-            self._values[settings] = self.validation.value(self._fitted(settings), settings)
+            try:
+                self._values[settings] = self.validation.value(self._fitted(settings), settings)
+            except np.linalg.LinAlgError:
+                self._values[settings] = -np.inf  # a larger ridge is tried next
             log.info(f"validation {self._values[settings]:.4f} with {_said(settings)}")
         return self._values[settings]
 
@@ -178,6 +204,37 @@ class _Search:
                     break
                 self.best, at = tried, at + step
 
+    def widen(self, ranks: Sequence[int]) -> None:
+        """Take the next rank and twice the window, at the ridge that suits them, for as long as the present ones lose what EASE's
+        whole matrix finds."""
+        longest = min(int(np.diff(self.validation.seen.offsets).max()), MOST_WINDOW)
+        enough = WIDE_ENOUGH * self._whole_value() if ranks else 0.0
+        for rank in ranks:
+            narrow = self.best
+            if self.value(narrow) >= enough:
+                break
+            window = narrow.window if narrow.window >= longest else 2 * narrow.window
+            self.best = replace(narrow, rank=rank, window=window)
+            self.climb("ridge", RIDGES)
+            if self.value(self.best) < WORTH_WIDENING * self.value(narrow):
+                self.best = narrow
+                break
+
+    def _whole_value(self) -> float:
+        """What EASE's whole matrix is worth on validation at its best ridge, which is no smaller than a low rank's; infinity where
+        it is out of reach."""
+        best = -np.inf
+        for ridge in RIDGES[RIDGES.index(self.best.ridge) :]:
+            read = self.solver.whole(ridge)
+            if read is None:
+                return np.inf
+            value = self.validation.value_of_whole(read)
+            log.info(f"validation {value:.4f} with the whole matrix, ridge {ridge:g}")
+            if value <= best:
+                break
+            best = value
+        return best
+
     def choose_popularity(self) -> None:
         """By histories cut to a few items: the least weight that is nearly as good as the best.
 
@@ -189,7 +246,21 @@ class _Search:
         self.best = next(
             each for each, value in zip(tried, values, strict=True) if value >= NEARLY_AS_GOOD * max(values)
         )
+        self._raise_popularity(factors)
         log.info(f"validation chose popularity {self.best.popularity:g}")
+
+    def _raise_popularity(self, factors: Factors) -> None:
+        """More of it, where the present weight is not nearly as good for whole histories: short ones, or little taste in common."""
+        present = best = self.validation.value(factors, self.best)
+        raised = self.best
+        for weight in (weight for weight in MORE_POPULAR if weight > self.best.popularity):
+            tried = replace(self.best, popularity=weight)
+            value = self.validation.value(factors, tried)
+            if value <= best:
+                break
+            best, raised = value, tried
+        if present < NEARLY_AS_GOOD * best:
+            self.best = raised
 
     def choose_declared_weight(self, declared: Indicators) -> None:
         """By whole histories and short ones, as popularity."""
@@ -223,7 +294,8 @@ class _Search:
 
 
 def _said(settings: LinearSettings) -> str:
-    return f"ridge {settings.ridge:g}, recency {settings.recency:g}, future {settings.future:g}, rank {settings.rank}"
+    names = ("ridge", "recency", "future", "rank", "window")
+    return ", ".join(f"{name} {getattr(settings, name):g}" for name in names)
 
 
 def shortened(seen: Histories, n: int, seed: int) -> Histories:

@@ -12,9 +12,9 @@ def worth(quality: Mapping[str, float]) -> float:
     return quality["recall_at_10"] + quality["ndcg_at_10"] + 0.3 * quality["recall_at_100"]
 
 
-def validation_of(train: Ratings, split: str, seed: int, window: int) -> Validation | None:
+def validation_of(train: Ratings, split: str, seed: int) -> Validation | None:
     """As `make_validation`; None where nothing, or less than `LEAST_HELD_OUT` events, would be held out."""
     held_out = SPLITS[split].held_out(train.user, train.timestamp, seed)
     if not LEAST_HELD_OUT <= held_out.sum() < len(train):
         return None
-    return make_validation(train, split, seed, window)
+    return make_validation(train, split, seed)

@@ -13,7 +13,7 @@ from ..linear.solvers import method_for
 from ..linear.tuning import Validation
 from ..linear.worth import validation_of, worth
 from ..tf import tf
-from .fitted_retrievers import LINEAR_WINDOW, FittedRetriever, timed_fit
+from .fitted_retrievers import FittedRetriever, timed_fit
 from .known import known_of
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Choice:
     validation: dict[str, float] = field(default_factory=dict)
 
 
-def choose_encoder(asked: str, train: Ratings, split: str, seed: int, dimension: int) -> Choice:
+def choose_encoder(asked: str, train: Ratings, split: str, seed: int, dimension: int | None) -> Choice:
     """The encoder to fit on `train`, which chooses it alone.
 
     Where weights from items to items are solved exactly, the linear encoder is ahead of the trained ones on every data set and
@@ -48,9 +48,9 @@ def choose_encoder(asked: str, train: Ratings, split: str, seed: int, dimension:
     """
     if asked != AUTO:
         return Choice(asked)
-    if method_for(len(train.items)) == "exact":
+    if method_for(len(train.items), len(train.users)) != "svd":
         return Choice(PREFERRED, f"weights of {len(train.items):,} items can be solved exactly")
-    validation = validation_of(_some_users(train, seed), split, seed, LINEAR_WINDOW)
+    validation = validation_of(_some_users(train, seed), split, seed)
     if validation is None:
         return Choice(PREFERRED, "there is too little to compare encoders on")
     found = {name: _value(name, validation, split, seed, dimension) for name in (PREFERRED, CHALLENGER)}
@@ -68,7 +68,7 @@ def _some_users(train: Ratings, seed: int) -> Ratings:
     return train.take(np.flatnonzero(np.isin(train.user, users[fits])))
 
 
-def _value(name: str, validation: Validation, split: str, seed: int, dimension: int) -> float:
+def _value(name: str, validation: Validation, split: str, seed: int, dimension: int | None) -> float:
     known = known_of(validation.train)
     made, seconds = timed_fit(name, known, split, seed, dimension)
     found = _quality(made, validation, known.vocabulary, known.declared.dense())

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.records.history_weights import HistoryWeights
 from ...core.records.record import Json
 from ..data.splits import SPLITS
+from ..encoders import ENCODERS
 from ..linear.history_weights import feedback_for
 from ..linear.retriever import fit_linear
 from ..transformer.settings import TransformerSettings
@@ -21,7 +22,7 @@ from .query_models import BlendQuery, LinearQuery, PoolingQuery, QueryModel, Tra
 from .retriever import PocketRetrieval, RetrievalSettings
 
 # Items of the history that a query takes. A sum over a history gains from more than a mean: with 200 the random split loses .010
-# of NDCG@10.
+# of NDCG@10. Validation may double the linear one.
 LINEAR_WINDOW, POOLING_WINDOW, TRANSFORMER_WINDOW = 256, 200, 200
 # Share of targets whose history ends before them, where what is held out comes after the history (RetrievalSettings.causal).
 FUTURE_CAUSAL = 0.5
@@ -48,11 +49,13 @@ class FittedRetriever:
     weights: HistoryWeights | None = None
 
 
-# (what is known, key of `SPLITS`, seed, width of the vectors) to the fitted retriever.
-Fit: TypeAlias = Callable[[Known, str, int, int], FittedRetriever]
+# (what is known, key of `SPLITS`, seed, width of the vectors or None to choose it) to the fitted retriever.
+Fit: TypeAlias = Callable[[Known, str, int, int | None], FittedRetriever]
 
 
-def _linear(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+def _linear(known: Known, split: str, seed: int, dimension: int | None) -> FittedRetriever:
+    own = ENCODERS["linear"]
+    widths = (own.dimension, *own.wider) if dimension is None else (dimension,)
     made = fit_linear(
         known.train,
         known.content,
@@ -60,14 +63,14 @@ def _linear(known: Known, split: str, seed: int, dimension: int) -> FittedRetrie
         split=split,
         seed=seed,
         window=LINEAR_WINDOW,
-        rank=dimension - 1,
+        ranks=[width - 1 for width in widths],
     )
-    return FittedRetriever(made.tables, LinearQuery, LINEAR_WINDOW, asdict(made.settings), weights=made.weights)
+    return FittedRetriever(made.tables, LinearQuery, made.settings.window, asdict(made.settings), weights=made.weights)
 
 
-def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
+def _pooling(known: Known, split: str, seed: int, dimension: int | None) -> FittedRetriever:
     causal = FUTURE_CAUSAL if SPLITS[split].is_future else 0.0
-    settings = replace(RetrievalSettings(), causal=causal, dimension=dimension)
+    settings = replace(RetrievalSettings(), causal=causal, dimension=dimension or ENCODERS["pooling"].dimension)
     model = PocketRetrieval(
         known.seen, len(known.train.items), known.content, known.interests, settings, POOLING_WINDOW, seed
     )
@@ -75,8 +78,8 @@ def _pooling(known: Known, split: str, seed: int, dimension: int) -> FittedRetri
     return FittedRetriever(model.folded(), PoolingQuery, POOLING_WINDOW, asdict(settings), curve)
 
 
-def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
-    settings = replace(TransformerSettings(), dimension=dimension)
+def _transformer(known: Known, split: str, seed: int, dimension: int | None) -> FittedRetriever:
+    settings = replace(TransformerSettings(), dimension=dimension or ENCODERS["transformer"].dimension)
     made = fit_transformer(
         known.train, known.content, known.interests, known.declared, settings, split=split, seed=seed
     )
@@ -85,18 +88,19 @@ def _transformer(known: Known, split: str, seed: int, dimension: int) -> FittedR
     return FittedRetriever(tables, TransformerQuery, TRANSFORMER_WINDOW, asdict(settings), made.curve)
 
 
-def _blend(known: Known, split: str, seed: int, dimension: int) -> FittedRetriever:
-    first = _linear(known, split, seed, dimension - dimension // 2)
-    second = _transformer(known, split, seed, dimension // 2)
+def _blend(known: Known, split: str, seed: int, dimension: int | None) -> FittedRetriever:
+    width = dimension or ENCODERS["blend"].dimension
+    first = _linear(known, split, seed, width - width // 2)
+    second = _transformer(known, split, seed, width // 2)
     tables = blended(first.tables, second.tables, known, split, first.window)
-    settings = {"dimension": dimension, "linear": first.settings, "transformer": second.settings}
+    settings = {"dimension": width, "linear": first.settings, "transformer": second.settings}
     return FittedRetriever(tables, BlendQuery, first.window, settings, second.curve)
 
 
 _FITS: dict[str, Fit] = {"linear": _linear, "pooling": _pooling, "transformer": _transformer, "blend": _blend}
 
 
-def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int) -> tuple[FittedRetriever, float]:
+def timed_fit(name: str, known: Known, split: str, seed: int, dimension: int | None) -> tuple[FittedRetriever, float]:
     """The fitted retriever of that name, and the seconds it took."""
     started = time.monotonic()
     return _FITS[name](known, split, seed, dimension), time.monotonic() - started

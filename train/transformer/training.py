@@ -68,7 +68,7 @@ def fit_transformer(
     seen, n_items = histories(train), len(train.items)
     network = TransformerNetwork(seen, n_items, content, interests, settings, seed)
     fit = _Fit(network, np.random.default_rng([seed, 6]), ordered=SPLITS[split].is_future)
-    validation = validation_of(train, split, seed, settings.context)
+    validation = validation_of(train, split, seed)
     epochs = max(1, min(settings.epochs, settings.most_events // max(1, len(train))))
     if validation is None:
         for epoch in range(min(epochs, UNVALIDATED)):

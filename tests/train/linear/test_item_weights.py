@@ -1,9 +1,12 @@
+import os
+
 import numpy as np
 import pytest
 from pocketrec.core.queries.histories import Histories
 from pocketrec.train.linear.co_occurrence import Sums, future_sums, interactions, pair_sums
-from pocketrec.train.linear.item_weights import exact_factors, svd_factors
+from pocketrec.train.linear.item_weights import solved, svd_factors, whole_weights
 from pocketrec.train.linear.solvers import genre_rows, method_for
+from pocketrec.train.linear.wide import WideSolution
 
 
 def made_up(users=60, items=12, seed=0) -> Histories:
@@ -23,7 +26,7 @@ def ease(gram, ridge):
 
 def test_at_full_rank_the_factors_are_ease():
     gram = pair_sums(interactions(made_up(), 12))
-    factors = exact_factors(Sums(gram, gram), 20.0, 12)
+    factors = solved(Sums(gram, gram), 20.0).cut(12)
     np.testing.assert_allclose(factors.history @ factors.candidates.T, ease(gram, 20.0), atol=1e-9)
 
 
@@ -31,7 +34,7 @@ def test_at_full_rank_the_factors_are_ease():
 def test_a_low_rank_predicts_as_near_as_its_rank_allows(rank):
     gram = pair_sums(interactions(made_up(), 12))
     wanted, root = ease(gram, 20.0), np.linalg.cholesky(gram + 20 * np.eye(12)).T
-    factors = exact_factors(Sums(gram, gram), 20.0, rank)
+    factors = solved(Sums(gram, gram), 20.0).cut(rank)
     lost = np.linalg.norm(root @ (factors.history @ factors.candidates.T - wanted))
     values = np.linalg.svd(root @ wanted, compute_uv=False)
     assert lost == pytest.approx(np.sqrt((values[rank:] ** 2).sum()), rel=1e-9)
@@ -39,7 +42,7 @@ def test_a_low_rank_predicts_as_near_as_its_rank_allows(rank):
 
 def test_turning_the_basis_changes_no_weight_and_levels_the_columns():
     gram = pair_sums(interactions(made_up(), 12))
-    factors = exact_factors(Sums(gram, gram), 20.0, 6)
+    factors = solved(Sums(gram, gram), 20.0).cut(6)
     turned = factors.rotated()
     np.testing.assert_allclose(turned.history @ turned.candidates.T, factors.history @ factors.candidates.T, atol=1e-12)
     spread = [np.ptp(np.linalg.norm(each.candidates, axis=0)) for each in (factors, turned)]
@@ -84,5 +87,22 @@ def test_a_genre_is_a_user_with_all_its_items():
     assert genre_rows([[], []], 3.0).shape == (0, 2)
 
 
-def test_a_catalogue_beyond_the_closed_form_takes_the_svd():
-    assert method_for(1000) == "exact" and method_for(20_001) == "svd"
+def test_the_method_follows_items_users_and_free_memory(monkeypatch):
+    assert method_for(1_000, 100_000) == "exact" and method_for(20_001, 100_000) == "svd"
+    assert method_for(9_000, 700) == method_for(50_000, 700) == "wide" and method_for(9_000, 6_000) == "exact"
+    monkeypatch.setattr(os, "sysconf", {"SC_AVPHYS_PAGES": 100_000, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert method_for(1_000, 100_000) == "exact" and method_for(9_000, 6_000) == "svd"
+
+
+def test_solved_over_users_the_weights_and_their_low_rank_are_the_same():
+    events = interactions(made_up(users=9), 12)
+    gram = pair_sums(events)
+    wide, exact = WideSolution(events, 20.0), solved(Sums(gram, gram), 20.0)
+    np.testing.assert_allclose(wide.times(np.eye(12)), exact.weights, atol=1e-9)
+    np.testing.assert_allclose(wide.transposed_times(np.eye(12)), exact.weights.T, atol=1e-9)
+    np.testing.assert_allclose(wide.read(events), events @ whole_weights(gram, 20.0), atol=1e-9)
+    for rank in (3, 12):
+        found, wanted = (each.cut(rank) for each in (wide, exact))
+        np.testing.assert_allclose(
+            found.history @ found.candidates.T, wanted.history @ wanted.candidates.T, atol=1e-8, err_msg=str(rank)
+        )

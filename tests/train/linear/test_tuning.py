@@ -1,12 +1,14 @@
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pocketrec.train.data.files.ratings_file import read_ratings
-from pocketrec.train.data.item_content import declared_preferences, indicators, preference_vocabulary
-from pocketrec.train.data.ratings import split_ratings
+from pocketrec.train.data.item_content import declared_preferences, indicators, item_content, preference_vocabulary
+from pocketrec.train.data.ratings import Ratings, split_ratings
+from pocketrec.train.linear.retriever import fit_linear
 from pocketrec.train.linear.settings import LinearSettings
-from pocketrec.train.linear.tuning import RIDGES, shortened, tuned_settings
+from pocketrec.train.linear.tuning import RIDGES, _Search, shortened, tuned_settings
 
 from tests.tiny import write_ratings
 
@@ -20,7 +22,7 @@ def ratings(tmp_path_factory):
 
 def tuned(train, split):
     declared = indicators(declared_preferences(train), preference_vocabulary(train))
-    return tuned_settings(train, declared, split=split, seed=1, window=50, rank=7)
+    return tuned_settings(train, declared, split=split, seed=1, window=50, ranks=[7])
 
 
 @pytest.mark.parametrize("split", ["random", "temporal", "leave-last-out"])
@@ -38,7 +40,7 @@ def test_with_too_little_to_choose_on_the_defaults_are_taken(ratings, caplog):
     few = ratings.take(np.arange(40))
     with caplog.at_level(logging.INFO, logger="pocketrec"):
         found = tuned(few, "random")
-    assert found == LinearSettings(rank=7) and "defaults" in caplog.text
+    assert found == LinearSettings(rank=7, window=50) and "defaults" in caplog.text
 
 
 def test_one_event_per_user_leaves_nothing_to_choose_on(ratings):
@@ -54,3 +56,109 @@ def test_short_histories_are_a_few_events_in_their_order(ratings):
     for user in (0, 5):
         places = [seen.items_of(user).tolist().index(item) for item in short.items_of(user)]
         assert len(places) == 3 and places == sorted(places)
+
+
+def clusters(n_clusters=40, size=3, users=500, seed=0):
+    """Users who each take most of two small groups of items: as many directions as groups."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        for group in rng.choice(n_clusters, 2, replace=False):
+            rows += [(user, int(item)) for item in group * size + rng.permutation(size)]
+    user, item = np.array(rows, np.int32).T
+    names = [str(i) for i in range(n_clusters * size)]
+    return Ratings(
+        name="made up",
+        user=user,
+        item=item,
+        rating=np.ones(len(rows), np.float32),
+        timestamp=np.arange(len(rows)),
+        users=[str(u) for u in range(users)],
+        items=names,
+        titles=names,
+        genres=[[] for _ in names],
+        is_implicit=True,
+        has_timestamps=False,
+    )
+
+
+def chosen(train, ranks, split="random"):
+    declared = indicators(declared_preferences(train), preference_vocabulary(train))
+    return tuned_settings(train, declared, split=split, seed=1, window=50, ranks=ranks)
+
+
+def test_the_rank_grows_where_a_narrow_one_loses_what_the_whole_matrix_finds():
+    train, _ = split_ratings(clusters(), "random", 1)
+    assert chosen(train, [4, 16, 48, 96]).rank >= 48, "40 groups need 40 directions"
+    assert chosen(train, [4]).rank == 4
+
+
+def test_the_rank_stays_where_more_finds_nothing_more(ratings):
+    train, _ = split_ratings(ratings, "random", 1)
+    assert chosen(train, [31, 63]).rank == 31
+
+
+def test_the_window_grows_with_the_rank_to_the_longest_history():
+    train, _ = split_ratings(clusters(users=300), "random", 1)
+    declared = indicators(declared_preferences(train), preference_vocabulary(train))
+    found = tuned_settings(train, declared, split="random", seed=1, window=2, ranks=[4, 48])
+    assert (found.rank, found.window) == (48, 4)
+    found = tuned_settings(train, declared, split="random", seed=1, window=8, ranks=[4, 48])
+    assert (found.rank, found.window) == (48, 8), "no history is longer than six items"
+
+
+def test_without_times_every_item_of_a_history_counts_the_same(caplog):
+    train, _ = split_ratings(clusters(users=150), "random", 1)
+    with caplog.at_level(logging.INFO, logger="pocketrec"):
+        assert chosen(train, [16]).recency == 0
+    assert "no timestamps" in caplog.text
+
+
+def test_one_event_per_user_is_no_error_on_a_random_split(ratings):
+    one_each = ratings.take(np.unique(ratings.user, return_index=True)[1])
+    assert chosen(one_each, [7]).rank == 7
+
+
+def test_a_ridge_with_which_nothing_can_be_solved_is_left_out(monkeypatch):
+    from pocketrec.train.linear.solvers import ExactSolver
+
+    solve = ExactSolver.factors
+
+    def singular_below_600(self, settings):
+        if settings.ridge < 600:
+            raise np.linalg.LinAlgError("not positive definite")
+        return solve(self, settings)
+
+    monkeypatch.setattr(ExactSolver, "factors", singular_below_600)
+    train, _ = split_ratings(clusters(users=150), "random", 1)
+    assert chosen(train, [16]).ridge >= 600
+
+
+@pytest.mark.parametrize(("gain", "wanted"), [(1.02, 0.03), (1.2, 0.3)])
+def test_popularity_is_raised_where_whole_histories_clearly_gain(gain, wanted):
+    class Stub:
+        """Short histories are content with .03; whole ones gain with .3."""
+
+        def shortened(self):
+            return "short"
+
+        def value(self, factors, settings, seen=None):
+            if seen:
+                return 1.0 if settings.popularity >= 0.03 else 0.9
+            return {0.03: 1.0, 0.1: 1.01, 0.3: gain}.get(settings.popularity, 0.5)
+
+    class StubSolver:
+        def factors(self, settings):
+            return "factors"
+
+    search = _Search(Stub(), StubSolver(), LinearSettings())
+    search.choose_popularity()
+    assert search.best.popularity == wanted
+
+
+def test_genres_without_variation_change_nothing_that_is_found():
+    made = clusters(users=150)
+    train, _ = split_ratings(replace(made, genres=[["same"]] * len(made.items)), "random", 1)
+    content, declared = item_content(train), indicators(declared_preferences(train), preference_vocabulary(train))
+    found = fit_linear(train, content, declared, split="random", seed=1, window=50, ranks=[16])
+    assert all(np.isfinite(table).all() for table in found.tables.values())

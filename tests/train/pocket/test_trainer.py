@@ -8,6 +8,7 @@ import pytest
 from pocketrec.core.files.hashing import sha256_file
 from pocketrec.core.run_dir import Run
 
+from tests.conftest import refused
 from tests.train.pocket.made_up import made_up, write_csv
 
 
@@ -112,9 +113,14 @@ def test_implicit_data_has_no_ratings_but_recommends(pocketrec, tmp_path):
     results = json.loads((out / "reports" / "parity.json").read_text())["results"]
     # 45 users with three items each: four bits may exchange a pair or two, and the gate then says so.
     assert {row["status"] for row in results if row["recipe"] != "int4_rows"} == {"pass"}
-    for arguments in (
-        ["bundle", out],
-        ["recommend", out / "bundle", "--history", "item 2", "--history", "item 4"],
-    ):
-        done = pocketrec(*arguments)
-        assert done.code == 0, (arguments, done.out, done.err)
+    assert "[OPTION_CONFLICT]" in refused(pocketrec("bundle", out, "--layout", "pair"))
+    assert pocketrec("bundle", out).code == 0
+    manifest = json.loads((out / "bundle" / "manifest.json").read_text())
+    assert manifest["layout"] == "split" and manifest["stars_weight"] is None
+    assert not [model for model in manifest["models"] if model["graph"] == "ranker"]
+    lists = []
+    for where in (out, out / "bundle"):
+        done = pocketrec("recommend", where, "--history", "item 2", "--history", "item 4", "--top", "3")
+        assert done.code == 0 and "stars" not in done.out, (where, done.out, done.err)
+        lists.append([line.split("│")[2].strip() for line in done.out.splitlines() if line.startswith("│")])
+    assert lists[0] == lists[1] and len(lists[0]) == 3

@@ -7,7 +7,7 @@ import numpy as np
 
 from ....core.errors import InputError
 from ....core.records.run import RowReport
-from ..ratings import Ratings
+from ..ratings import Ratings, latest_of_each_pair
 from .columns import shown
 from .feature_file import item_features_of, preferences_of, read_features, split_genres
 from .rating_rows import RatingRows, read_rows
@@ -49,7 +49,7 @@ def read_ratings(
     for_users = read_features(user_features, "user", rows.roles["user"], users, notes) if user_features else None
     items, to_item = rows.items.vocabulary(item, for_items.row_of if for_items else ())
     user, item = to_user[user], to_item[item]
-    kept = _latest(user, item, timestamp, len(items))
+    kept = latest_of_each_pair(user, item, timestamp, len(items))
     titles, genres = _described(rows, to_item, items, item_features_of(for_items, items, notes))
     ratings = Ratings(
         name=path.name,
@@ -132,16 +132,6 @@ def _out_of_order(user: np.ndarray, timestamp: np.ndarray) -> int:
     line = user[order].astype(np.int64) * span  # the users' spans of time, laid end to end
     line += timestamp[order] - first
     return int((line < np.maximum.accumulate(line)).sum())
-
-
-def _latest(user: np.ndarray, item: np.ndarray, timestamp: np.ndarray, n_items: int) -> np.ndarray:
-    """bool[n]: the last row of each user and item, by timestamp, then by row."""
-    pair = user.astype(np.int64) * n_items + item
-    order = np.lexsort((timestamp, pair))
-    pair = pair[order]
-    kept = np.zeros(len(user), bool)
-    kept[order[np.append(pair[1:] != pair[:-1], True)]] = True
-    return kept
 
 
 def _require_different_ratings(path: Path, ratings: Ratings) -> None:
