@@ -44,7 +44,8 @@ def recommend(
     \b
     Examples:
       pocketrec recommend bundle --history "Speed (1994)=5" --prefer Sci-Fi
-      pocketrec recommend bundle --history "Speed (1994)" --dislike "Star Wars (1977)" --why
+      pocketrec recommend bundle --history "Alien (1979)" --dislike "Speed (1994)"
+      pocketrec recommend bundle --prefer Western --why
       pocketrec recommend run --user 42 --top 5 --json
     """
     from ...api.bundles import recommend as answer

@@ -153,7 +153,9 @@ SMOKE = {
     "verify": (["verify", "{run}/bundle", "--key", "{run}/key.pub.pem"], "verified "),
     "recommend": (["recommend", "{run}/bundle", "--prefer", "Western", "--top", "3"], "For this history"),
 }
-MADE_ELSEWHERE = {"demo", "serve", "train", "convert", "parity", "latency", "report", "keygen", "bundle", "update"}
+MADE_ELSEWHERE = {
+    *("demo", "serve", "train", "evaluate", "convert", "parity", "latency", "report", "keygen", "bundle", "update"),
+}
 
 
 def test_every_command_has_a_process_of_its_own_somewhere():
@@ -165,6 +167,12 @@ def test_a_command_in_a_process_of_its_own(command, tiny, pocketrec):
     arguments, said = SMOKE[command]
     done = pocketrec(*(argument.format(run=tiny) for argument in arguments))
     assert (done.code, done.err) == (0, "") and said in done.out
+
+
+def test_evaluate_in_a_process_of_its_own(own_tiny, pocketrec):
+    done = pocketrec("evaluate", own_tiny, "--users", 10)
+    assert (done.code, done.err) == (0, "") and "whole history" in done.out
+    assert (own_tiny / "reports" / "evaluation.json").is_file()
 
 
 def test_update_in_a_process_of_its_own(tiny, pocketrec, inside, tmp_path):
