@@ -15,10 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from pocketrec.core.intervals import mean_estimates
 from pocketrec.core.metrics import RETRIEVED, hits_among, ndcg_of_hits, recall_of_hits, top_k
+from pocketrec.core.native_log import native_stderr_kept_aside
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.model_inputs import feed, feeds_for
+from pocketrec.core.records.evaluation import Estimate
 from pocketrec.core.run_dir import Run
+from pocketrec.runtimes.runtimes import RUNTIMES
 from pocketrec.train.data.splits import SPLITS
 from pocketrec.train.encoders import AUTO, ENCODERS
 from pocketrec.train.tensorflow_setup import configure_tensorflow
@@ -26,9 +30,9 @@ from rich.console import Console
 from rich.table import Table
 
 ROUNDS, CALLS, QUERIES = 30, 40, 100
-RESAMPLES = 2000
 STORED = ("float32", "dynamic_int8", "int4_rows")
-RUNTIMES = {"litert-2.3.0": "ai_edge_litert.interpreter", "tflite-2.14.0": "tflite_runtime.interpreter"}
+# Modules of the runtimes that apps ship.
+MODULES = {name: runtime.module for name, runtime in RUNTIMES.items() if runtime.is_phone}
 MEASURES = ("R@10", "R@100", "NDCG@10")
 
 
@@ -71,13 +75,6 @@ def quality_by_user(run: Run) -> np.ndarray:
     )
 
 
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean of float[n] over users, and the 95% interval of it by bootstrap (percentiles)."""
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
-
-
 def converted(run: Run) -> dict[str, tuple[int, float]]:
     """Bytes of the retriever by recipe, and what the recipe costs of recall@100 on LiteRT."""
     from pocketrec.benchmarks.parity.stage import check_parity
@@ -85,7 +82,7 @@ def converted(run: Run) -> dict[str, tuple[int, float]]:
 
     if not (run.root / "reports" / "parity.json").is_file():
         convert_run(run, graphs=["retriever"], recipes=STORED)
-        check_parity(run, runtimes=RUNTIMES)
+        check_parity(run, runtimes=list(MODULES))
     rows = json.loads((run.root / "reports" / "parity.json").read_text())["results"]
     assert all(row["status"] == "pass" for row in rows), "a cell does not pass its gate"
     lost = {row["recipe"]: row["metrics"]["quality_loss"] for row in rows if row["runtime"].startswith("litert")}
@@ -104,7 +101,7 @@ def p50_us(runs: list[Run], runtime: str) -> list[float]:
             feeds = feeds_for(names, HeldOut(run).queries[:QUERIES], HeldOut(run).catalogue)
             np.savez(inputs, **{name: np.asarray(value) for name, value in feeds.items()})
             spec.append((str(model), str(inputs)))
-        command = [sys.executable, __file__, "--time", RUNTIMES[runtime], json.dumps(spec)]
+        command = [sys.executable, __file__, "--time", MODULES[runtime], json.dumps(spec)]
         return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
 
@@ -134,13 +131,19 @@ def time_in_turn(module: str, files: list[tuple[str, str]]) -> list[float]:
     return [float(np.median(samples)) / 1000 for samples in spent]
 
 
+def estimate_text(found: Estimate | None) -> str:
+    """The mean and its interval."""
+    if found is None or found.ci95 is None:
+        return "–"
+    return f"{found.value:.4f} ({found.ci95[0]:.3f} to {found.ci95[1]:.3f})"
+
+
 def quality_tables(found: list[Trained]) -> Iterator[Table]:
     """One table a split."""
     for split in dict.fromkeys(each.split for each in found):
         table = Table("encoder", *MEASURES, "seconds", title=f"{split}: mean and 95% interval over users")
         for each in (row for row in found if row.split == split):
-            columns = quality_by_user(each.run).T
-            cells = ["{:.4f} ({:.3f} to {:.3f})".format(*interval(column)) for column in columns]
+            cells = [estimate_text(found) for found in mean_estimates(quality_by_user(each.run))]
             table.add_row(each.encoder, *cells, f"{each.run.record.stage_s['retrieval']:.0f}")
         yield table
 
@@ -148,9 +151,9 @@ def quality_tables(found: list[Trained]) -> Iterator[Table]:
 def file_table(found: list[Trained]) -> Table:
     """Of one split: bytes, costs and speed."""
     headings = [f"{recipe}: bytes" for recipe in STORED] + [f"{recipe}: R@100 lost" for recipe in STORED[1:]]
-    table = Table("encoder", *headings, *(f"int8 p50, {name}" for name in RUNTIMES), title="retriever")
+    table = Table("encoder", *headings, *(f"int8 p50, {name}" for name in MODULES), title="retriever")
     stored = [converted(each.run) for each in found]
-    times = [p50_us([each.run for each in found], runtime) for runtime in RUNTIMES]
+    times = [p50_us([each.run for each in found], runtime) for runtime in MODULES]
     for number, (each, files) in enumerate(zip(found, stored, strict=True)):
         cells = [f"{files[recipe][0]:,}" for recipe in STORED] + [f"{files[recipe][1]:.4f}" for recipe in STORED[1:]]
         speeds = [f"{row[number]:.1f} us ({row[number] / row[0]:.2f})" for row in times]
@@ -184,4 +187,5 @@ if __name__ == "__main__":
         print(json.dumps(time_in_turn(sys.argv[2], json.loads(sys.argv[3]))))  # noqa: T201
     else:
         configure_tensorflow()
-        main()
+        with native_stderr_kept_aside():
+            main()
