@@ -32,7 +32,8 @@ from .item_weights import Factors
 from .preferences import preference_rows, ridge
 from .settings import LinearSettings
 from .solvers import SOLVERS
-from .tuning import POPULARITY_HALF, popularity_of, tuned_settings
+from .tuning import tuned_settings
+from .validation import POPULARITY_HALF, popularity_of
 
 # The regression of vectors on content: an item counts for its popularity to this power; ridge as a share of the mean diagonal.
 # Chosen with a tenth of MovieLens' items hidden from training: the hidden ones that users liked are in the first 100 three times

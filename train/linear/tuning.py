@@ -2,20 +2,19 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from ...core.metrics import retrieval_quality
-from ...core.queries.histories import Histories
 from ..data.item_content import Indicators
-from ..data.ratings import Ratings, histories, split_ratings
+from ..data.ratings import Ratings
 from ..data.splits import SPLITS
-from .history_weights import Feedback, feedback_for, history_weights, place_weights, totals
+from .history_weights import feedback_for
 from .item_weights import Factors
 from .preferences import audience_rows
 from .settings import LinearSettings
-from .solvers import SOLVERS, Reader, Solver, method_for
+from .solvers import SOLVERS, Solver, method_for
+from .validation import LEAST_HELD_OUT, Validation, validation_of
 
 log = logging.getLogger(__name__)
 
@@ -31,97 +30,9 @@ DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
 POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 # Weights that whole histories may raise it to.
 MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-# Histories that choose the weight of popularity are cut to this many items; a weight is nearly as good as the best one from this
-# share of its value.
-SHORT, NEARLY_AS_GOOD = 5, 0.98
-# Validation is over at most this many users, which bounds its time.
-MOST_USERS = 2_000
-# Fewer held-out events than this choose nothing.
-LEAST_HELD_OUT = 50
-
-
-@dataclass(frozen=True)
-class Validation:
-    """A part of the training ratings to fit on, and one to choose on.
-
-    Attributes:
-        seen: histories of the first part.
-        truth: held-out items of up to `MOST_USERS` users.
-        liked: those of them that got more than a disliking rating.
-        seed: chooses the events of shortened histories.
-    """
-
-    train: Ratings
-    seen: Histories
-    truth: Histories
-    liked: Histories
-    seed: int
-
-    @property
-    def n_items(self) -> int:
-        return len(self.train.items)
-
-    def shortened(self) -> Histories:
-        """The histories, cut to `SHORT` events each."""
-        return shortened(self.seen, SHORT, self.seed)
-
-    def value(
-        self,
-        factors: Factors,
-        settings: LinearSettings,
-        *,
-        seen: Histories | None = None,
-        feedback: Feedback | None = None,
-        declared: np.ndarray | None = None,
-    ) -> float:
-        """Recall@10 + NDCG@10 + 0.3 recall@100 of these factors; on liked items where `feedback` is given.
-
-        Args:
-            seen: histories to ask with, in place of those that were fitted on.
-            declared: float[n_users, r], what the users' declared preferences add to their queries.
-        """
-        weighed, share = seen or self.seen, popularity_of(self.seen, self.n_items)
-        place = place_weights(settings.window, settings.recency)
-
-        def score(users: np.ndarray) -> np.ndarray:
-            weights = history_weights(weighed, users, self.n_items, place, feedback)
-            popular = popularity_weight(settings.popularity, totals(weighed, users, place))[:, None] * share[None]
-            query = weights @ factors.history + (0 if declared is None else declared[users])
-            return query @ factors.candidates.T + popular
-
-        return self._worth(score, self.truth if feedback is None else self.liked)
-
-    def value_of_whole(self, read: Reader) -> float:
-        """The same of weights that are not cut to a rank; a history counts as a set."""
-        flat = place_weights(int(np.diff(self.seen.offsets).max()), 0.0)
-        return self._worth(lambda users: read(history_weights(self.seen, users, self.n_items, flat)), self.truth)
-
-    def _worth(self, score: Callable[[np.ndarray], np.ndarray], truth: Histories) -> float:
-        found = retrieval_quality(score, self.seen, truth)
-        return found["recall_at_10"] + found["ndcg_at_10"] + 0.3 * found["recall_at_100"]
-
-
-def popularity_of(seen: Histories, n_items: int) -> np.ndarray:
-    """float64[n_items]: share of the users who have the item."""
-    return np.bincount(seen.item, minlength=n_items) / max(1, len(seen.offsets) - 1)
-
-
-POPULARITY_HALF = 8.0
-
-
-def popularity_weight(weight: float, total: np.ndarray) -> np.ndarray:
-    """Weight of popularity beside histories of such total weights: all of it for an empty one, half at `POPULARITY_HALF`."""
-    return weight * POPULARITY_HALF / (POPULARITY_HALF + total)
-
-
-def make_validation(train: Ratings, split: str, seed: int) -> Validation:
-    """Hold out part of `train` as `split` does."""
-    kept, held = split_ratings(train, split, seed)
-    users = np.random.default_rng([seed, 4]).permutation(np.unique(held.user))[:MOST_USERS]
-    held = held.take(np.flatnonzero(np.isin(held.user, users)))
-    limit = feedback_for(train.rating, train.is_implicit, 0.0).disliked_at
-    liked = held if train.is_implicit else held.take(np.flatnonzero(held.rating > limit))
-    return Validation(kept, histories(kept), histories(held), histories(liked), seed)
+# The least weight is taken that is worth this share of the best one. Short histories are drawn at random, so what is worth a little
+# more under one seed is worth a little less under another.
+NEARLY_AS_GOOD, AS_GOOD = 0.98, 0.998
 
 
 def tuned_settings(
@@ -148,13 +59,9 @@ def tuned_settings(
     )
     if not train.has_timestamps:
         log.info("no timestamps: every item of a history counts the same, wherever it stands")
-    held_out = SPLITS[split].held_out(train.user, train.timestamp, seed)
-    if not 0 < held_out.sum() < len(train):
-        log.info("the training part cannot be split again: the default hyperparameters are taken")
-        return start
-    validation = make_validation(train, split, seed)
-    if len(validation.truth.item) < LEAST_HELD_OUT:
-        log.info(f"only {len(validation.truth.item)} events to choose hyperparameters on: the defaults are taken")
+    validation = validation_of(train, split, seed)
+    if validation is None:
+        log.info(f"fewer than {LEAST_HELD_OUT} events to choose hyperparameters on: the defaults are taken")
         return start
     search = _Search(validation, SOLVERS[method](validation.seen, train.genres), replace(start, popularity=0.0))
     if is_future:
@@ -243,9 +150,7 @@ class _Search:
         short, factors = self.validation.shortened(), self._fitted(self.best)
         tried = [replace(self.best, popularity=weight) for weight in POPULARITIES]
         values = [self.validation.value(factors, each, seen=short) for each in tried]
-        self.best = next(
-            each for each, value in zip(tried, values, strict=True) if value >= NEARLY_AS_GOOD * max(values)
-        )
+        self.best = tried[first_nearly_best(values, NEARLY_AS_GOOD)]
         self._raise_popularity(factors)
         log.info(f"validation chose popularity {self.best.popularity:g}")
 
@@ -274,7 +179,7 @@ class _Search:
             long = self.validation.value(factors, tried, declared=added)
             return long + self.validation.value(factors, tried, declared=added, seen=short)
 
-        self._take("declared_weight", DECLARED_WEIGHTS, value)
+        self._take("declared_weight", DECLARED_WEIGHTS, value, AS_GOOD)
 
     def choose_slope(self, train: Ratings) -> None:
         """By what is liked of the held-out items, with the ratings of the history known."""
@@ -285,23 +190,24 @@ class _Search:
 
         self._take("rating_slope", SLOPES, value)
 
-    def _take(self, name: str, values: Sequence[float], value: Callable[[Factors, LinearSettings], float]) -> None:
+    def _take(
+        self,
+        name: str,
+        values: Sequence[float],
+        value: Callable[[Factors, LinearSettings], float],
+        share: float = 1.0,
+    ) -> None:
         factors = self._fitted(self.best)
-        self.best = max(
-            (replace(self.best, **{name: each}) for each in values), key=lambda tried: value(factors, tried)
-        )
+        tried = [replace(self.best, **{name: each}) for each in values]
+        self.best = tried[first_nearly_best([value(factors, each) for each in tried], share)]
         log.info(f"validation chose {name} {getattr(self.best, name):g}")
+
+
+def first_nearly_best(values: Sequence[float], share: float) -> int:
+    """Place of the first of `values` that is at least `share` of the largest."""
+    return next(place for place, value in enumerate(values) if value >= share * max(values))
 
 
 def _said(settings: LinearSettings) -> str:
     names = ("ridge", "recency", "future", "rank", "window")
     return ", ".join(f"{name} {getattr(settings, name):g}" for name in names)
-
-
-def shortened(seen: Histories, n: int, seed: int) -> Histories:
-    """`n` random events of each history, in their order."""
-    random = np.random.default_rng([seed, 5])
-    bounds = zip(seen.offsets[:-1], seen.offsets[1:], strict=True)
-    kept = [np.sort(random.permutation(np.arange(a, b))[:n]) for a, b in bounds]
-    rows = np.concatenate(kept).astype(np.int64) if kept else np.empty(0, np.int64)
-    return Histories(np.cumsum([0, *map(len, kept)]), seen.item[rows], seen.rating[rows])

@@ -10,8 +10,7 @@ from ..data.history_windows import history_windows
 from ..data.ratings import Ratings, histories
 from ..encoders import AUTO
 from ..linear.solvers import method_for
-from ..linear.tuning import Validation
-from ..linear.worth import validation_of, worth
+from ..linear.validation import Validation, validation_of, worth
 from ..tf import tf
 from .fitted_retrievers import FittedRetriever, timed_fit
 from .known import known_of

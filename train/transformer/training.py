@@ -14,8 +14,7 @@ from ..data.history_windows import history_windows
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
 from ..data.splits import SPLITS
-from ..linear.tuning import Validation
-from ..linear.worth import validation_of, worth
+from ..linear.validation import Validation, validation_of, worth
 from ..tf import Tensor, tf
 from .attention import last_state
 from .batches import epoch_of

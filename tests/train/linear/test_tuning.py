@@ -8,7 +8,8 @@ from pocketrec.train.data.item_content import declared_preferences, indicators, 
 from pocketrec.train.data.ratings import Ratings, split_ratings
 from pocketrec.train.linear.retriever import fit_linear
 from pocketrec.train.linear.settings import LinearSettings
-from pocketrec.train.linear.tuning import RIDGES, _Search, shortened, tuned_settings
+from pocketrec.train.linear.tuning import RIDGES, _Search, first_nearly_best, tuned_settings
+from pocketrec.train.linear.validation import shortened
 
 from tests.tiny import write_ratings
 
@@ -162,3 +163,8 @@ def test_genres_without_variation_change_nothing_that_is_found():
     content, declared = item_content(train), indicators(declared_preferences(train), preference_vocabulary(train))
     found = fit_linear(train, content, declared, split="random", seed=1, window=50, ranks=[16])
     assert all(np.isfinite(table).all() for table in found.tables.values())
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(1.0, 2), (0.99, 1), (0.5, 0)])
+def test_the_first_value_that_is_nearly_the_best_is_taken(share, wanted):
+    assert first_nearly_best([0.6, 0.995, 1.0, 0.999, 1.0], share) == wanted
