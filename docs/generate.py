@@ -80,14 +80,35 @@ def error_codes(argument: str) -> str:
 
 
 def named_values(argument: str) -> str:
-    """`MODULE:TABLE FIELD...`: one row per entry of a table of named values, with these fields of it."""
+    """`MODULE:TABLE FIELD...`: one row per entry of a table of named values, with these fields; `url` is the link of the name."""
     name, *fields = argument.split()
+    entries, shown = _entries(name), [field for field in fields if field != "url"]
+    return table(
+        ("name", *(field.replace("_", " ") for field in shown)),
+        (
+            (_name(key, entry.url if "url" in fields else ""), *(_cell(getattr(entry, field)) for field in shown))
+            for key, entry in entries.items()
+        ),
+    )
+
+
+def grouped_values(argument: str) -> str:
+    """`MODULE:TABLE FIELD`: a list of the values of a field, each with the names of the entries that have it."""
+    name, field = argument.split()
+    names: dict[str, list[str]] = {}
+    for key, entry in _entries(name).items():
+        names.setdefault(str(getattr(entry, field)), []).append(f"`{key}`")
+    return "\n".join(f"- {', '.join(keys)}: {value}" for value, keys in names.items())
+
+
+def _entries(name: str) -> Mapping[str, Any]:
     entries = _load(name)
     assert isinstance(entries, Mapping), name
-    return table(
-        ("name", *(field.replace("_", " ") for field in fields)),
-        ((f"`{key}`", *(_cell(getattr(entry, field)) for field in fields)) for key, entry in entries.items()),
-    )
+    return entries
+
+
+def _name(key: str, url: str) -> str:
+    return f"[`{key}`]({url})" if url else f"`{key}`"
 
 
 def _cell(value: object) -> str:
@@ -176,6 +197,7 @@ GENERATORS: dict[str, Callable[[str], str]] = {
     "fields": own_fields,
     "errors": error_codes,
     "table": named_values,
+    "groups": grouped_values,
     "commands": commands,
     "api": public_api,
     "decisions": decisions,
