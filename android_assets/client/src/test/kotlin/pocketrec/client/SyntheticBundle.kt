@@ -232,15 +232,16 @@ class SyntheticBundle(
 
     private fun queries(folder: File): List<Map<String, Any?>> =
         RecommenderBundle.open(DirectorySource(folder), StandInRuntime()).use { bundle ->
+            val rating = minOf(4f, ratingRange[1].toFloat())
             val found = bundle.recommend(
-                listOf(Rated(ids[0], 4f), Rated(ids[1])),
+                listOf(Rated(ids[0], rating), Rated(ids[1])),
                 listOf(preferences[0]),
                 listOf(genreNames[0]),
                 top = 5,
             )
             listOf(
                 mapOf(
-                    "history" to listOf(listOf(ids[0], 4.0), listOf(ids[1], null)),
+                    "history" to listOf(listOf(ids[0], rating.toDouble()), listOf(ids[1], null)),
                     "preferences" to listOf(preferences[0]),
                     "genres" to listOf(genreNames[0]),
                     "user" to null,
