@@ -12,6 +12,8 @@ TESTS = pytest.mark.skipif(
     reason="no Maven or JDK; run: apt-get install maven default-jdk-headless",
 )
 CLIENT = Path(__file__).parents[3] / "android_assets" / "client"
+# By its full name: a prefix is not looked up in offline mode, and Maven does not say that this is why.
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 KTLINT = "com.pinterest.ktlint:ktlint-cli:1.7.1:jar:all"
 
 
@@ -45,6 +47,6 @@ def _ktlint_jar() -> Path:
     cache = Path(os.environ.get("POCKETREC_TEST_CACHE", CLIENT.parents[1] / "build" / "tests")) / "ktlint"
     jar = cache / f"{name}-{version}-{classifier}.jar"
     if not jar.exists():
-        done = maven("dependency:copy", f"-Dartifact={KTLINT}", f"-DoutputDirectory={cache}")
+        done = maven(f"{COPY}:copy", f"-Dartifact={KTLINT}", f"-DoutputDirectory={cache}")
         assert done.returncode == 0, done.stdout[-3000:]
     return jar

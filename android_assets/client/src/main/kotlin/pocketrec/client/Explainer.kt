@@ -93,13 +93,7 @@ internal class Explainer(
         return retrieved.indices.map { j -> Why(reasons(history, DoubleArray(lost.size) { lost[it][j] })) }
     }
 
-    private fun addedUp(
-        query: Query,
-        history: Read,
-        probe: Probe,
-        parts: Parts,
-        weights: HistoryWeights,
-    ): List<Why> {
+    private fun addedUp(query: Query, history: Read, probe: Probe, parts: Parts, weights: HistoryWeights): List<Why> {
         val nothing = probe.scores { }
         val declared = probe.scores { it.declareAs(query) }
         // An item alone has the newest place, which weighs 1.

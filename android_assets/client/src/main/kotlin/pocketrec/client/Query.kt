@@ -121,12 +121,24 @@ public class Query internal constructor(
 
     internal fun idAt(i: Int): Int {
         val from = dislikesFrom
-        return if (i < from) ids[i] else if (i < from + given) disliked[i - from] else ids[i - given]
+        return if (i < from) {
+            ids[i]
+        } else if (i < from + given) {
+            disliked[i - from]
+        } else {
+            ids[i - given]
+        }
     }
 
     internal fun starsAt(i: Int): Float {
         val from = dislikesFrom
-        return if (i < from) stars[i] else if (i < from + given) owner.dislikeRating else stars[i - given]
+        return if (i < from) {
+            stars[i]
+        } else if (i < from + given) {
+            owner.dislikeRating
+        } else {
+            stars[i - given]
+        }
     }
 
     /** Append an item that another query has, in whatever order. */
