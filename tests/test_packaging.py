@@ -142,6 +142,7 @@ def test_the_small_install_reads_bundles_and_files(version, numpy, wheel, tiny, 
         (["doctor"], 0, "litert"),
         (["--version"], 0, "pocketrec "),
         (["train", "--out", tmp_path / "x"], 2, "[NOT_INSTALLED]"),
+        (["evaluate", tiny], 2, "[NOT_INSTALLED]"),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     for arguments, code, said in runs:

@@ -21,7 +21,6 @@ from .data.ratings import Ratings, by_popularity, split_ratings
 from .data.splits import DEFAULT_SPLIT, SPLITS
 from .encoders import DEFAULT_ENCODER, ENCODERS, MOST_DIMENSION
 from .evaluation.doubts import doubts
-from .evaluation.stage import evaluate_run
 from .presets import DEFAULT_PRESET, PRESETS, Preset
 from .run_files import Parts, run_record, write_models
 from .tensorflow_setup import require_keras_2
@@ -95,6 +94,8 @@ def train(
         record = replace(record, rows=report, warnings=doubts(parts, len(np.unique(parts.test.user))))
         write_json(folder / "run.json", record.to_json())
     if evaluate_baselines:
+        from .evaluation.stage import evaluate_run
+
         evaluate_run(run, baselines=True)
     return run
 
