@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,7 @@ def evaluate(run: StrPath | Run, *, baselines: bool = False, users: int | None =
     Raises:
         InputError: Files of the run are missing or were changed, or `users` is below 1.
     """
-    import_module("..train.tf", __package__)  # says what to install
+    from ..train import tf as _  # noqa: F401 - the first import says what to install
     from ..train.evaluation.stage import evaluate_run
 
     return Evaluation(**vars(evaluate_run(as_run(run), baselines=baselines, users=users)))
