@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import CheckFailed
 from ..core.queries.packing import part
-from .launch import run_variant, run_worker
+from .launch import run_variant, run_worker, side_by_side
 from .model_file.reader import PortDict, TfliteFile, parse_tflite
 from .runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
 
@@ -35,8 +35,9 @@ def try_out(model: bytes, feeds: Mapping[str, np.ndarray] | None = None) -> dict
     """
     inputs = zeros_for(parse_tflite(model)) if feeds is None else part(feeds, 0, 1)
     names = [name for name in PHONE_RUNTIMES if not RUNTIMES[name].missing()]
-    with on_disk(model) as path:
-        return {name: run_variant(path, inputs, runtime=name).reason for name in names}
+    with on_disk(model) as path, side_by_side() as pool:
+        outcomes = pool.map(lambda name: run_variant(path, inputs, runtime=name), names)
+        return {name: outcome.reason for name, outcome in zip(names, outcomes, strict=True)}
 
 
 def execute(model: bytes, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:

@@ -153,13 +153,23 @@ FULL = {"demo", "tutorial_run"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs a finished demo or the tutorial's run is a full test, and so not among the fast ones."""
+    """What needs a finished demo or the tutorial's run is a full test, and so not among the fast ones.
+
+    One fast test of the tiny run comes first and the others last: while a worker makes that run, the next need not wait for it.
+    """
     for item in items:
-        chosen = (
-            item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-        )
-        if FULL & {*getattr(item, "fixturenames", ()), *(name for name in chosen if isinstance(name, str))}:
+        if FULL & _needs(item):
             item.add_marker("full")
+    items.sort(key=lambda item: "tiny" in _needs(item))
+    fast = (place for place, item in enumerate(items) if "tiny" in _needs(item) and not item.get_closest_marker("full"))
+    if (first := next(fast, None)) is not None:
+        items.insert(0, items.pop(first))
+
+
+def _needs(item: pytest.Item) -> set[str]:
+    """Names of an item's fixtures, those that its parameters name among them."""
+    chosen = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return {*getattr(item, "fixturenames", ()), *(name for name in chosen if isinstance(name, str))}
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES
 
 ROOT = Path(__file__).parent.parent
 USERS, ITEMS, FACTORS, SEED = 240, 120, 4, 7
@@ -72,22 +74,34 @@ def made_once(root: Path, name: str, make: Callable[[Path], None], *, version: s
 
 def _make(folder: Path) -> None:
     write_ratings(folder)
+    run, key = folder / "run", folder / "run" / "key.pem"
     features = ["--item-features", folder / "items.csv", "--user-features", folder / "users.csv"]
-    _run("train", "--data", folder / "ratings.csv", *features, "--out", folder / "run")
-    _run("convert", folder / "run")
-    _run("parity", folder / "run")
+    runtimes = [f"--runtime={name}" for name in PHONE_RUNTIMES]
     _run(
-        "latency", folder / "run", "--processes", "1", "--samples", "50", "--runtime", "litert-2.3.0", "--threads", "1"
+        ["train", "--data", folder / "ratings.csv", *features, "--out", run],
+        ["convert", run],
+        ["parity", run, *runtimes],
+        ["latency", run, "--processes=1", "--samples=50", f"--runtime={CURRENT_RUNTIME}", "--threads=1"],
+        ["report", run],
+        ["keygen", "--out", key],
+        ["bundle", run, "--sign", key],
     )
-    _run("report", folder / "run")
-    _run("keygen", "--out", folder / "run" / "key.pem")
-    _run("bundle", folder / "run", "--sign", folder / "run" / "key.pem")
 
 
-def _run(*arguments: object) -> None:
-    command = [sys.executable, "-m", "pocketrec", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+# One process for all commands imports TensorFlow once.
+_PROGRAM = """
+import json, sys
+from pocketrec.cli.main import main
+for command in json.loads(sys.argv[1]):
+    if code := main(command):
+        sys.exit(code)
+"""
+
+
+def _run(*commands: list[object]) -> None:
+    texts = json.dumps([list(map(str, command)) for command in commands])
+    done = subprocess.run([sys.executable, "-c", _PROGRAM, texts], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr)
 
 
 def _sources_sha256() -> str:

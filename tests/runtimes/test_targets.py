@@ -61,10 +61,11 @@ def test_a_variant_passes_on_an_emulated_phone(few, target):
     assert row.status == "pass" and row.target == target and row.n_queries > 100, row.reason
 
 
-def test_on_the_host_each_runtime_is_checked_with_and_without_its_delegate(tiny):
-    rows = json.loads((tiny / "reports" / "parity.json").read_text())["results"]
-    kinds = {(row["runtime"], row["delegate"]) for row in rows if row["target"] == "host"}
+def test_on_the_host_each_runtime_is_checked_with_and_without_its_delegate(few):
+    rows = check_parity(Run(few)).results
+    kinds = {(row.runtime, row.delegate) for row in rows if row.target == "host"}
     assert kinds == {(r, d) for r, known in RUNTIMES.items() if known.on_host for d in ("xnnpack", "none")}
+    assert {row.status for row in rows} == {"pass"}
 
 
 def test_a_new_runtime_and_a_new_target_are_one_entry_each(few, monkeypatch):

@@ -11,10 +11,10 @@ from pocketrec.core.files.hashing import sha256_file, sha256_tree
 from pocketrec.core.files.vocabulary_files import read_vocabulary
 from pocketrec.core.records.evaluation import Evaluation
 from pocketrec.core.run_dir import Run, open_run
-from pocketrec.train import stage
 from pocketrec.train.baselines import evaluation
 from pocketrec.train.data.datasets import DATASETS
 from pocketrec.train.evaluation import doubts
+from pocketrec.train.evaluation import stage as evaluation_stage
 from pocketrec.train.presets import PRESETS
 from pocketrec.train.stage import train
 
@@ -92,7 +92,7 @@ def test_baselines_come_after_the_run_is_complete(toys, tmp_path, monkeypatch):
         seen.append((open_run(tmp_path / "run").record, baselines))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "evaluate_run", interrupted)
+    monkeypatch.setattr(evaluation_stage, "evaluate_run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", data="toys/tiny", preset="toy", evaluate_baselines=True)
     assert seen == [(open_run(tmp_path / "run").record, True)]
@@ -186,6 +186,7 @@ def test_the_report_on_a_file_is_kept_in_the_run(toys, tmp_path, capsys):
     assert "warning: " in out, "forty users are few"
 
 
+@pytest.mark.full
 def test_a_handful_of_ratings_comes_with_a_warning(pocketrec, tmp_path):
     rows = ["user,item,rating", "a,x,5", "a,y,1", "b,x,4"]
     (tmp_path / "three.csv").write_text("\n".join(rows) + "\n")

@@ -169,6 +169,7 @@ def test_size_decides_where_nobody_does():
         assert chosen_form(None, ["ranker"], ["float32"], n_items) == form
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("form", DRAWN)
 def test_forms_of_a_small_run_find_what_the_full_scan_finds(tiny, tmp_path, form):
     made, scan = converted(tiny, tmp_path / "run", form, k=5), converted(tiny, tmp_path / "scan", "full_scan", k=5)

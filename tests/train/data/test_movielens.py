@@ -70,42 +70,32 @@ def test_zip_is_read_like_the_folder(grouplens, tmp_path):
     assert {p.name: p.read_bytes() for p in found.iterdir()} == {p.name: p.read_bytes() for p in grouplens.iterdir()}
 
 
-def test_data_dir_without_the_dataset_is_refused(pocketrec, tmp_path):
+def test_data_dir_without_the_dataset_is_refused(inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("POCKETREC_CACHE", str(tmp_path / "c"))
     (tmp_path / "empty").mkdir()
-    done = pocketrec(
-        "train",
-        "--data-dir",
-        tmp_path / "empty",
-        "--out",
-        tmp_path / "run",
-        env={"POCKETREC_CACHE": str(tmp_path / "c")},
-    )
+    done = inside("train", "--data-dir", tmp_path / "empty", "--out", tmp_path / "run")
     assert refused(done).endswith("[DATA_UNAVAILABLE]") and str(tmp_path / "empty") in done.err
     assert not (tmp_path / "run" / "trained").exists()
 
 
-def test_without_any_network_one_line_says_what_to_place(pocketrec, tmp_path):
-    offline = {
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
-    }
-    offline |= {
-        "POCKETREC_CACHE": str(tmp_path / "cache"),
-        "TFDS_DATA_DIR": str(tmp_path / "none"),
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": "",
-    }
-    line = refused(pocketrec("train", "--out", tmp_path / "run", env=offline))
+def test_without_any_network_one_line_says_what_to_place(offline, inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    line = refused(inside("train", "--out", tmp_path / "run"))
     assert line.endswith("[DATA_UNAVAILABLE]") and "--data-dir ml-100k.zip" in line
     assert not (tmp_path / "run" / "trained").exists()
 
 
-def test_larger_dataset_out_of_reach_says_what_to_download(pocketrec, tmp_path):
-    offline = {
-        "https_proxy": "http://127.0.0.1:9",
-        "POCKETREC_CACHE": str(tmp_path),
-        "TFDS_DATA_DIR": str(tmp_path / "none"),
-    }
-    line = refused(pocketrec("train", "--data", "movielens/1m", "--out", tmp_path / "run", env=offline))
+def test_larger_dataset_out_of_reach_says_what_to_download(offline, inside, tmp_path):
+    line = refused(inside("train", "--data", "movielens/1m", "--out", tmp_path / "run"))
     assert line.endswith("[DATA_UNAVAILABLE]") and "ml-1m.zip" in line
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No network, and nothing cached."""
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("POCKETREC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))

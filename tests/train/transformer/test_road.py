@@ -24,6 +24,9 @@ def trained(tmp_path_factory):
     return folder / "run"
 
 
+pytestmark = pytest.mark.full
+
+
 def passed(run, recipes, graphs):
     from pocketrec.benchmarks.parity.stage import check_parity
     from pocketrec.convert.stage import convert_run
@@ -45,7 +48,6 @@ def test_phones_answer_as_the_server(trained):
     assert results and {row["status"] for row in results} == {"pass"}
 
 
-@pytest.mark.full
 def test_every_recipe_of_every_graph_passes(trained):
     results = passed(trained, [], [])
     assert len(results) > 100 and {row["status"] for row in results} == {"pass"}

@@ -35,6 +35,7 @@ def encoder_of(made, known):
     return tf.function(TransformerQuery(tables, known.train.items, known.vocabulary, 30).encode)
 
 
+@pytest.mark.full
 def test_a_seed_decides_everything_and_it_learns(tmp_path):
     train, test = by_popularity(*split_ratings(tiny_ratings(tmp_path), "leave-last-out", 1))
     (made, known), (again, _) = fitted(train, "leave-last-out"), fitted(train, "leave-last-out")
