@@ -82,22 +82,28 @@ def train(
     _check_encoder(chosen, preset, encoder, dimension)
     require_keras_2()
     require_empty(run.root)
+    options = TrainingOptions(seed, split, train_metrics, encoder, dimension)
     with atomic_dir(run.trained) as folder:
-        ratings, report = load(chosen.items_by)
-        parts = _split(chosen, ratings, split, seed)
-        log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
-        options = TrainingOptions(seed, split, train_metrics, encoder, dimension)
-        models, seconds = _fitted(chosen, parts, options)
-        log.info("saving SavedModels, loading each again and comparing")
-        write_models(folder, models, parts)
-        record = run_record(folder, models, ratings, preset, options, seconds)
-        record = replace(record, rows=report, warnings=doubts(parts, len(np.unique(parts.test.user))))
-        write_json(folder / "run.json", record.to_json())
+        _train_into(folder, preset, load, options)
     if evaluate_baselines:
         from .evaluation.stage import evaluate_run
 
         evaluate_run(run, baselines=True)
     return run
+
+
+def _train_into(folder: Path, preset: str, load: Loader, options: TrainingOptions) -> None:
+    """Load, split, train and write everything that RUN/trained holds."""
+    chosen = PRESETS[preset]
+    ratings, report = load(chosen.items_by)
+    parts = _split(chosen, ratings, options.split, options.seed)
+    log.info(f"training {preset} on {len(parts.train):,} ratings, {len(parts.test):,} held out")
+    models, seconds = _fitted(chosen, parts, options)
+    log.info("saving SavedModels, loading each again and comparing")
+    write_models(folder, models, parts)
+    record = run_record(folder, models, ratings, preset, options, seconds)
+    record = replace(record, rows=report, warnings=doubts(parts, len(np.unique(parts.test.user))))
+    write_json(folder / "run.json", record.to_json())
 
 
 def _check_options(chosen: Preset, preset: str, split: str, seed: int, train_metrics: bool) -> None:

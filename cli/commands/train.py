@@ -59,8 +59,6 @@ def train(
       pocketrec train --data ratings.csv --columns user=uid,item=sku --out run
     """
     from ...api.training import train as train_run
-    from ...core.records.evaluation import Evaluation
-    from .evaluate import show_evaluation
 
     with working(verbose):
         run = train_run(
@@ -78,8 +76,15 @@ def train(
             train_metrics=train_metrics,
             evaluate_baselines=evaluate_baselines,
         )
+    _show_trained(run, evaluated=evaluate_baselines)
+
+
+def _show_trained(run: "Run", *, evaluated: bool) -> None:
+    from ...core.records.evaluation import Evaluation
+    from .evaluate import show_evaluation
+
     show_run(run)
-    if evaluate_baselines:
+    if evaluated:
         show_evaluation(Evaluation.read(run))
 
 

@@ -18,6 +18,7 @@ from ...core.queries.histories import Histories
 from ...core.records.history_weights import HistoryWeights
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
+from .content import filled, filled_share, rows_by_content
 from .history_weights import (
     DISLIKE,
     LONE_DISLIKE,
@@ -29,17 +30,11 @@ from .history_weights import (
     totals,
 )
 from .item_weights import Factors
-from .preferences import preference_rows, ridge
+from .preferences import preference_rows
 from .settings import LinearSettings
 from .solvers import SOLVERS
 from .tuning import tuned_settings
 from .validation import POPULARITY_HALF, popularity_of
-
-# The regression of vectors on content: an item counts for its popularity to this power; ridge as a share of the mean diagonal.
-# Chosen with a tenth of MovieLens' items hidden from training: the hidden ones that users liked are in the first 100 three times
-# as often as chance has them; see the decision record on content.
-CONTENT_POWER, CONTENT_RIDGE, CONTENT_SCALE = 0.25, 1.0, 1.05
-
 
 # Scores are scaled so that those of a list differ as much as those of the trained encoder did when the weight of a predicted
 # rating beside them was chosen (decision 8): the standard deviation of the best 100, over these many users.
@@ -88,7 +83,7 @@ def fit_linear(
         window: items of a history that a query takes; more where validation needs them.
         ranks: columns of the item tables, the bias apart, narrowest first; the first that is wide enough is taken.
     """
-    settings = tuned_settings(train, declared, split=split, seed=seed, window=window, ranks=ranks)
+    settings = tuned_settings(train, content, declared, split=split, seed=seed, window=window, ranks=ranks)
     seen = histories(train)
     factors = SOLVERS[settings.method](seen, train.genres).factors(settings).rotated()
     feedback = feedback_for(train.rating, train.is_implicit, settings.rating_slope)
@@ -117,11 +112,8 @@ def folded(
         float32[n_content, r] and `unrated` float32[], the vector of an item without ratings.
     """
     share = popularity_of(seen, len(train.items))
-    rated = np.bincount(seen.item, minlength=len(train.items)) > 0
-    by_content = _by_content(factors.candidates, share, content)
-    items = np.where(rated[:, None], factors.candidates, _product(content, by_content))
-    unrated = float(np.median(share[rated]))
-    popular = np.where(rated, share, unrated)
+    by_content = rows_by_content(factors.candidates, share, content, settings.content_scale)
+    items, popular = filled(factors.candidates, share, content, by_content), filled_share(share)
     unit = float(popular.mean() / max(np.abs(items).max(axis=1).mean(), MOST_UNIT**-1 * popular.mean()))
     preference = preference_rows(train, seen, items, popular, factors, settings, declared)
     larger = LISTED_STD / _listed_std(seen, factors.history, items, place_weights(window, settings.recency))
@@ -136,7 +128,7 @@ def folded(
         "feedback": np.array([feedback.disliked_at, feedback.per_unit, feedback.best]),
         "dislike": np.array([DISLIKE, LONE_DISLIKE, dislike_half(place_weights(window, settings.recency))]),
         "content": by_content,
-        "unrated": np.array(unrated / unit),
+        "unrated": np.array(np.median(share[share > 0]) / unit),
     }
     return {name: np.ascontiguousarray(table, np.float32) for name, table in tables.items()}
 
@@ -151,16 +143,3 @@ def _listed_std(seen: Histories, history: np.ndarray, items: np.ndarray, place: 
     best = -np.sort(-scores, axis=1)[:, :RETRIEVED]
     found = [row[np.isfinite(row)].std() for row in best if np.isfinite(row).sum() > 1]
     return float(np.mean(found)) if found and np.mean(found) > 0 else 1.0
-
-
-def _product(marks: Indicators, table: np.ndarray) -> np.ndarray:
-    found = np.zeros((marks.n_rows, table.shape[1]))
-    np.add.at(found, marks.row, marks.value[:, None] * table[marks.column])
-    return found
-
-
-def _by_content(candidates: np.ndarray, share: np.ndarray, content: Indicators) -> np.ndarray:
-    """float64[n_content, r]: ridge regression of the items' vectors on their content, each item by its popularity."""
-    marks = content.dense().astype(np.float64)
-    weighted = marks * (share**CONTENT_POWER)[:, None]
-    return CONTENT_SCALE * ridge(weighted, marks, candidates, CONTENT_RIDGE)

@@ -19,6 +19,7 @@ class LinearSettings:
         popularity: weight of popularity in the answer to an empty history; it falls with the length of the history.
         genre_weight: length of a genre as a row of the interactions, in events.
         declared_weight: what a declared token that is no genre counts for, in items of the history.
+        content_scale: length of the vectors of items without ratings, beside what the regression on content gives.
     """
 
     method: str = "exact"
@@ -31,3 +32,4 @@ class LinearSettings:
     popularity: float = 0.03
     genre_weight: float = 15.0
     declared_weight: float = 0.0
+    content_scale: float = 1.05

@@ -9,38 +9,48 @@ import numpy as np
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings
 from ..data.splits import SPLITS
+from .content import filled, filled_share, rows_by_content
 from .history_weights import feedback_for
 from .item_weights import Factors
 from .preferences import audience_rows
 from .settings import LinearSettings
 from .solvers import SOLVERS, Solver, method_for
-from .validation import LEAST_HELD_OUT, Validation, validation_of
+from .validation import LEAST_HELD_OUT, Validation, popularity_of, validation_of
 
 log = logging.getLogger(__name__)
 
 RECENCIES, FUTURES = (0.0, 0.35, 0.7, 1.0, 1.3), (0.0, 1.0, 3.0, 9.0)
 RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 SLOPES = (0.0, 0.5)
+CONTENT_SCALES = (1.05, 0.8, 0.6, 0.4, 0.2)
 # A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
 # this much more. See the decision record on width.
 WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.015
 # No window is longer: a query's time grows with it.
 MOST_WINDOW = 2048
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
-POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3)
-# Weights that whole histories may raise it to.
-MORE_POPULAR = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-# The least weight is taken that is worth this share of the best one. Short histories are drawn at random, so what is worth a little
+POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+# The least weight is taken that is worth this share of the best one: short histories are drawn at random, so what is worth a little
 # more under one seed is worth a little less under another.
 NEARLY_AS_GOOD, AS_GOOD = 0.98, 0.998
+# What whole histories keep of their best beside what serves others: popularity short histories, content items without ratings.
+LITTLE_LOST = 0.99
 
 
 def tuned_settings(
-    train: Ratings, declared: Indicators, *, split: str, seed: int, window: int, ranks: Sequence[int]
+    train: Ratings,
+    content: Indicators,
+    declared: Indicators,
+    *,
+    split: str,
+    seed: int,
+    window: int,
+    ranks: Sequence[int],
 ) -> LinearSettings:
     """Settings that do best on a part of `train`; the defaults where there is too little to choose on. Deterministic.
 
-    One hyperparameter after the other is searched from the best so far: recency, future, ridge, width, popularity, ratings.
+    One hyperparameter after the other is searched from the best so far: recency, future, ridge, width, popularity,
+    preferences, content, ratings.
 
     Args:
         window: the shortest; it is doubled with each next rank while histories are longer.
@@ -72,6 +82,7 @@ def tuned_settings(
     search.widen(possible[1:])
     search.choose_popularity()
     search.choose_declared_weight(declared)
+    search.choose_content_scale(content)
     if not train.is_implicit:
         search.choose_slope(train)
     return search.best
@@ -143,29 +154,17 @@ class _Search:
         return best
 
     def choose_popularity(self) -> None:
-        """By histories cut to a few items: the least weight that is nearly as good as the best.
+        """Of the weights that cost whole histories little, the least that is nearly as good as the best for short ones.
 
         Recall hardly tells a list of what is popular from one of what is alike; people do.
         """
         short, factors = self.validation.shortened(), self._fitted(self.best)
         tried = [replace(self.best, popularity=weight) for weight in POPULARITIES]
-        values = [self.validation.value(factors, each, seen=short) for each in tried]
-        self.best = tried[first_nearly_best(values, NEARLY_AS_GOOD)]
-        self._raise_popularity(factors)
+        whole = [self.validation.value(factors, each) for each in tried]
+        harmless = [each for each, value in zip(tried, whole, strict=True) if value >= LITTLE_LOST * max(whole)]
+        values = [self.validation.value(factors, each, seen=short) for each in harmless]
+        self.best = harmless[first_nearly_best(values, NEARLY_AS_GOOD)]
         log.info(f"validation chose popularity {self.best.popularity:g}")
-
-    def _raise_popularity(self, factors: Factors) -> None:
-        """More of it, where the present weight is not nearly as good for whole histories: short ones, or little taste in common."""
-        present = best = self.validation.value(factors, self.best)
-        raised = self.best
-        for weight in (weight for weight in MORE_POPULAR if weight > self.best.popularity):
-            tried = replace(self.best, popularity=weight)
-            value = self.validation.value(factors, tried)
-            if value <= best:
-                break
-            best, raised = value, tried
-        if present < NEARLY_AS_GOOD * best:
-            self.best = raised
 
     def choose_declared_weight(self, declared: Indicators) -> None:
         """By whole histories and short ones, as popularity."""
@@ -180,6 +179,20 @@ class _Search:
             return long + self.validation.value(factors, tried, declared=added, seen=short)
 
         self._take("declared_weight", DECLARED_WEIGHTS, value, AS_GOOD)
+
+    def choose_content_scale(self, content: Indicators) -> None:
+        """The largest that costs whole histories little: items that nobody rated may come, but not in the way of others."""
+        factors, share = self._fitted(self.best), popularity_of(self.validation.seen, self.validation.n_items)
+        if share.all() or not share.any():
+            return
+        rows, popular = rows_by_content(factors.candidates, share, content, 1.0), filled_share(share)
+        tried = [replace(self.best, content_scale=scale) for scale in CONTENT_SCALES]
+        values = []
+        for each in tried:
+            items = filled(factors.candidates, share, content, each.content_scale * rows)
+            values.append(self.validation.value(Factors(factors.history, items), each, share=popular))
+        self.best = tried[first_nearly_best(values, LITTLE_LOST)]
+        log.info(f"validation chose content_scale {self.best.content_scale:g}")
 
     def choose_slope(self, train: Ratings) -> None:
         """By what is liked of the held-out items, with the ratings of the history known."""

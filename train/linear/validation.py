@@ -55,19 +55,21 @@ class Validation:
         seen: Histories | None = None,
         feedback: Feedback | None = None,
         declared: np.ndarray | None = None,
+        share: np.ndarray | None = None,
     ) -> float:
         """What these factors are `worth`; on liked items where `feedback` is given.
 
         Args:
             seen: histories to ask with, in place of those that were fitted on.
             declared: float[n_users, r], what the users' declared preferences add to their queries.
+            share: float64[n_items], popularity in place of that of the first part.
         """
-        weighed, share = seen or self.seen, popularity_of(self.seen, self.n_items)
+        weighed, popular_by = seen or self.seen, popularity_of(self.seen, self.n_items) if share is None else share
         place = place_weights(settings.window, settings.recency)
 
         def score(users: np.ndarray) -> np.ndarray:
             weights = history_weights(weighed, users, self.n_items, place, feedback)
-            popular = popularity_weight(settings.popularity, totals(weighed, users, place))[:, None] * share[None]
+            popular = popularity_weight(settings.popularity, totals(weighed, users, place))[:, None] * popular_by[None]
             query = weights @ factors.history + (0 if declared is None else declared[users])
             return query @ factors.candidates.T + popular
 

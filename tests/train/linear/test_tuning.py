@@ -3,12 +3,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pocketrec.core.queries.histories import Histories
 from pocketrec.train.data.files.ratings_file import read_ratings
 from pocketrec.train.data.item_content import declared_preferences, indicators, item_content, preference_vocabulary
 from pocketrec.train.data.ratings import Ratings, split_ratings
+from pocketrec.train.linear.item_weights import Factors
 from pocketrec.train.linear.retriever import fit_linear
 from pocketrec.train.linear.settings import LinearSettings
-from pocketrec.train.linear.tuning import RIDGES, _Search, first_nearly_best, tuned_settings
+from pocketrec.train.linear.tuning import CONTENT_SCALES, RIDGES, _Search, first_nearly_best, tuned_settings
 from pocketrec.train.linear.validation import shortened
 
 from tests.tiny import write_ratings
@@ -23,7 +25,7 @@ def ratings(tmp_path_factory):
 
 def tuned(train, split):
     declared = indicators(declared_preferences(train), preference_vocabulary(train))
-    return tuned_settings(train, declared, split=split, seed=1, window=50, ranks=[7])
+    return tuned_settings(train, item_content(train), declared, split=split, seed=1, window=50, ranks=[7])
 
 
 @pytest.mark.parametrize("split", ["random", "temporal", "leave-last-out"])
@@ -85,7 +87,7 @@ def clusters(n_clusters=40, size=3, users=500, seed=0):
 
 def chosen(train, ranks, split="random"):
     declared = indicators(declared_preferences(train), preference_vocabulary(train))
-    return tuned_settings(train, declared, split=split, seed=1, window=50, ranks=ranks)
+    return tuned_settings(train, item_content(train), declared, split=split, seed=1, window=50, ranks=ranks)
 
 
 def test_the_rank_grows_where_a_narrow_one_loses_what_the_whole_matrix_finds():
@@ -102,9 +104,9 @@ def test_the_rank_stays_where_more_finds_nothing_more(ratings):
 def test_the_window_grows_with_the_rank_to_the_longest_history():
     train, _ = split_ratings(clusters(users=300), "random", 1)
     declared = indicators(declared_preferences(train), preference_vocabulary(train))
-    found = tuned_settings(train, declared, split="random", seed=1, window=2, ranks=[4, 48])
+    found = tuned_settings(train, item_content(train), declared, split="random", seed=1, window=2, ranks=[4, 48])
     assert (found.rank, found.window) == (48, 4)
-    found = tuned_settings(train, declared, split="random", seed=1, window=8, ranks=[4, 48])
+    found = tuned_settings(train, item_content(train), declared, split="random", seed=1, window=8, ranks=[4, 48])
     assert (found.rank, found.window) == (48, 8), "no history is longer than six items"
 
 
@@ -135,18 +137,21 @@ def test_a_ridge_with_which_nothing_can_be_solved_is_left_out(monkeypatch):
     assert chosen(train, [16]).ridge >= 600
 
 
-@pytest.mark.parametrize(("gain", "wanted"), [(1.02, 0.03), (1.2, 0.3)])
-def test_popularity_is_raised_where_whole_histories_clearly_gain(gain, wanted):
+@pytest.mark.parametrize(
+    ("whole", "wanted"),
+    [({}, 0.3), ({0.3: 0.985}, 0.1), ({0.03: 1.01, 0.1: 0.995, 0.3: 0.9}, 0.03), ({1.0: 1.1, 3.0: 1.1}, 1.0)],
+)
+def test_popularity_costs_whole_histories_little(whole, wanted):
     class Stub:
-        """Short histories are content with .03; whole ones gain with .3."""
+        """Short histories are happiest with .3 and more; whole ones say what `whole` says, and 1 elsewhere up to .3."""
 
         def shortened(self):
             return "short"
 
         def value(self, factors, settings, seen=None):
             if seen:
-                return 1.0 if settings.popularity >= 0.03 else 0.9
-            return {0.03: 1.0, 0.1: 1.01, 0.3: gain}.get(settings.popularity, 0.5)
+                return min(settings.popularity, 0.3)
+            return whole.get(settings.popularity, 1.0 if settings.popularity <= 0.3 else 0.5)
 
     class StubSolver:
         def factors(self, settings):
@@ -155,6 +160,33 @@ def test_popularity_is_raised_where_whole_histories_clearly_gain(gain, wanted):
     search = _Search(Stub(), StubSolver(), LinearSettings())
     search.choose_popularity()
     assert search.best.popularity == wanted
+
+
+@pytest.mark.parametrize(
+    ("worth", "wanted"), [({}, 1.05), ({1.05: 0.98, 0.8: 0.985}, 0.6), ({1.05: 0.992}, 1.05), ({0.2: 2.0}, 0.2)]
+)
+def test_items_without_ratings_do_not_get_in_the_way_of_others(worth, wanted):
+    class Stub:
+        """Two users with one item each of three; the third item is known by its content alone."""
+
+        seen, n_items = Histories(np.array([0, 1, 2]), np.array([0, 1]), np.ones(2, np.float32)), 3
+
+        def value(self, factors, settings, share=None):
+            rows.append(factors.candidates)
+            np.testing.assert_array_equal(share, [0.5, 0.5, 0.5])
+            return worth.get(settings.content_scale, 1.0)
+
+    class StubSolver:
+        def factors(self, settings):
+            return Factors(np.eye(3), np.array([[2.0, 0, 0], [0, 2, 0], [0, 0, 0]]))
+
+    rows = []
+    search = _Search(Stub(), StubSolver(), LinearSettings())
+    search.choose_content_scale(indicators([["a"], ["b"], ["a"]], ["a", "b"]))
+    assert search.best.content_scale == wanted
+    lengths = [np.linalg.norm(row[2]) for row in rows]
+    np.testing.assert_allclose(np.divide(lengths, CONTENT_SCALES), lengths[0] / CONTENT_SCALES[0])
+    assert lengths[0] > 0 and all(np.array_equal(row[:2], rows[0][:2]) for row in rows)
 
 
 def test_genres_without_variation_change_nothing_that_is_found():
