@@ -3,6 +3,7 @@
 SPEC: accelerator (`gpu`: on the GPU, and on the CPU what it does not take). `meta` says `fully_accelerated`.
 """
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -58,10 +59,11 @@ class CompiledSession(tflite_worker.Session):
         self.inputs, self.outputs = model.get_input_tensor_details(key), model.get_output_tensor_details(key)
         self.feeding = {name: model.create_input_buffer_by_name(key, name) for name in self.inputs}
         self.filled = {name: model.create_output_buffer_by_name(key, name) for name in self.outputs}
-        self.sizes = {
-            name: (int(np.prod(port["shape"])) * np.dtype(port["dtype"]).itemsize, np.dtype(port["dtype"]), port["shape"])
-            for name, port in self.outputs.items()
-        }
+        names = model.get_signature_list()[key]
+        self.given = [self.feeding[name] for name in names["inputs"]]
+        self.taken = [self.filled[name] for name in names["outputs"]]
+        self.layouts = {name: (np.dtype(port["dtype"]), tuple(port["shape"])) for name, port in self.outputs.items()}
+        self.n_bytes = {name: dtype.itemsize * math.prod(shape) for name, (dtype, shape) in self.layouts.items()}
 
     def resize(self, shapes):
         for name, shape in shapes.items():
@@ -74,7 +76,7 @@ class CompiledSession(tflite_worker.Session):
 
     def run(self):
         try:
-            self.model.run_by_name(self.key, self.feeding, self.filled)
+            self.model.run_by_index(0, self.given, self.taken)
         except RuntimeError as error:
             raise refused("CompiledModel did not run", error) from None
 
@@ -83,8 +85,8 @@ class CompiledSession(tflite_worker.Session):
             self.feeding[name].write(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
         (invoke or self.run)()
         found = {}
-        for name, (n_bytes, dtype, shape) in self.sizes.items():
-            found[name] = self.filled[name].read(n_bytes, np.uint8).view(dtype).reshape(shape)
+        for name, (dtype, shape) in self.layouts.items():
+            found[name] = self.filled[name].read(self.n_bytes[name], np.uint8).view(dtype).reshape(shape)
         return found
 
 

@@ -36,8 +36,8 @@ def test_every_variant_passed_on_every_runtime_for_every_held_out_user(tiny, rep
     with np.load(tiny / "trained" / "heldout.npz") as held:
         users = len(np.unique(held["user"]))
     found = {(row.graph, row.recipe, row.runtime, row.delegate): row for row in report.rows}
-    kinds = [(name, kind) for name in ON_HOST for kind in ("xnnpack", "none")]
-    assert all(RUNTIMES[name].chooses_delegate for name in ON_HOST)
+    kinds = [(name, "xnnpack") for name in ON_HOST]
+    kinds += [(name, "none") for name in ON_HOST if RUNTIMES[name].chooses_delegate]
     assert set(found) == {(v.graph, v.recipe, *k) for v in Run(tiny).variants for k in kinds}
     assert len(found) == len(report.rows) and report.passed
     for row in found.values():
