@@ -57,7 +57,7 @@ def test_an_abort_tells_the_check_that_failed_and_not_the_stack():
 def test_a_refusal_tells_the_accelerators_first_complaint_that_ended_it():
     said = failure(1, PROGRESS + LEFT + REFUSED)
     assert said.startswith(
-        "exit status 1: delegate_webgpu.cc:478] Failed to create DelegateKernelLiteRt: INVALID_ARGUMENT"
+        "exit status 1: delegate_webgpu.cc:478] Failed to create: INVALID_ARGUMENT: Shape mismatch | "
     )
     assert said.endswith(" | CompiledModel did not compile the file: Failed to modify graph with delegate")
 

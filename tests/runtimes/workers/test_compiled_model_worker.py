@@ -6,8 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from pocketrec.benchmarks.latency.cases import variant_cases
+from pocketrec.benchmarks.latency.latency_queries import latency_queries
 from pocketrec.benchmarks.latency.options import LatencyOptions
-from pocketrec.benchmarks.latency.stage import measure_file, measure_run
+from pocketrec.benchmarks.latency.stage import measure_file
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.records.variants import Port
@@ -103,28 +105,21 @@ def test_the_worker_imports_numpy_and_litert_only(every_dtype, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_latency_tells_load_first_call_and_percentiles_beside_the_interpreters(own_tiny):
-    run = Run(own_tiny)
-    keep_variants(run, lambda v: (v.graph, v.recipe) in {("ranker", "float32"), ("retriever", "dynamic_int8")})
-    options = LatencyOptions(threads=[1], runtimes=[CURRENT_RUNTIME, COMPILED], processes=2, samples=20)
-    rows = [row for row in measure_run(run, options).results if row.is_tflite]
-    ours = [row for row in rows if row.runtime == COMPILED]
-    assert {row.status for row in rows} == {"measured"} and {row.graph for row in ours} == {"ranker", "retriever"}
-    assert {row.delegate for row in ours} == {"xnnpack"}  # kernels are not for apps to choose there
-    for row in ours:
-        assert row.load_ms > 0 and row.first_call_ms > 0 and row.p50_us > 0 and row.overhead_us > 0
-        (same,) = [
-            o
-            for o in rows
-            if o.runtime != COMPILED
-            and (o.graph, o.delegate, o.batch_size) == (row.graph, row.delegate, row.batch_size)
-        ]
-        assert same.recall_at_k == row.recall_at_k
+def test_latency_tells_load_first_call_and_percentiles_beside_the_interpreters(tiny):
+    options = LatencyOptions(threads=[1, 2], runtimes=[CURRENT_RUNTIME, COMPILED], processes=2, samples=50)
+    rows = measure_file(tiny / "converted" / "ranker-float32.tflite", options).results
+    assert [(row.runtime, row.threads) for row in rows] == [(r, t) for r in (CURRENT_RUNTIME, COMPILED) for t in (1, 2)]
+    for row in rows:
+        assert row.status == "measured" and row.load_ms > 0 and row.first_call_ms > 0
+        assert row.p50_us > 0 and row.overhead_us > 0
 
 
-def test_a_single_file_is_timed_too(every_dtype):
-    (row,) = measure_file(every_dtype[0], LatencyOptions([1], [COMPILED], 1, 50)).results
-    assert row.status == "measured" and row.p50_us > 0
+def test_cases_of_a_run_leave_the_kernels_alone(tiny):
+    """Apps choose none there, so there is no case without XNNPACK."""
+    run = Run(tiny)
+    cases = variant_cases(run, run.variants[:1], [CURRENT_RUNTIME, COMPILED], [1], latency_queries(HeldOut(run)))
+    assert {case.fields.delegate for case in cases if case.fields.runtime == COMPILED} == {"xnnpack"}
+    assert {case.fields.delegate for case in cases if case.fields.runtime == CURRENT_RUNTIME} == {"xnnpack", "none"}
 
 
 def test_an_older_wheel_is_skipped_with_the_command_and_refused_when_asked_for(own_tiny, monkeypatch):
