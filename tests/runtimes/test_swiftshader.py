@@ -10,7 +10,7 @@ from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes import swiftshader
 from pocketrec.runtimes.launch import run_variant
-from pocketrec.runtimes.runtimes import RUNTIMES
+from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES
 from pocketrec.runtimes.targets import TARGETS
 
 from tests.conftest import raises, refused
@@ -49,6 +49,56 @@ def test_what_the_accelerator_computes_rightly_is_right(tmp_path):
     assert outcome.meta["fully_accelerated"] and "Selected adapter: SwiftShader" in outcome.log
     assert np.array_equal(outcome.arrays["rows"], table[ids])
     assert np.abs(outcome.arrays["dense"] - table[ids] @ weights).max() < 1e-4
+
+
+def operator(name):
+    """A graph of one operator with constants, and the shape of its input; docs/gpu.md names those that come out wrong."""
+    from pocketrec.train.tf import tf
+
+    rng = np.random.default_rng(0)
+    weights, row, rows = (tf.constant(rng.normal(size=shape), tf.float32) for shape in ((8, 4), (8,), (8, 4)))
+    column = rows[:, :1]
+    return {
+        "dense layer of [n]": (lambda x: tf.reshape(tf.matmul(tf.reshape(x, [1, -1]), weights), [-1]), [8]),
+        "dense layer of [1, n]": (lambda x: tf.matmul(x, weights), [1, 8]),
+        "[n] times a constant [n]": (lambda x: x * row, [8]),
+        "[1, n] times a constant [1, n]": (lambda x: x * row[None], [1, 8]),
+        "[n, m] times a constant [n, 1]": (lambda x: x * column, [8, 4]),
+        "[n, m] plus a constant [n, 1]": (lambda x: x + column, [8, 4]),
+        "[n, m] times a constant [n, m]": (lambda x: x * rows, [8, 4]),
+        "[n, m] times a constant [m]": (lambda x: x * rows[0], [8, 4]),
+        "[1, n, m] times a constant [1, n, m]": (lambda x: x * rows[None], [1, 8, 4]),
+    }[name]
+
+
+@pytest.mark.full
+@needs_gpu
+@pytest.mark.parametrize(
+    ("name", "is_right"),
+    [
+        ("dense layer of [n]", False),
+        ("dense layer of [1, n]", True),
+        ("[n] times a constant [n]", False),
+        ("[1, n] times a constant [1, n]", True),
+        ("[n, m] times a constant [n, 1]", False),
+        ("[n, m] plus a constant [n, 1]", False),
+        ("[n, m] times a constant [n, m]", False),
+        ("[n, m] times a constant [m]", True),
+        ("[1, n, m] times a constant [1, n, m]", True),
+    ],
+)
+def test_which_operators_come_out_wrong_there(tmp_path, name, is_right):
+    """The table of docs/gpu.md. One that is right now was mended in LiteRT, or SwiftShader: say so there."""
+    from pocketrec.train.tf import tf
+
+    function, shape = operator(name)
+    path = tmp_path / "x.tflite"
+    path.write_bytes(converted(lambda x: {"y": function(x)}, tf.TensorSpec(shape, tf.float32, "x")))
+    given = {"x": np.random.default_rng(1).normal(size=[2, *shape]).astype(np.float32)}
+    expected, found = run_variant(path, given, runtime=CURRENT_RUNTIME), run_variant(path, given, **WHERE)
+    assert found and found.meta["fully_accelerated"], found.reason
+    worst = np.abs(expected.arrays["y"] - found.arrays["y"]).max()
+    assert worst < 1e-5 if is_right else worst > 0.5
 
 
 @needs_gpu
