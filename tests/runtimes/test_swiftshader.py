@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.benchmarks.parity.stage import check_parity
+from pocketrec.benchmarks.report.heat_map import cell_detail
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes import swiftshader
 from pocketrec.runtimes.launch import run_variant
@@ -110,6 +111,7 @@ def test_a_row_says_what_was_left_on_the_cpu_and_is_judged_again_as_it_was(own_t
     assert row.n_queries == TARGETS[GPU].most_asked and row.edges
     assert row.acceleration is not None and row.acceleration.operators and row.acceleration.left
     assert any(reason.startswith("CAST: Expected 1 runtime input") for reason in row.acceleration.reasons)
+    assert cell_detail(row)["accelerated"] == row.acceleration.summary != ""
     (again,) = rejudge(run).results
     assert again == row
 
