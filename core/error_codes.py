@@ -58,6 +58,7 @@ KIT_CODES = {
     "COLUMNS_INVALID": "the columns of a table are missing, ambiguous or unknown",
     "RATINGS_INVALID": "the rows of a table cannot be used: too few are left, or values cannot be read",
     "NOT_INSTALLED": "a package or program that this needs is not installed",
+    "TARGET_UNTIMED": "times on a target mean nothing, so nothing is timed there",
     "KERAS_UNSUPPORTED": "TensorFlow's Keras 3 was used before Keras 2 could be chosen",
     "SPLIT_IMPOSSIBLE": "ratings cannot be split as asked: no timestamps, or nothing would be on one side",
     "DOWNLOAD_FAILED": "a package could not be downloaded",

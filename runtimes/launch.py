@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .native_logs import failure
 from .runtimes import RUNTIMES
 from .targets import TARGETS
 
@@ -30,11 +31,13 @@ class Outcome:
         reason: why it failed, with the last lines of its stderr; '' on success.
         arrays: the arrays it wrote.
         meta: its measurements of loading and memory.
+        log: what it wrote to stderr.
     """
 
     reason: str
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     meta: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
 
     def __bool__(self) -> bool:
         return not self.reason
@@ -103,7 +106,8 @@ def run_variant(
         The outputs, packed as the inputs are; or the reason it failed.
     """
     job = variant_job(model, inputs, runtime=runtime, delegate=delegate, threads=threads, timeout_s=timeout_s)
-    return run_worker([job.program], job.spec, inputs, timeout_s=timeout_s, target=target)
+    spec = {**job.spec, "accelerator": TARGETS[target].accelerator}
+    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target)
 
 
 def run_forked(jobs: Sequence[Job], more: Mapping[str, object]) -> list[Outcome]:
@@ -165,18 +169,19 @@ def run_worker(
         }
         stderr = Path(scratch) / "stderr"
         code = _run(command, environment, stderr, timeout_s)
+        log = stderr.read_text(encoding="utf-8", errors="replace")
         if code is None:
-            return Outcome(f"no answer within {timeout_s:g} s")
-        return _outcome(results, code, stderr.read_text(encoding="utf-8", errors="replace"))
+            return Outcome(f"no answer within {timeout_s:g} s", log=log)
+        return _outcome(results, code, log)
 
 
 def _outcome(results: Path, code: int, stderr: str) -> Outcome:
     if code or not results.is_file():
-        return Outcome(_failure(code, stderr))
+        return Outcome(failure(code, stderr), log=stderr)
     with np.load(results, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     meta = json.loads(str(arrays.pop("meta")))
-    return Outcome("", arrays, meta)
+    return Outcome("", arrays, meta, stderr)
 
 
 @contextlib.contextmanager
@@ -218,13 +223,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill a worker's process group: the worker, and whatever it started and left behind."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-
-
-def _failure(code: int, stderr: str) -> str:
-    lines = [
-        line.strip()
-        for line in stderr.splitlines()
-        if line.strip() and not line.startswith(("W0000", "I0000", "INFO:"))
-    ]
-    how = f"signal {-code}" if code < 0 else f"exit status {code}"
-    return f"{how}: {' | '.join(lines[-2:])[-400:]}" if lines else how

@@ -105,6 +105,17 @@ class BrowserRuntime(Runtime):
         return browser.missing_packages()
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompiledModelRuntime(Runtime):
+    """LiteRT's CompiledModel, of the same package as its Interpreter."""
+
+    worker: str = "compiled_model_worker.py"
+
+    def refuses(self, inputs: Iterable[Port]) -> str:
+        texts = [port.name for port in inputs if port.dtype == "string"]
+        return f"CompiledModel's buffers hold no text (input {texts[0]})" if texts else ""
+
+
 RUNTIMES = {
     "tflite-runtime-2.14.0": Runtime(
         family="tflite-runtime",
@@ -131,6 +142,16 @@ RUNTIMES = {
         is_phone=True,
         is_current=True,
         chooses_delegate=True,
+    ),
+    "litert-2.3.0-compiled": CompiledModelRuntime(
+        family="LiteRT CompiledModel",
+        version="2.3.0",
+        short_label="compiled",
+        kind="compiled",
+        summary="CompiledModel, which new apps are told to use in Interpreter's place",
+        package="ai-edge-litert",
+        module="ai_edge_litert.compiled_model",
+        platforms=("host", "gpu"),
     ),
     "tf-2.18.1": Runtime(
         family="TensorFlow",
@@ -172,7 +193,7 @@ def runtime_of(name: str) -> Runtime:
 
 def runtime_packages() -> list[str]:
     """Distributions that carry the runtimes: `describe_host` records their versions."""
-    return [runtime.package for runtime in RUNTIMES.values()]
+    return list(dict.fromkeys(runtime.package for runtime in RUNTIMES.values()))
 
 
 def chosen_runtimes(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..core.records.doctor import Check
 from . import litert_js as browser
 from . import qemu_arm64 as arm64
+from . import swiftshader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,8 @@ class Target:
         is_timed: whether times measured on it mean anything; emulators and headless browsers have none worth recording.
         cpu: QEMU's name of an emulated ARM64 processor; '' where none is emulated.
         features, part: what its /proc/cpuinfo says.
+        accelerator: what a worker is told to run on beside the processor; '' for nothing.
+        most_asked: how many held-out users are asked on it, spread evenly; 0 for all of them.
     """
 
     summary: str
@@ -28,6 +31,8 @@ class Target:
     cpu: str = ""
     features: str = ""
     part: str = ""
+    accelerator: str = ""
+    most_asked: int = 0
 
     @property
     def in_browser(self) -> bool:
@@ -38,12 +43,14 @@ class Target:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
         if self.in_browser:
             return browser.missing_browser() or browser.missing_packages()
+        if self.accelerator:
+            return swiftshader.missing()
         return arm64.missing() if self.cpu else ""
 
     def launch(self) -> tuple[list[str], dict[str, str] | None]:
         """Command prefix of a Python on this processor, and its environment; None where it is this process's own."""
         if not self.cpu:
-            return [sys.executable], None
+            return [sys.executable], swiftshader.environment() if self.accelerator else None
         return arm64.launch(self.cpu, _CPUINFO.format(features=self.features, part=self.part))
 
 
@@ -92,6 +99,14 @@ TARGETS = {
     ),
     "wasm/chromium": Target(
         summary="web pages: WebAssembly in headless Chromium", platform="wasm", short_label="chromium"
+    ),
+    "gpu/swiftshader": Target(
+        summary="LiteRT's GPU accelerator, its shaders executed by a Vulkan driver in software",
+        platform="gpu",
+        short_label="swiftshader",
+        accelerator="gpu",
+        # A call takes 10 to 200 ms there, and a graph 1 to 5 s to compile.
+        most_asked=40,
     ),
 }
 TIMED_TARGETS = tuple(name for name, target in TARGETS.items() if target.is_timed)

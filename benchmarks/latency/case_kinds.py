@@ -20,6 +20,7 @@ class Kind:
 # Distinguishable with the usual colour vision deficiencies too; each kind has a shape of its own beside.
 KINDS = {
     "litert": Kind("phone, LiteRT", "#1f5fbf", "#6fa8ff"),
+    "compiled": Kind("LiteRT CompiledModel", "#26303b", "#dfe6ee"),
     "tflite": Kind("phone, tflite-runtime", "#12877d", "#45c9bb"),
     "web": Kind("web page, LiteRT.js", "#7a5c00", "#e3c04d"),
     "other": Kind("other runtime", "#5f7a0c", "#b4d455"),

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import util
 
-from ...core.errors import InputError
+from ...core.errors import InputError, pick
 from ...runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, chosen_runtimes
+from ...runtimes.targets import TARGETS, TIMED_TARGETS
 
 SAMPLES, PROCESSES, THREADS = 1000, 5, (1, 2)
 
@@ -20,18 +21,21 @@ class LatencyOptions:
         runtimes: keys of `RUNTIMES`; by default the installed ones that apps ship.
         processes: processes that each case is measured in.
         samples: timed calls per process.
+        targets: keys of `TARGETS` to time on; those whose times mean something when empty.
     """
 
     threads: Iterable[int] = ()
     runtimes: Iterable[str] = ()
     processes: int = PROCESSES
     samples: int = SAMPLES
+    targets: Iterable[str] = ()
 
     def checked(self) -> "Checked":
         """Refuse what cannot be done, before anything slow.
 
         Raises:
-            InputError: a count out of range, an unknown runtime, none that is installed, or SciPy is missing.
+            InputError: a count out of range, an unknown runtime, none that is installed, a target that is never timed, or SciPy
+                is missing.
         """
         if util.find_spec("scipy") is None:
             raise InputError(
@@ -46,7 +50,8 @@ class LatencyOptions:
                 raise InputError(
                     name, expected="1 or more", given=value, do="choose another", code="VALUE_OUT_OF_RANGE"
                 )
-        names = [name for name in chosen_runtimes(self.runtimes) if not RUNTIMES[name].missing()]
+        places = [_timed(name) for name in self.targets] or TIMED_TARGETS
+        names = [name for name in chosen_runtimes(self.runtimes, places) if not RUNTIMES[name].missing()]
         if not names:
             raise InputError(
                 "--runtime",
@@ -69,6 +74,18 @@ class Checked:
     runtimes: list[str]
     processes: int
     samples: int
+
+
+def _timed(name: str) -> str:
+    if TARGETS[pick("--target", name, TARGETS)].is_timed:
+        return name
+    raise InputError(
+        "--target",
+        expected=f"one whose times mean something: {', '.join(TIMED_TARGETS)}",
+        given=f"{name}, {TARGETS[name].summary}",
+        do="use `pocketrec parity` there",
+        code="TARGET_UNTIMED",
+    )
 
 
 def _thread_counts(threads: Iterable[int]) -> list[int]:

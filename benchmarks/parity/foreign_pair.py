@@ -14,6 +14,7 @@ from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.queries.packing import rows_of
 from ...core.records.agreement import Agreement
 from ...core.records.parity import FirstDifference, ParityReport, ParityRow
+from ...core.records.variants import Port
 from ...runtimes.launch import run_variant
 from ...runtimes.model_file.reader import read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
@@ -73,11 +74,13 @@ def check_foreign(
     feeds = feeds_of_npz(inputs, file.ports()[0], "--inputs")
     chosen, loaded = choose_signature(saved_model, signature)
     expected = PairExpected.of(saved_model_outputs(loaded, feeds), scores)
+    ports = [Port(**port) for port in file.ports()[0]]
     made_from = sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)
     report = ParityReport(
         **document_head(PARITY_SCHEMA, sha256_bytes(made_from.encode()), runtime_packages()),
         results=[
-            _row(cell, tflite, feeds, expected, gate, out, timeout_s) for cell in _cells(chosen, tflite.stem, names)
+            unavailable(cell, gate, inputs=ports) or _row(cell, tflite, feeds, expected, gate, out, timeout_s)
+            for cell in _cells(chosen, tflite.stem, names)
         ],
     )
     if out is not None:
@@ -113,8 +116,6 @@ def _row(
     out: Path | None,
     timeout_s: float,
 ) -> ParityRow:
-    if row := unavailable(cell, gate):
-        return row
     outcome = run_variant(tflite, feeds, runtime=cell.runtime, delegate=cell.delegate, timeout_s=timeout_s)
     if out is not None and outcome:
         write_npz(out / "raw" / f"{cell.runtime}{'' if cell.delegate else '@none'}.npz", **outcome.arrays)

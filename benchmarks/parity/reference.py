@@ -14,7 +14,7 @@ from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.metrics import thirds, top_k
 from ...core.queries.edge_cases import NAMES_OF_0_1
 from ...core.queries.held_out import HeldOut
-from ...core.queries.packing import part
+from ...core.queries.packing import part, taken
 from ...core.queries.query import Query
 from ...core.run_dir import Run
 from ...core.scoring import STARS_WEIGHT
@@ -112,11 +112,19 @@ class Reference:
         return thirds(self.data.popularity)
 
 
-def references(answers: Mapping[str, np.ndarray], data: HeldOut) -> tuple[Reference, Reference]:
-    """Stored answers, split into those to held-out users and those to edge cases."""
+def references(
+    answers: Mapping[str, np.ndarray], data: HeldOut, asked: np.ndarray | None = None
+) -> tuple[Reference, Reference]:
+    """Stored answers, split into those to held-out users and those to edge cases.
+
+    Args:
+        asked: int64[n], which of the held-out queries count; all when None.
+    """
     edges = {name.removeprefix(EDGE): array for name, array in answers.items() if name.startswith(EDGE)}
-    users = {name: array for name, array in answers.items() if not name.startswith(EDGE)}
-    return Reference(users, data.queries, data), Reference(edges, list(data.edges.values()), data)
+    users, queries = {name: array for name, array in answers.items() if not name.startswith(EDGE)}, data.queries
+    if asked is not None and len(asked) < len(queries):
+        users, queries = taken(users, asked), [queries[row] for row in asked]
+    return Reference(users, queries, data), Reference(edges, list(data.edges.values()), data)
 
 
 def load_reference(run: Run, data: HeldOut, *, refresh: bool = False) -> dict[str, np.ndarray]:

@@ -60,7 +60,7 @@ def _judged_again(judged: JudgedRun, row: ParityRow) -> ParityRow:
         arrays = {name: archive[name] for name in archive.files}
     if row.outputs_sha256 not in (None, outputs_sha256(arrays)):  # reports of version 0.1 name no hash
         raise _changed(str(path), "the raw outputs that parity.json was made from", "other outputs")
-    return judged.row(cell, Outcome("", arrays))
+    return replace(judged.row(cell, Outcome("", arrays)), acceleration=row.acceleration)
 
 
 def _changed(what: str, expected: str, given: str) -> InputError:

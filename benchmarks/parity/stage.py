@@ -1,8 +1,7 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,12 @@ from ...core.errors import pick
 from ...core.files.atomic import write_npz
 from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
+from ...core.queries.packing import taken
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.records.variants import Variant
 from ...core.run_dir import Run, check_unchanged
 from ...runtimes.launch import Outcome, run_variant, side_by_side
+from ...runtimes.native_logs import acceleration
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from ...runtimes.targets import TARGETS
 from .judging.gates import Gate, Gates, read_gates
@@ -89,7 +90,7 @@ def _run_cell(
         return row
     outcome = run_variant(
         judged.run.converted / variant.file,
-        judged.data.feeds(port.name for port in variant.inputs),
+        judged.feeds(cell.target, [port.name for port in variant.inputs]),
         runtime=cell.runtime,
         target=cell.target,
         delegate=cell.delegate,
@@ -97,7 +98,11 @@ def _run_cell(
     )
     if outcome:
         write_npz(judged.run.reports / RAW / f"{cell.label}.npz", **outcome.arrays)
-    return judged.row(cell, outcome)
+    row = judged.row(cell, outcome)
+    if not TARGETS[cell.target].accelerator:
+        return row
+    is_whole = bool(outcome.meta.get("fully_accelerated"))
+    return replace(row, acceleration=acceleration(outcome.log, is_whole=is_whole))
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class JudgedRun:
     gates: Gates
     answers: Mapping[str, np.ndarray]
     _known: dict[tuple[str, str, str], ParityRow] = field(default_factory=dict)
+    _references: dict[int, tuple[Reference, Reference]] = field(default_factory=dict)
 
     @property
     def run(self) -> Run:
@@ -123,20 +129,31 @@ class JudgedRun:
         """The gate of a cell's graph and recipe."""
         return self.gates.find(cell.graph, cell.recipe, is_implicit=self.data.is_implicit)
 
-    def expected(self, graph: str) -> GraphExpected:
-        """What a graph's variants should answer."""
-        return GraphExpected(graph, *self._references)
+    def asked(self, target: str) -> np.ndarray:
+        """int64[n]: which of the held-out queries are asked on a target; see `Target.most_asked`."""
+        n_queries, most = len(self.data.queries), TARGETS[target].most_asked
+        return np.linspace(0, n_queries - 1, min(most or n_queries, n_queries)).astype(np.int64)
 
-    @cached_property
-    def _references(self) -> tuple[Reference, Reference]:
-        return references(self.answers, self.data)
+    def feeds(self, target: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Inputs of the queries asked on a target, and then of all edge cases."""
+        n_queries, asked, everything = len(self.data.queries), self.asked(target), self.data.feeds(names)
+        if len(asked) == n_queries:
+            return everything
+        return taken(everything, [*asked, *range(n_queries, n_queries + len(self.data.edges))])
+
+    def expected(self, graph: str, target: str = "host") -> GraphExpected:
+        """What a graph's variants should answer on a target."""
+        asked = self.asked(target)
+        if len(asked) not in self._references:
+            self._references[len(asked)] = references(self.answers, self.data, asked)
+        return GraphExpected(graph, *self._references[len(asked)])
 
     def row(self, cell: Cell, outcome: Outcome) -> ParityRow:
         """A cell's row. Runtimes and processors often agree to the last bit: what was judged is not judged again."""
         key = (cell.graph, cell.recipe, outputs_sha256(outcome.arrays)) if outcome else None
         if key is not None and key in self._known:
             return cell.place(self._known[key])
-        row = judge(cell, outcome, self.expected(cell.graph), self.gate(cell))
+        row = judge(cell, outcome, self.expected(cell.graph, cell.target), self.gate(cell))
         if key is not None:
             self._known[key] = row
         return row

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import show, show_json, working
-from ..options import Inputs, Json, OptionalRun, PhoneRuntimes, Tflite, Verbose
+from ..options import Inputs, Json, OptionalRun, PhoneRuntimes, Targets, Tflite, Verbose
 
 if TYPE_CHECKING:
     from ...core.records.latency import LatencyReport
@@ -24,6 +24,7 @@ def latency(
         int | None, typer.Option(help="Width to project the grown vectors to. Default: the run's own.")
     ] = None,
     runtimes: PhoneRuntimes = None,
+    targets: Targets = None,
     processes: Annotated[
         int | None, typer.Option(help="Processes that measure each case. Default: {processes}.")
     ] = None,
@@ -60,6 +61,7 @@ def latency(
             items=items or (),
             dimension=dimension,
             runtimes=runtimes or (),
+            targets=targets or (),
             processes=processes,
             samples=samples,
             tflite=tflite,

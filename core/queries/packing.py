@@ -63,3 +63,17 @@ def part(arrays: Mapping[str, np.ndarray], start: int, stop: int | None = None) 
         kept = offsets[start : None if stop is None else stop + 1]
         found[name], found[name + _OFFSETS] = arrays[name][kept[0] : kept[-1]], kept - kept[0]
     return found
+
+
+def taken(arrays: Mapping[str, np.ndarray], rows: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+    """The packed arrays of the queries at `rows`, in that order."""
+    found: dict[str, np.ndarray] = {}
+    for name in names_of(arrays):
+        offsets = arrays.get(name + _OFFSETS)
+        if offsets is None:
+            found[name] = arrays[name][np.asarray(rows, np.int64)]
+            continue
+        groups = [arrays[name][offsets[row] : offsets[row + 1]] for row in rows]
+        found[name] = np.concatenate(groups)
+        found[name + _OFFSETS] = np.cumsum([0, *[len(group) for group in groups]])
+    return found

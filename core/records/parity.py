@@ -46,6 +46,23 @@ class FirstDifference(Record):
         return f"user {self.user}" if self.user is not None else self.query or "a query"
 
 
+@dataclass(frozen=True)
+class Acceleration(Record):
+    """What an accelerator took of a graph, as it said itself."""
+
+    operators: Annotated[int | None, Doc("operators it took; null where it took all, or did not say")]
+    left: Annotated[int | None, Doc("operators that it left on the CPU; null where it did not say")]
+    reasons: Annotated[list[str], Doc("why, in the accelerator's own words, each once")] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """One line for people; '' where it said nothing."""
+        if self.left == 0:
+            return "all operators on the accelerator"
+        counts = f"{self.left} of {self.left + (self.operators or 0)} operators left on the CPU" if self.left else ""
+        return ": ".join(filter(None, (counts, "; ".join(self.reasons))))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParityRow(Record):
     """One cell of the matrix: a variant on a runtime, a processor and a delegate."""
@@ -74,6 +91,9 @@ class ParityRow(Record):
     ] = None
     outputs_sha256: Annotated[
         str | None, Doc("of the raw outputs' names and values; null where nothing ran", "hex")
+    ] = None
+    acceleration: Annotated[
+        Acceleration | None, Doc("what the accelerator of the target took; null where there is none, or nothing ran")
     ] = None
 
     @property

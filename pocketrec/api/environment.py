@@ -21,7 +21,7 @@ def install(pack: str) -> Path:
     """Fetch a pack that runs variants elsewhere than on this processor (`pocketrec doctor --install`).
 
     Args:
-        pack: `arm64`, emulated phone processors, or `wasm`, a browser.
+        pack: `arm64`, emulated phone processors, `wasm`, a browser, or `gpu`, a Vulkan driver in software.
 
     Returns:
         The directory of the pack.
@@ -29,9 +29,9 @@ def install(pack: str) -> Path:
     Raises:
         InputError: No such pack, or it cannot be downloaded.
     """
-    from ..runtimes import litert_js, qemu_arm64
+    from ..runtimes import litert_js, qemu_arm64, swiftshader
 
-    packs = {"arm64": qemu_arm64.install, "wasm": litert_js.install}
+    packs = {"arm64": qemu_arm64.install, "wasm": litert_js.install, "gpu": swiftshader.install}
     return packs[pick("--install", pack, packs)]()
 
 

@@ -145,6 +145,7 @@ def latency(
     items: Iterable[int] = (),
     dimension: int | None = None,
     runtimes: Iterable[str] = (),
+    targets: Iterable[str] = (),
     processes: int | None = None,
     samples: int | None = None,
     tflite: StrPath | None = None,
@@ -163,6 +164,7 @@ def latency(
         items: For a run: sizes to grow the catalogue to; measures retrieval only.
         dimension: With `items`: width to project the grown vectors to; the run's own when None.
         runtimes: Where to run the files (`pr.names("runtimes")`); those that apps ship when empty.
+        targets: Processors whose times mean something: `host`, which is taken when empty. Others are refused.
         processes: Processes that each case is measured in.
         samples: Timed calls per process.
         tflite: A .tflite file of any origin.
@@ -183,7 +185,7 @@ def latency(
     from ..benchmarks.latency.options import PROCESSES, SAMPLES, LatencyOptions
 
     counts = PROCESSES if processes is None else processes, SAMPLES if samples is None else samples
-    options = LatencyOptions(threads, runtimes, *counts)
+    options = LatencyOptions(threads, runtimes, *counts, targets=targets)
     if tflite is not None:
         return stage.measure_file(Path(tflite), options, inputs=path_or_none(inputs), out=path_or_none(out))
     assert run is not None  # the rules of `latency` say so

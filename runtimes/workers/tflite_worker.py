@@ -59,7 +59,7 @@ def imported(spec):
 
 
 class Session:
-    """An interpreter addressed by signature names, resized only when a shape changes."""
+    """An interpreter addressed by signature names, resized only when a shape changes; other runtimes' sessions derive from it."""
 
     def __init__(self, spec):
         started = time.perf_counter_ns()
@@ -93,14 +93,17 @@ class Session:
     def fit(self, feeds):
         changed = {name: value.shape for name, value in feeds.items() if value.shape != self.shapes[name]}
         if changed:
-            for name, shape in changed.items():
-                free = [int(n) for n in self.inputs[name].get("shape_signature", self.inputs[name]["shape"])]
-                if len(free) != len(shape) or any(f not in (-1, n) for f, n in zip(free, shape, strict=True)):
-                    raise SystemExit(f"input {name}: expected shape {free}, got {list(shape)}")
-                # Not strict: the runtimes forget that a string input's dimension was free once it has been filled.
-                self.interpreter.resize_tensor_input(self.inputs[name]["index"], shape)
-            self.interpreter.allocate_tensors()
+            self.resize(changed)
             self.shapes.update(changed)
+
+    def resize(self, shapes):
+        for name, shape in shapes.items():
+            free = [int(n) for n in self.inputs[name].get("shape_signature", self.inputs[name]["shape"])]
+            if len(free) != len(shape) or any(f not in (-1, n) for f, n in zip(free, shape, strict=True)):
+                raise SystemExit(f"input {name}: expected shape {free}, got {list(shape)}")
+            # Not strict: the runtimes forget that a string input's dimension was free once it has been filled.
+            self.interpreter.resize_tensor_input(self.inputs[name]["index"], shape)
+        self.interpreter.allocate_tensors()
 
     def call(self, feeds, invoke=None):
         for name, value in feeds.items():
@@ -112,7 +115,7 @@ class Session:
 def prepared(session, feeds):
     """A query's arrays in the dtypes of the model's inputs; only text changes representation."""
     query = {
-        name: np.atleast_1d(value) if session.inputs[name]["shape"].size else value for name, value in feeds.items()
+        name: np.atleast_1d(value) if len(session.inputs[name]["shape"]) else value for name, value in feeds.items()
     }
     for name, value in query.items():
         wanted = np.dtype(session.inputs[name]["dtype"])
@@ -150,9 +153,9 @@ def run_latency(session, queries, spec):
     return {**run_outputs(session, queries), "samples_ns": samples, "overhead_ns": overhead}
 
 
-def main(path):
+def main(path, kind=Session):
     spec = json.loads(Path(path).read_text())
-    session = Session(spec)
+    session = kind(spec)
     feeds = load(spec["inputs"])
     session.check(packing.names_of(feeds))
     queries = [prepared(session, query) for query in packing.queries_of(feeds)]

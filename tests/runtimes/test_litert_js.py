@@ -16,6 +16,7 @@ from pocketrec.runtimes.launch import run_variant
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES, chosen_runtimes
 
 from tests.conftest import raises
+from tests.convert.models import assert_twice, twice_each_dtype
 from tests.variants import change_variants, keep_variants
 
 _RUNTIME = next(name for name, runtime in RUNTIMES.items() if runtime.platforms == ("wasm",))
@@ -100,27 +101,11 @@ def test_feeds_that_do_not_fit_are_a_reason(tutorial_run, feeds, said):
 
 @needs_wasm
 def test_every_value_comes_back_exactly(tmp_path):
-    from pocketrec.convert.converter import convert_function
-    from pocketrec.train.tf import tf
-
-    extremes = {
-        "bool": [True, False, True],
-        "int32": [-(2**31), 2**31 - 1, 2**24 + 1],
-        "float32": [1e-45, np.inf, -0.0],
-        "int8": [-128, 127, 3],
-        "uint8": [0, 255, 7],
-        "int64": [-(2**63), 2**63 - 1, 2**53 + 1],
-    }
-    given = {name: np.array([values], name) for name, values in extremes.items()}
-    module = tf.Module()
-    module.f = tf.function(lambda **x: {f"{name}_twice": tf.concat([value, value], 0) for name, value in x.items()})
-    specs = {name: tf.TensorSpec([3], name, name) for name in given}
-    (tmp_path / "x.tflite").write_bytes(convert_function(module, module.f.get_concrete_function(**specs)))
+    model, given = twice_each_dtype()
+    (tmp_path / "x.tflite").write_bytes(model)
     found = run_variant(tmp_path / "x.tflite", given, **WASM)
     assert not found.reason
-    for name, value in given.items():
-        twice = found.arrays[f"{name}_twice"]
-        assert (twice.dtype, twice.tobytes()) == (value.dtype, value.tobytes() * 2), name
+    assert_twice(found.arrays, given)
 
 
 @needs_wasm

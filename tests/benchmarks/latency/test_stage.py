@@ -123,6 +123,9 @@ def test_inputs_of_a_file_are_taken_from_an_npz(tiny, tmp_path):
         ({"threads": [4096]}, "VALUE_OUT_OF_RANGE", "--threads"),
         ({"samples": 0}, "VALUE_OUT_OF_RANGE", "--samples"),
         ({"processes": 0}, "VALUE_OUT_OF_RANGE", "--processes"),
+        ({"targets": ["gpu/swiftshader"]}, "TARGET_UNTIMED", "--target"),
+        ({"targets": ["arm64/cortex-a76"]}, "TARGET_UNTIMED", "--target"),
+        ({"targets": ["gpu"]}, "NAME_UNKNOWN", "--target"),
         ({"runtimes": ["tflite"]}, "NAME_UNKNOWN", "--runtime"),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pocketrec.core.queries import packing
-from pocketrec.core.queries.packing import names_of, packed, part, queries_of, rows_of
+from pocketrec.core.queries.packing import names_of, packed, part, queries_of, rows_of, taken
 
 RAGGED = {"a": [np.array([1, 2, 3]), np.array([], int), np.array([4])], "b": [np.array([n]) for n in range(3)]}
 
@@ -31,6 +31,13 @@ def test_a_part_is_the_packing_of_those_queries(start, stop):
     found = part(packed(RAGGED), start, stop)
     for name, rows in RAGGED.items():
         assert [row.tolist() for row in rows_of(found, name)] == [row.tolist() for row in rows[start:stop]]
+
+
+@pytest.mark.parametrize("rows", [[0], [2, 0], [1, 1, 2], np.array([0, 1, 2])])
+def test_queries_taken_by_their_rows_keep_that_order(rows):
+    found = taken(packed(RAGGED), rows)
+    for name, packed_rows in RAGGED.items():
+        assert [row.tolist() for row in rows_of(found, name)] == [packed_rows[row].tolist() for row in rows]
 
 
 def test_outputs_of_different_shapes_can_be_flattened():
