@@ -15,7 +15,10 @@ def doctor(
     as_json: Json = False,
     install: Annotated[
         str | None,
-        typer.Option(help="Fetch what runs variants on emulated phone processors (`arm64`) or in a browser (`wasm`)."),
+        typer.Option(
+            help="Fetch what runs variants on emulated phone processors (`arm64`), in a browser (`wasm`) or in the library inside "
+            "Android apps (`android`)."
+        ),
     ] = None,
 ) -> None:
     """Say what this machine can run, and how to get the rest.
@@ -25,6 +28,7 @@ def doctor(
       pocketrec doctor
       pocketrec doctor --install arm64
       pocketrec doctor --install wasm
+      pocketrec doctor --install android
     """
     from ...api import environment
 

@@ -18,10 +18,10 @@ def doctor() -> Diagnosis:
 
 
 def install(pack: str) -> Path:
-    """Fetch a pack that runs variants elsewhere than on this processor (`pocketrec doctor --install`).
+    """Fetch a pack that runs variants as phones and browsers do (`pocketrec doctor --install`).
 
     Args:
-        pack: `arm64`, emulated phone processors, or `wasm`, a browser.
+        pack: `arm64`, emulated phone processors, `wasm`, a browser, or `android`, the library inside Android apps.
 
     Returns:
         The directory of the pack.
@@ -30,8 +30,9 @@ def install(pack: str) -> Path:
         InputError: No such pack, or it cannot be downloaded.
     """
     from ..runtimes import litert_js, qemu_arm64
+    from ..runtimes.android import pack as android
 
-    packs = {"arm64": qemu_arm64.install, "wasm": litert_js.install}
+    packs = {"arm64": qemu_arm64.install, "wasm": litert_js.install, "android": android.install}
     return packs[pick("--install", pack, packs)]()
 
 
