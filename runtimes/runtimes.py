@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..core.errors import InputError, pick
+from ..core.host import cpu_flags
 from ..core.records.variants import Port
 from . import litert_js as browser
 from .android import aar as archives
@@ -86,8 +87,8 @@ class Runtime:
         """Variables that its worker needs on a target, besides the target's own."""
         return {}
 
-    def refuses(self, inputs: Iterable[Port]) -> str:
-        """Why it takes no variant with such inputs, wherever it is installed; '' when it does."""
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
+        """Why it takes no variant with such inputs, or XNNPACK (`delegate`), wherever it is installed; '' when it does."""
         return ""
 
     def missing(self) -> str:
@@ -109,7 +110,7 @@ class BrowserRuntime(Runtime):
     def launch(self) -> Launch:
         return browser.launch()
 
-    def refuses(self, inputs: Iterable[Port]) -> str:
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
         for port in inputs:
             if port.dtype == "string":
                 return f"LiteRT.js has no string tensors (input {port.name})"
@@ -123,7 +124,8 @@ class BrowserRuntime(Runtime):
 
 @dataclass(frozen=True, kw_only=True)
 class AndroidRuntime(Runtime):
-    """TFLite in a shared library of Android's, through its C API; `package` is Maven's.
+    """TFLite in a shared library of Android's, through its C API; `package` is Maven's. It attaches no delegate: neither do apps
+    with it, unless their own C++ does.
 
     Attributes:
         folder: where an app's own library was prepared; None for one of the pack.
@@ -134,6 +136,7 @@ class AndroidRuntime(Runtime):
     platforms: tuple[str, ...] = ("host", "arm64")
     is_optional: bool = True
     attaches_delegate: bool = False
+    chooses_delegate: bool = True
     folder: Path | None = None
 
     @property
@@ -145,6 +148,11 @@ class AndroidRuntime(Runtime):
 
     def environment(self, target: str) -> Mapping[str, str]:
         return archives.environment(self._prepared, TARGETS[target].platform)
+
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
+        if delegate and not self.folder and "avx512f" in cpu_flags():
+            return "the XNNPACK inside this library crashes on processors with AVX-512"
+        return ""
 
     def missing(self) -> str:
         return "" if self.folder else android.missing()

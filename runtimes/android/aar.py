@@ -72,7 +72,8 @@ def prepare(aar: Path, folder: Path, *, what: str, platforms: Collection[str] = 
         The platforms that the archive has a library for, of those wanted.
 
     Raises:
-        InputError: it is no AAR, holds no library for these platforms or none with TFLite's C API, or a compiler is missing or fails.
+        InputError: it is no AAR, holds no library for these platforms or none with TFLite's C API, or a compiler is missing or
+            fails.
     """
     wanted = [abi for abi in ABIS if abi.platform in platforms]
     try:

@@ -1,7 +1,7 @@
 """Bionic's libraries, made of glibc's: with them a desktop's Linux runs a shared library of Android as it is.
 
-Made for one library at a time, with a C compiler, from its own list of what it wants. What glibc has under the same name is forwarded;
-bionic.c is the rest. A name that neither has ends the process when it is called, with a line that says which.
+Made for one library at a time, with a C compiler, from its own list of what it wants. What glibc has under the same name is
+forwarded; bionic.c is the rest. A name that neither has ends the process when it is called, with a line that says which.
 """
 
 import re
@@ -89,7 +89,11 @@ _NO_EXECUTABLE_STACK = '.section .note.GNU-stack,"",%progbits\n'
 def _forward(symbol: Symbol, machine: str) -> str:
     """Assembly of a function that bionic has; one without a version is in none of glibc's libraries."""
     name = symbol.name
-    head = f".weak {name}\n.symver b_{name},{name}@{symbol.version}" if symbol.version else f".globl {name}\n.set {name},b_{name}"
+    head = (
+        f".weak {name}\n.symver b_{name},{name}@{symbol.version}"
+        if symbol.version
+        else f".globl {name}\n.set {name},b_{name}"
+    )
     jump = (_FORWARD if symbol.version else _LACKING)[machine].format(name=name)
     return f'.globl b_{name}\n.type b_{name},%function\n{head}\nb_{name}:\n{jump}\n2: .asciz "{name}"\n.balign 4'
 

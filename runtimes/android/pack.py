@@ -45,7 +45,11 @@ def install() -> Path:
     require_compilers("--install android")
     if not shutil.which("mvn"):
         raise InputError(
-            "--install android", expected="Maven", given="no mvn", do="run `apt-get install maven`", code="NOT_INSTALLED"
+            "--install android",
+            expected="Maven",
+            given="no mvn",
+            do="run `apt-get install maven`",
+            code="NOT_INSTALLED",
         )
     with atomic_dir(folder()) as made:
         for version, sha256 in AARS.items():

@@ -3,8 +3,9 @@
     python -P tflite_worker.py SPEC.json
 
 SPEC: model, module (of the interpreter), bare (true: import it without the packages around it, unless the model has
-Select TF ops, whose kernels they bring), libraries (for a module that opens one: path by machine), delegate (false: without XNNPACK),
-threads, inputs (.npz), outputs (.npz to write), mode `outputs` or `latency`, and for `latency` warmup and samples. Inputs and outputs are packed as core/queries/packing.py says.
+Select TF ops, whose kernels they bring), libraries (for a module that opens a shared library: its path by machine), delegate
+(false: without XNNPACK), threads, inputs (.npz), outputs (.npz to write), mode `outputs` or `latency`, and for `latency` warmup and
+samples. Inputs and outputs are packed as core/queries/packing.py says.
 Beside the outputs, `meta` is a JSON text: n_queries, load_ns, allocate_ns, first_call_ns, rss_before_bytes, rss_after_bytes,
 peak_rss_bytes, import_ns.
 """
