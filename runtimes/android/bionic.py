@@ -72,7 +72,7 @@ def build(library: Path, folder: Path, *, compiler: str, machine: str) -> None:
     forwards.write_text("\n".join([".text", *(_forward(symbol, machine) for symbol in unknown), _NO_EXECUTABLE_STACK]))
     empty.touch()
     names = sorted({symbol.version for symbol in wanted} - {"", "LIBC"})
-    versions.write_text("\n".join(["LIBC { };", *(f"{name} {{ }} LIBC;" for name in names), ""]))
+    versions.write_text("\n".join([_FIRST_VERSION, "LIBC { };", *(f"{name} {{ }} LIBC;" for name in names), ""]))
     needed = re.findall(r"\(NEEDED\).*\[(.+)\]", _run("readelf", "--wide", "--dynamic", str(library)))
     for name in {_LIBC, *needed}:
         parts = [_SOURCE, forwards] if name == _LIBC else [empty]
@@ -83,6 +83,8 @@ def build(library: Path, folder: Path, *, compiler: str, machine: str) -> None:
         path.unlink()
 
 
+# A name that glibc lacks would be found in the first version of the library that forwards it: in itself.
+_FIRST_VERSION = "POCKETREC { };"
 _NO_EXECUTABLE_STACK = '.section .note.GNU-stack,"",%progbits\n'
 
 
