@@ -16,6 +16,8 @@ from pocketrec.runtimes.runtimes import RUNTIMES
 ROOT = Path(__file__).parent.parent
 USERS, ITEMS, FACTORS, SEED = 240, 120, 4, 7
 GENRES = ("Action", "Comedy", "Drama", "Musical", "Sci-Fi", "Western")
+# Runtimes of this machine that packages bring: what `doctor --install` adds may be missing, and then is in no default matrix.
+PACKAGED = [name for name, runtime in RUNTIMES.items() if runtime.on_host and not runtime.is_optional]
 STAGES = ("core", "runtimes", "train", "convert", "benchmarks", "android_assets", "cli", "pocketrec")
 
 
@@ -76,9 +78,7 @@ def _make(folder: Path) -> None:
     features = ["--item-features", folder / "items.csv", "--user-features", folder / "users.csv"]
     _run("train", "--data", folder / "ratings.csv", *features, "--out", folder / "run")
     _run("convert", folder / "run")
-    # Not what `doctor --install` adds: the cached run does not depend on what is installed.
-    packaged = [name for name, runtime in RUNTIMES.items() if runtime.on_host and not runtime.is_optional]
-    _run("parity", folder / "run", *[part for name in packaged for part in ("--runtime", name)])
+    _run("parity", folder / "run", *[part for name in PACKAGED for part in ("--runtime", name)])
     _run(
         "latency", folder / "run", "--processes", "1", "--samples", "50", "--runtime", "litert-2.3.0", "--threads", "1"
     )
