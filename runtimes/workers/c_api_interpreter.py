@@ -271,4 +271,4 @@ def unpacked_strings(data):
     """The texts of a string tensor's bytes."""
     n = int(np.frombuffer(data, np.int32, 1)[0])
     bounds = np.frombuffer(data, np.int32, n + 1, 4)
-    return np.array([data[start:stop] for start, stop in pairwise(bounds)], object)
+    return np.array([data[start:stop] for start, stop in pairwise(bounds)], "S")
