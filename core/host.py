@@ -42,17 +42,23 @@ def describe_host(runtime_packages: Iterable[str]) -> dict[str, object]:
     Holds no host name, user name or path, so it may be published.
     """
     fields = _cpuinfo()
-    flags = (fields.get("flags") or fields.get("Features") or "").split()
     return {
         "machine": platform.machine(),
         "cpu": fields.get("model name") or platform.processor() or "unknown",
-        "cpu_flags": [flag for flag in _TELLING_FLAGS if flag in flags],
+        "cpu_flags": cpu_flags(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": package_versions([*_PACKAGES, *runtime_packages]),
     }
+
+
+def cpu_flags() -> list[str]:
+    """Those of the processor's flags that change kernels."""
+    fields = _cpuinfo()
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    return [flag for flag in _TELLING_FLAGS if flag in flags]
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ Run `python docs/generate.py` (`make docs` does) after changing any of these; a 
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FunctionType
@@ -146,9 +147,11 @@ def _help(text: str | None) -> list[str]:
 
 def _code(part: str) -> str:
     """Examples as code, rules as a list."""
-    head, *lines = (line.strip() for line in part.replace("\b", "").strip().splitlines())
-    if head == "Rules:":
-        return "\n".join(["Rules:\n", *("- " + _OPTION.sub(r"`\g<0>`", line) for line in lines)])
+    head, _, rest = part.replace("\b", "").strip().partition("\n")
+    if head == "Rules:":  # a rule that is too long for a line goes on, further in, on the next
+        rules = re.sub(r"\n +", " ", textwrap.dedent(rest)).splitlines()
+        return "\n".join(["Rules:\n", *("- " + _OPTION.sub(r"`\g<0>`", rule) for rule in rules)])
+    lines = [line.strip() for line in rest.splitlines()]
     return "\n".join(["```sh", re.sub(r"^Examples?: *", "", head), *lines, "```"])
 
 

@@ -69,7 +69,7 @@ def variant_job(
     inputs: Mapping[str, np.ndarray],
     *,
     runtime: str,
-    delegate: bool = True,
+    delegate: bool | None = None,
     threads: int = 1,
     timeout_s: float = 120.0,
 ) -> Job:
@@ -79,7 +79,7 @@ def variant_job(
         **RUNTIMES[runtime].launch(),
         "threads": threads,
         "mode": "outputs",
-        "delegate": delegate,
+        "delegate": RUNTIMES[runtime].attaches_delegate if delegate is None else delegate,
     }
     return Job(str(WORKER.with_name(RUNTIMES[runtime].worker)), spec, inputs, timeout_s)
 
@@ -90,7 +90,7 @@ def run_variant(
     *,
     runtime: str,
     target: str = "host",
-    delegate: bool = True,
+    delegate: bool | None = None,
     threads: int = 1,
     timeout_s: float = 120.0,
 ) -> Outcome:
@@ -98,7 +98,7 @@ def run_variant(
 
     Args:
         target: a key of `TARGETS`.
-        delegate: whether the runtime may use its default delegate, XNNPACK.
+        delegate: whether XNNPACK is used; None for what the runtime does by itself.
         threads: number of threads the interpreter may use.
         timeout_s: time limit in seconds.
 
@@ -107,7 +107,8 @@ def run_variant(
     """
     job = variant_job(model, inputs, runtime=runtime, delegate=delegate, threads=threads, timeout_s=timeout_s)
     spec = {**job.spec, "accelerator": TARGETS[target].accelerator}
-    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target)
+    variables = RUNTIMES[runtime].environment(target)
+    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target, variables=variables)
 
 
 def run_forked(jobs: Sequence[Job], more: Mapping[str, object]) -> list[Outcome]:
@@ -149,10 +150,11 @@ def run_worker(
     *,
     timeout_s: float,
     target: str = "host",
+    variables: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Run `python -P PROGRAM SPEC.json` on a target's Python; arrays are exchanged in files.
 
-    However it ends, what the worker started ends with it.
+    However it ends, what the worker started ends with it. `variables` are added to its environment.
     """
     # A browser that was just killed may still be writing its profile.
     with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
@@ -167,6 +169,7 @@ def run_worker(
             "TF_USE_LEGACY_KERAS": "1",
             "CUDA_VISIBLE_DEVICES": "-1",
         }
+        environment = {**environment, **(variables or {})}
         stderr = Path(scratch) / "stderr"
         code = _run(command, environment, stderr, timeout_s)
         log = stderr.read_text(encoding="utf-8", errors="replace")

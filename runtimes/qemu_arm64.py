@@ -29,6 +29,7 @@ _PLATFORMS = ("manylinux_2_34_aarch64", "manylinux_2_27_aarch64", "manylinux_2_1
 # Raised whenever what `install` writes changes.
 _EDITION = "1"
 _TOOLS = ("apt-get", "dpkg-deb")
+_PROCESSORS = "sys/devices/system/cpu"
 
 
 def folder() -> Path:
@@ -48,7 +49,7 @@ def launch(cpu: str, cpuinfo: str) -> tuple[list[str], dict[str, str]]:
         cpu: QEMU's name of it.
         cpuinfo: text of its /proc/cpuinfo; LiteRT reads there which instructions it may use, so it must list no others.
     """
-    root = folder() / "cpus" / cpu.partition(",")[0]
+    root = folder() / "machines" / cpu.partition(",")[0]
     if not (root / "proc" / "cpuinfo").is_file():
         _present_as(root, cpuinfo)
     qemu = str(folder() / "qemu" / "usr" / "bin" / "qemu-aarch64-static")
@@ -63,12 +64,16 @@ def launch(cpu: str, cpuinfo: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _present_as(root: Path, cpuinfo: str) -> None:
-    """The same user space under another processor's /proc/cpuinfo."""
+    """The same user space under another processor's /proc/cpuinfo, and with no more processors than that lists: TFLite 2.16
+    crashes where /sys names others."""
     with atomic_dir(root) as made:
         for name in ("usr", "lib", "etc"):
             (made / name).symlink_to(folder() / "root" / name)
         (made / "proc").mkdir()
         (made / "proc" / "cpuinfo").write_text(cpuinfo)
+        (made / _PROCESSORS).mkdir(parents=True)
+        for name in ("possible", "present"):
+            (made / _PROCESSORS / name).write_text("0\n")
 
 
 def install() -> Path:

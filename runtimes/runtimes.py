@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import TypeAlias
 
 from ..core.errors import InputError, pick
+from ..core.host import cpu_flags
 from ..core.records.variants import Port
 from . import litert_js as browser
+from .android import aar as archives
+from .android import pack as android
 from .targets import TARGETS, TIMED_TARGETS
 
 # A worker's SPEC, or a part of it.
@@ -28,10 +32,12 @@ class Runtime:
         module: module whose `Interpreter` is used.
         extra: which extra of the kit installs it; '' when the kit itself does.
         platforms: on which kinds of targets it runs (`Target.platform`).
-        is_phone: whether apps on phones ship it.
+        is_phone: whether it stands for apps on phones wherever nobody names a runtime; a bundle must pass on these.
         is_current: whether it is the one that new apps ship: where one phone runtime is enough, it is this one.
         serves_saved_models: whether its package also executes SavedModels, as a server does.
-        chooses_delegate: whether parity is also checked without its delegate.
+        is_optional: whether it is left out, where nobody names it, unless it is installed.
+        attaches_delegate: whether it uses XNNPACK unless it is told not to.
+        chooses_delegate: whether parity is also checked the other way, on the host.
         bare: whether the module is imported without the packages around it (see workers/tflite_worker.py).
         worker: the program in runtimes/workers that executes a variant with it.
     """
@@ -48,6 +54,8 @@ class Runtime:
     is_phone: bool = False
     is_current: bool = False
     serves_saved_models: bool = False
+    is_optional: bool = False
+    attaches_delegate: bool = True
     chooses_delegate: bool = False
     bare: bool = False
     worker: str = "tflite_worker.py"
@@ -66,12 +74,21 @@ class Runtime:
         """Whether such a runtime exists for a target (a key of `TARGETS`)."""
         return TARGETS[target].platform in self.platforms
 
+    def delegates(self, target: str = "host") -> tuple[bool, ...]:
+        """Whether XNNPACK is used, for each cell of a matrix on a target: what apps execute is first."""
+        usual = self.attaches_delegate
+        return (usual, not usual) if self.chooses_delegate and target == "host" else (usual,)
+
     def launch(self) -> Launch:
         """What its worker's SPEC holds besides the model and the inputs."""
         return {"module": self.module, "bare": self.bare}
 
-    def refuses(self, inputs: Iterable[Port]) -> str:
-        """Why it takes no variant with such inputs, wherever it is installed; '' when it does."""
+    def environment(self, target: str) -> Mapping[str, str]:
+        """Variables that its worker needs on a target, besides the target's own."""
+        return {}
+
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
+        """Why it takes no variant with such inputs, or XNNPACK (`delegate`), wherever it is installed; '' when it does."""
         return ""
 
     def missing(self) -> str:
@@ -93,7 +110,7 @@ class BrowserRuntime(Runtime):
     def launch(self) -> Launch:
         return browser.launch()
 
-    def refuses(self, inputs: Iterable[Port]) -> str:
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
         for port in inputs:
             if port.dtype == "string":
                 return f"LiteRT.js has no string tensors (input {port.name})"
@@ -111,12 +128,48 @@ class CompiledModelRuntime(Runtime):
 
     worker: str = "compiled_model_worker.py"
 
-    def refuses(self, inputs: Iterable[Port]) -> str:
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
         texts = [port.name for port in inputs if port.dtype == "string"]
         return f"CompiledModel's buffers hold no text (input {texts[0]})" if texts else ""
 
 
-RUNTIMES = {
+@dataclass(frozen=True, kw_only=True)
+class AndroidRuntime(Runtime):
+    """TFLite in a shared library of Android's, through its C API; `package` is Maven's. It attaches no delegate: neither do apps
+    with it, unless their own C++ does.
+
+    Attributes:
+        folder: where an app's own library was prepared; None for one of the pack.
+    """
+
+    module: str = "c_api_interpreter"
+    kind: str = "android"
+    platforms: tuple[str, ...] = ("host", "arm64")
+    is_optional: bool = True
+    attaches_delegate: bool = False
+    chooses_delegate: bool = True
+    folder: Path | None = None
+
+    @property
+    def _prepared(self) -> Path:
+        return self.folder or android.folder() / self.version
+
+    def launch(self) -> Launch:
+        return {"module": self.module, "libraries": archives.libraries(self._prepared)}
+
+    def environment(self, target: str) -> Mapping[str, str]:
+        return archives.environment(self._prepared, TARGETS[target].platform)
+
+    def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
+        if delegate and not self.folder and "avx512f" in cpu_flags():
+            return "the XNNPACK inside this library crashes on processors with AVX-512"
+        return ""
+
+    def missing(self) -> str:
+        return "" if self.folder else android.missing()
+
+
+RUNTIMES: dict[str, Runtime] = {
     "tflite-runtime-2.14.0": Runtime(
         family="tflite-runtime",
         version="2.14.0",
@@ -176,6 +229,16 @@ RUNTIMES = {
         platforms=("wasm",),
         worker="litert_js_worker.py",
     ),
+    **{
+        f"android-tflite-{version}": AndroidRuntime(
+            family="Android's TFLite",
+            version=version,
+            short_label="android",
+            summary=f"the library inside Android apps, tensorflow-lite:{version} of Maven",
+            package=android.PACKAGE,
+        )
+        for version in android.AARS
+    },
 }
 PHONE_RUNTIMES = tuple(name for name, runtime in RUNTIMES.items() if runtime.is_phone)
 # Where one phone runtime is enough: what new apps ship.
@@ -229,9 +292,10 @@ def chosen_runtimes(
 
 
 def _able(default: Iterable[str], places: list[str]) -> list[str]:
-    """Those of `default`, and those that run elsewhere only, that run on one of the places."""
+    """Those of `default`, and those that run elsewhere only, that run on one of the places; optional ones where installed."""
     elsewhere = [name for name, runtime in RUNTIMES.items() if not runtime.on_host]
-    return [name for name in dict.fromkeys([*default, *elsewhere]) if any(map(RUNTIMES[name].runs_on, places))]
+    able = [name for name in dict.fromkeys([*default, *elsewhere]) if any(map(RUNTIMES[name].runs_on, places))]
+    return [name for name in able if not (RUNTIMES[name].is_optional and RUNTIMES[name].missing())]
 
 
 def _check_places(asked: list[str], chosen: list[str], places: list[str]) -> None:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES
+from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES
 
 ROOT = Path(__file__).parent.parent
 USERS, ITEMS, FACTORS, SEED = 240, 120, 4, 7
 GENRES = ("Action", "Comedy", "Drama", "Musical", "Sci-Fi", "Western")
+# Runtimes of this machine that packages bring: what `doctor --install` adds may be missing, and then is in no default matrix.
+PACKAGED = [name for name, runtime in RUNTIMES.items() if runtime.on_host and not runtime.is_optional]
 STAGES = ("core", "runtimes", "train", "convert", "benchmarks", "android_assets", "cli", "pocketrec")
 
 
@@ -107,7 +109,10 @@ def _run(*commands: list[object]) -> None:
 def _sources_sha256() -> str:
     """Over everything that can change what the stages write."""
     paths = [
-        path for stage in STAGES for path in (ROOT / stage).rglob("*") if path.suffix in (".py", ".toml", ".j2", ".js")
+        path
+        for stage in STAGES
+        for path in (ROOT / stage).rglob("*")
+        if path.suffix in (".py", ".toml", ".j2", ".js", ".c")
     ]
     digest = hashlib.sha256()
     for path in sorted([*paths, Path(__file__), ROOT / "requirements.lock"]):

@@ -22,6 +22,7 @@ KINDS = {
     "litert": Kind("phone, LiteRT", "#1f5fbf", "#6fa8ff"),
     "compiled": Kind("LiteRT CompiledModel", "#26303b", "#dfe6ee"),
     "tflite": Kind("phone, tflite-runtime", "#12877d", "#45c9bb"),
+    "android": Kind("Android's library, on this machine", "#3f6b2a", "#8fcf6f"),
     "web": Kind("web page, LiteRT.js", "#7a5c00", "#e3c04d"),
     "other": Kind("other runtime", "#5f7a0c", "#b4d455"),
     "bruteforce": Kind("server, BruteForce", "#b35309", "#f5a55c"),
@@ -57,10 +58,10 @@ def name_of(row: LatencyRow) -> str:
         parts.append(f"at {row.offered_per_s:g}/s")
     if (row.threads or 1) > 1:
         parts.append(f"{row.threads} threads")
-    elif row.delegate != "none" and not is_usual(row):
+    elif _has_usual_delegate(row) and not is_usual(row):
         parts.append("1 candidate" if row.batch_size == 1 else f"{row.batch_size} candidates")
-    if row.delegate == "none":
-        parts.append("no XNNPACK")
+    if not _has_usual_delegate(row):
+        parts.append("no XNNPACK" if row.delegate == "none" else "with XNNPACK")
     return " ".join(filter(None, parts))
 
 
@@ -72,7 +73,12 @@ def batch_sizes(graph: str | None) -> tuple[int, ...]:
 def is_usual(row: LatencyRow) -> bool:
     """Whether a row is one to show first: one thread, the default delegate, the usual number of candidates."""
     usual = batch_sizes(row.graph)[0] if row.is_tflite and row.delegate else row.batch_size
-    return row.threads in (None, 1) and row.delegate != "none" and row.batch_size in (usual, None)
+    return row.threads in (None, 1) and _has_usual_delegate(row) and row.batch_size in (usual, None)
+
+
+def _has_usual_delegate(row: LatencyRow) -> bool:
+    """Whether the runtime did by itself what the row says of XNNPACK; servers do."""
+    return row.delegate is None or (row.delegate == "xnnpack") == runtime_of(row.runtime or "").attaches_delegate
 
 
 def own_catalogue(rows: Sequence[LatencyRow]) -> list[LatencyRow]:

@@ -1,5 +1,6 @@
 """What latency is measured of: each variant on each runtime, any single file, and the server-side retrievers."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import util
@@ -55,15 +56,16 @@ class BenchmarkCase:
 def variant_cases(
     run: Run, variants: Sequence[Variant], runtimes: Sequence[str], threads: Sequence[int], queries: LatencyQueries
 ) -> list[BenchmarkCase]:
-    """Every variant on every runtime: each number of threads, without XNNPACK, and rankers with other numbers of candidates."""
+    """Every variant on every runtime: each number of threads, the other way as to XNNPACK, and rankers with other numbers of
+    candidates."""
     found = []
-    for variant in variants:
-        batches = batch_sizes(variant.graph)
-        setups = [(count, batches[0], True) for count in threads]
-        setups += [(threads[0], batch, True) for batch in batches[1:]]
-        for runtime in runtimes:
-            without = [(threads[0], batches[0], False)] if RUNTIMES[runtime].chooses_delegate else []
-            found += [_variant_case(run, variant, runtime, queries, *setup) for setup in [*setups, *without]]
+    for variant, runtime in itertools.product(variants, runtimes):
+        batches, (usual, *other) = batch_sizes(variant.graph), RUNTIMES[runtime].delegates()
+        setups = [(count, batches[0], usual) for count in threads]
+        setups += [(threads[0], batch, usual) for batch in batches[1:]]
+        able = [delegate for delegate in other if not RUNTIMES[runtime].refuses(variant.inputs, delegate=delegate)]
+        setups += [(threads[0], batches[0], delegate) for delegate in able]
+        found += [_variant_case(run, variant, runtime, queries, *setup) for setup in setups]
     return found
 
 
@@ -106,7 +108,7 @@ def file_cases(
                 graph=path.stem,
                 runtime=runtime,
                 threads=count,
-                delegate="xnnpack",
+                delegate="xnnpack" if RUNTIMES[runtime].attaches_delegate else "none",
                 size_bytes=path.stat().st_size,
                 inputs="zeros" if are_zeros else "file",
             ),

@@ -103,7 +103,7 @@ def _gate(path: Path | None) -> Gate:
 
 def _cells(signature: str, file: str, runtimes: Sequence[str]) -> Iterator[Cell]:
     for runtime in runtimes:
-        for delegate in (True, False) if RUNTIMES[runtime].chooses_delegate else (True,):
+        for delegate in RUNTIMES[runtime].delegates():
             yield Cell(signature, file, runtime, delegate=delegate)
 
 

@@ -74,13 +74,12 @@ def check_parity(
 
 
 def _cells(graph: str, recipe: str, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
-    """A variant's row of the matrix; on the host also without the delegate, where a runtime lets one choose."""
+    """A variant's row of the matrix; on the host with the delegate and without, where a runtime lets one choose."""
     for runtime in runtimes:
         for target in targets:
             if RUNTIMES[runtime].runs_on(target):
-                yield Cell(graph, recipe, runtime, target)
-                if target == "host" and RUNTIMES[runtime].chooses_delegate:
-                    yield Cell(graph, recipe, runtime, target, delegate=False)
+                for delegate in RUNTIMES[runtime].delegates(target):
+                    yield Cell(graph, recipe, runtime, target, delegate)
 
 
 def _run_cell(

@@ -16,8 +16,8 @@ def doctor(
     install: Annotated[
         str | None,
         typer.Option(
-            help="Fetch what runs variants on emulated phone processors (`arm64`), in a browser (`wasm`) "
-            "or on a GPU in software (`gpu`)."
+            help="Fetch what runs variants on emulated phone processors (`arm64`), in a browser (`wasm`), on a GPU in software "
+            "(`gpu`) or in the library inside Android apps (`android`)."
         ),
     ] = None,
 ) -> None:
@@ -29,6 +29,7 @@ def doctor(
       pocketrec doctor --install arm64
       pocketrec doctor --install wasm
       pocketrec doctor --install gpu
+      pocketrec doctor --install android
     """
     from ...api import environment
 

@@ -26,6 +26,9 @@ def parity(
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Judge the stored outputs of the last run again; run nothing.")
     ] = False,
+    aar: Annotated[
+        Path | None, typer.Option(help="An app's own Android archive, whose TFLite library joins the runtimes.")
+    ] = None,
     saved_model: SavedModel = None,
     signature: Signature = None,
     tflite: Tflite = None,
@@ -43,6 +46,7 @@ def parity(
     Examples:
       pocketrec parity run
       pocketrec parity run --rejudge --gates gates.toml
+      pocketrec parity run --aar app/libs/tensorflow-lite.aar
       pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
     from ...api.measurement import parity as check_parity
@@ -56,6 +60,7 @@ def parity(
             gates=gates,
             refresh_reference=refresh_reference,
             rejudge=rejudge,
+            aar=aar,
             saved_model=saved_model,
             signature=signature,
             tflite=tflite,

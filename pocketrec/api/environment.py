@@ -18,10 +18,11 @@ def doctor() -> Diagnosis:
 
 
 def install(pack: str) -> Path:
-    """Fetch a pack that runs variants elsewhere than on this processor (`pocketrec doctor --install`).
+    """Fetch a pack that runs variants as phones and browsers do (`pocketrec doctor --install`).
 
     Args:
-        pack: `arm64`, emulated phone processors, `wasm`, a browser, or `gpu`, a Vulkan driver in software.
+        pack: `arm64`, emulated phone processors, `wasm`, a browser, `gpu`, a Vulkan driver in software, or `android`, the library
+            inside Android apps.
 
     Returns:
         The directory of the pack.
@@ -30,8 +31,14 @@ def install(pack: str) -> Path:
         InputError: No such pack, or it cannot be downloaded.
     """
     from ..runtimes import litert_js, qemu_arm64, swiftshader
+    from ..runtimes.android import pack as android
 
-    packs = {"arm64": qemu_arm64.install, "wasm": litert_js.install, "gpu": swiftshader.install}
+    packs = {
+        "arm64": qemu_arm64.install,
+        "wasm": litert_js.install,
+        "gpu": swiftshader.install,
+        "android": android.install,
+    }
     return packs[pick("--install", pack, packs)]()
 
 

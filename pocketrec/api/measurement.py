@@ -87,6 +87,7 @@ def parity(
     gates: StrPath | None = None,
     refresh_reference: bool = False,
     rejudge: bool = False,
+    aar: StrPath | None = None,
     saved_model: StrPath | None = None,
     signature: str | None = None,
     tflite: StrPath | None = None,
@@ -106,6 +107,7 @@ def parity(
         gates: A TOML file of tolerances in place of the kit's own.
         refresh_reference: For a run: ask the SavedModels again in place of the stored answers.
         rejudge: For a run: judge the stored outputs of the last run again under `gates`; run nothing.
+        aar: An Android archive, such as the one your app ships: the TFLite library in it joins the runtimes of this call.
         saved_model: A SavedModel of any origin.
         signature: The SavedModel's signature; its first when None.
         tflite: The .tflite file that should answer as the SavedModel does.
@@ -121,20 +123,24 @@ def parity(
     """
     from ..benchmarks.parity import foreign_pair, stage
     from ..benchmarks.parity import rejudge as stored
+    from ..runtimes.own_aar import aar_runtime
 
-    tolerances = path_or_none(gates)
-    if saved_model is not None and tflite is not None and inputs is not None:
-        pair = Path(saved_model), Path(tflite), Path(inputs)
-        folder = path_or_none(out)
-        found = foreign_pair.check_foreign(
-            *pair, signature=signature, runtimes=runtimes, out=folder, gates=tolerances, scores=scores
-        )
-        return ParityReport(**vars(found))
-    assert run is not None  # the rules of `parity` say so
+    tolerances, named, targets, require = path_or_none(gates), list(runtimes), list(targets), list(require)
     if rejudge:
+        assert run is not None  # the rules of `parity` say so
         return ParityReport(**vars(stored.rejudge(as_run(run), gates=tolerances)))
-    cells = partial(stage.check_parity, as_run(run), runtimes=runtimes, targets=targets, require=require)
-    return ParityReport(**vars(cells(gates=tolerances, refresh_reference=refresh_reference)))
+    with aar_runtime(path_or_none(aar), [*targets, *require]) as own:
+        named = [*named, *own] if named else []
+        if saved_model is not None and tflite is not None and inputs is not None:
+            pair = Path(saved_model), Path(tflite), Path(inputs)
+            folder = path_or_none(out)
+            found = foreign_pair.check_foreign(
+                *pair, signature=signature, runtimes=named, out=folder, gates=tolerances, scores=scores
+            )
+            return ParityReport(**vars(found))
+        assert run is not None
+        cells = partial(stage.check_parity, as_run(run), runtimes=named, targets=targets, require=require)
+        return ParityReport(**vars(cells(gates=tolerances, refresh_reference=refresh_reference)))
 
 
 @checked

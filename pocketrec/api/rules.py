@@ -119,7 +119,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "parity": (
         either("RUN", "--saved-model", "--tflite", "--inputs"),
         requires("--target", "--require", "--refresh-reference", "--rejudge", "RUN"),
-        excludes("--runtime", "--target", "--require", "--refresh-reference", "--rejudge"),
+        excludes("--runtime", "--target", "--require", "--refresh-reference", "--aar", "--rejudge"),
         requires("--signature", "--scores", "--out", "--saved-model"),
     ),
     "latency": (

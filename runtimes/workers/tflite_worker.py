@@ -3,8 +3,9 @@
     python -P tflite_worker.py SPEC.json
 
 SPEC: model, module (of the interpreter), bare (true: import it without the packages around it, unless the model has
-Select TF ops, whose kernels they bring), delegate (false: without XNNPACK), threads, inputs (.npz), outputs (.npz to write),
-mode `outputs` or `latency`, and for `latency` warmup and samples. Inputs and outputs are packed as core/queries/packing.py says.
+Select TF ops, whose kernels they bring), libraries (for a module that opens a shared library: its path by machine), delegate
+(false: without XNNPACK), threads, inputs (.npz), outputs (.npz to write), mode `outputs` or `latency`, and for `latency` warmup and
+samples. Inputs and outputs are packed as core/queries/packing.py says.
 Beside the outputs, `meta` is a JSON text: n_queries, load_ns, allocate_ns, first_call_ns, rss_before_bytes, rss_after_bytes,
 peak_rss_bytes, import_ns.
 """
@@ -55,7 +56,8 @@ def prepare(spec):
 
 def imported(spec):
     is_bare = spec.get("bare") and b"Flex" not in Path(spec["model"]).read_bytes()
-    return sys.modules.get(spec["module"]) or interpreter_module(spec["module"], is_bare)
+    module = sys.modules.get(spec["module"]) or interpreter_module(spec["module"], is_bare)
+    return module.opened(spec["libraries"]) if "libraries" in spec else module
 
 
 class Session:

@@ -101,7 +101,7 @@ def unavailable(
         required: targets on which something missing is an error, not skipped. Inputs that a runtime never takes stay skipped.
     """
     runtime, target = RUNTIMES[cell.runtime], TARGETS[cell.target]
-    if reason := runtime.refuses(inputs):
+    if reason := runtime.refuses(inputs, delegate=cell.delegate):
         return _row(cell, "skipped", reason, gate)
     if reason := runtime.missing() or target.missing():
         return _row(cell, "error" if cell.target in required else "skipped", reason, gate)

@@ -6,9 +6,9 @@ from pocketrec.convert.quantize.quantizer import Quantizer
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.inspection import find_traps
 from pocketrec.runtimes.model_file.reader import parse_tflite
-from pocketrec.runtimes.runtimes import RUNTIMES
 
 from tests.convert.models import converted, outputs_of
+from tests.tiny import PACKAGED
 
 COLUMNS = 49
 
@@ -29,7 +29,7 @@ def queries():
 
 
 @pytest.mark.parametrize("recipe", ["dynamic_int8", "static_int8"])
-@pytest.mark.parametrize("runtime", [name for name, runtime in RUNTIMES.items() if runtime.on_host])
+@pytest.mark.parametrize("runtime", PACKAGED)
 def test_ragged_layers_answer_rightly_on_every_runtime(ragged, recipe, runtime):
     data, weights = ragged
     feeds = {"x": queries()}
