@@ -12,7 +12,7 @@ from pocketrec.benchmarks.parity.judging.judge import Cell, judge
 from pocketrec.convert.converter import convert_function
 from pocketrec.core.records.agreement import Agreement
 from pocketrec.runtimes.launch import Outcome
-from pocketrec.runtimes.runtimes import CURRENT_RUNTIME
+from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES
 
 from tests.conftest import raises
 from tests.tiny import PACKAGED
