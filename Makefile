@@ -22,11 +22,11 @@ bench: $(STAMP)
 
 # The fast tests: every command and every error, on a tiny run that is trained once and cached.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not full"
+	$(BIN)/python -m pytest -n 2 -m "not full" --durations 20 --durations-min 2
 
 # Everything: the fast tests, then the demo, the whole matrix, mutations, Android and servers.
 test-all: test
-	$(BIN)/python -m pytest -n 2 -m full
+	$(BIN)/python -m pytest -n 2 -m full --durations 40 --durations-min 5
 
 # The runs of the full tests, made once and kept. Then, to run a test without the wait:
 #   POCKETREC_TEST_DEMO=build/test-data/run .venv/bin/python -m pytest tests/...

@@ -61,6 +61,7 @@ def test_a_dislike_is_an_item_of_the_history_that_is_rated_lowest(places, titles
         assert [item.id for item in apart] == [item.id for item in rated] and apart.notes == []
 
 
+@pytest.mark.full
 def test_a_dislike_pushes_away_what_is_alike(places, titles):
     """The items that the disliked one would bring are further down than without it, beside a history and alone."""
     for where in places:
@@ -76,6 +77,7 @@ def test_a_dislike_pushes_away_what_is_alike(places, titles):
             assert after > before, (where, history)
 
 
+@pytest.mark.full
 def test_with_all_of_the_history_disliked_there_is_still_a_sensible_list(places, titles):
     history = [titles[place] for place in (2, 5, 9)]
     for where in places:

@@ -118,6 +118,7 @@ def test_genres_alone_are_a_query(tiny):
         assert all("Western" in item.genres for item in recommend(where, genres=["Western"], top=5).items)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("layout", ["cascade", "pair", "split"])
 def test_an_item_does_not_come_back_under_another_id_of_its_title(signed, own_tiny, layout):
     """In the bundle and in the run: the best answer is given the title of an item of the history."""

@@ -66,6 +66,7 @@ def test_what_its_fields_say_is_checked(toy, tiny, tmp_path):
             open_bundle(tmp_path / "toy")
 
 
+@pytest.mark.full
 def test_it_is_updated(toy, tiny, tmp_path):
     """New items are unknown to the ranker, which gives them the rating of the unknown item."""
     write_bundle(Run(tiny), tmp_path / "toy", BundleOptions(layout="toy"))

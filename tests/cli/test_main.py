@@ -169,12 +169,14 @@ def test_a_command_in_a_process_of_its_own(command, tiny, pocketrec):
     assert (done.code, done.err) == (0, "") and said in done.out
 
 
+@pytest.mark.full
 def test_evaluate_in_a_process_of_its_own(own_tiny, pocketrec):
     done = pocketrec("evaluate", own_tiny, "--users", 10)
     assert (done.code, done.err) == (0, "") and "whole history" in done.out
     assert (own_tiny / "reports" / "evaluation.json").is_file()
 
 
+@pytest.mark.full
 def test_update_in_a_process_of_its_own(tiny, pocketrec, inside, tmp_path):
     (tmp_path / "new.csv").write_text("id,title,genres\nnew1,Brand New (2026),Western\n")
     base, update = tmp_path / "base", tmp_path / "update"

@@ -172,6 +172,7 @@ def test_representative_data_that_do_not_fit_are_refused_and_nothing_is_written(
     assert "--representative" in str(caught.value) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.full
 def test_a_file_is_tried_out_on_representative_data(foreign, tmp_path):
     """Zeros are no splits of a ragged tensor: a model that runs on real inputs would be recorded as running nowhere."""
     blind = convert_foreign(foreign / "ragged", tmp_path / "blind", recipes=["float32"])
@@ -182,6 +183,7 @@ def test_a_file_is_tried_out_on_representative_data(foreign, tmp_path):
     assert made.variants[0].runs_on == list(PHONE_RUNTIMES) and not made.unusable
 
 
+@pytest.mark.full
 def test_the_command_ends_with_1_when_no_runtime_executes_a_file(foreign, pocketrec, tmp_path):
     done = pocketrec("convert", "--saved-model", foreign / "ragged", "--recipe", "float32", "--out", tmp_path / "out")
     assert done.code == 1 and "runs on no runtime" in done.out and CURRENT_RUNTIME in done.out

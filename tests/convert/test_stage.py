@@ -217,6 +217,7 @@ def test_a_file_is_tried_out_on_representative_inputs(own_tiny, monkeypatch):
     assert fed[0]["history"].any()
 
 
+@pytest.mark.full
 def test_a_float_table_in_a_quantized_file_fails_the_conversion(own_tiny, monkeypatch):
     from pocketrec.convert.quantize import quantizer
 

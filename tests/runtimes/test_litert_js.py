@@ -108,6 +108,7 @@ def test_every_value_comes_back_exactly(tmp_path):
     assert_twice(found.arrays, given)
 
 
+@pytest.mark.full
 @needs_wasm
 def test_a_damaged_model_is_an_error_row_with_what_litertjs_said(one):
     path = one / "converted" / Run(one).variants[0].file

@@ -122,6 +122,7 @@ def test_installing_without_debians_tools_is_refused_and_leaves_nothing(monkeypa
     assert "no apt-get, dpkg-deb" in str(caught.value) and not (tmp_path / "arm64").exists()
 
 
+@pytest.mark.full
 def test_a_package_that_cannot_be_fetched_is_refused_and_leaves_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(arm64, "folder", lambda: tmp_path / "arm64")
     monkeypatch.setattr(arm64, "_PYTHON", ("no-such-package-anywhere",))

@@ -11,11 +11,11 @@ from .preferences import ridge
 CONTENT_POWER, CONTENT_RIDGE = 0.25, 1.0
 
 
-def rows_by_content(candidates: np.ndarray, share: np.ndarray, content: Indicators, scale: float) -> np.ndarray:
-    """float64[n_content, r]: `scale` times the ridge regression of the items' vectors on their content, each by its popularity."""
+def rows_by_content(candidates: np.ndarray, share: np.ndarray, content: Indicators) -> np.ndarray:
+    """float64[n_content, r]: ridge regression of the items' vectors on their content, each item by its popularity."""
     marks = content.dense().astype(np.float64)
     weighted = marks * (share**CONTENT_POWER)[:, None]
-    return scale * ridge(weighted, marks, candidates, CONTENT_RIDGE)
+    return ridge(weighted, marks, candidates, CONTENT_RIDGE)
 
 
 def filled(candidates: np.ndarray, share: np.ndarray, content: Indicators, by_content: np.ndarray) -> np.ndarray:
@@ -27,4 +27,9 @@ def filled(candidates: np.ndarray, share: np.ndarray, content: Indicators, by_co
 
 def filled_share(share: np.ndarray) -> np.ndarray:
     """float64[n_items]: popularity, with that of an ordinary item for items that nobody has."""
-    return np.where(share > 0, share, np.median(share[share > 0])) if share.any() else share
+    return np.where(share > 0, share, ordinary_share(share))
+
+
+def ordinary_share(share: np.ndarray) -> float:
+    """Popularity of the middle one of the items that anybody has."""
+    return float(np.median(share[share > 0]))

@@ -18,7 +18,7 @@ from ...core.queries.histories import Histories
 from ...core.records.history_weights import HistoryWeights
 from ..data.item_content import Indicators
 from ..data.ratings import Ratings, histories
-from .content import filled, filled_share, rows_by_content
+from .content import filled, filled_share, ordinary_share, rows_by_content
 from .history_weights import (
     DISLIKE,
     LONE_DISLIKE,
@@ -112,7 +112,7 @@ def folded(
         float32[n_content, r] and `unrated` float32[], the vector of an item without ratings.
     """
     share = popularity_of(seen, len(train.items))
-    by_content = rows_by_content(factors.candidates, share, content, settings.content_scale)
+    by_content = settings.content_scale * rows_by_content(factors.candidates, share, content)
     items, popular = filled(factors.candidates, share, content, by_content), filled_share(share)
     unit = float(popular.mean() / max(np.abs(items).max(axis=1).mean(), MOST_UNIT**-1 * popular.mean()))
     preference = preference_rows(train, seen, items, popular, factors, settings, declared)
@@ -128,7 +128,7 @@ def folded(
         "feedback": np.array([feedback.disliked_at, feedback.per_unit, feedback.best]),
         "dislike": np.array([DISLIKE, LONE_DISLIKE, dislike_half(place_weights(window, settings.recency))]),
         "content": by_content,
-        "unrated": np.array(np.median(share[share > 0]) / unit),
+        "unrated": np.array(ordinary_share(share) / unit),
     }
     return {name: np.ascontiguousarray(table, np.float32) for name, table in tables.items()}
 

@@ -185,12 +185,13 @@ class _Search:
         factors, share = self._fitted(self.best), popularity_of(self.validation.seen, self.validation.n_items)
         if share.all() or not share.any():
             return
-        rows, popular = rows_by_content(factors.candidates, share, content, 1.0), filled_share(share)
+        rows, popular = rows_by_content(factors.candidates, share, content), filled_share(share)
+        items = filled(factors.candidates, share, content, rows)
         tried = [replace(self.best, content_scale=scale) for scale in CONTENT_SCALES]
         values = []
         for each in tried:
-            items = filled(factors.candidates, share, content, each.content_scale * rows)
-            values.append(self.validation.value(Factors(factors.history, items), each, share=popular))
+            scaled = np.where((share > 0)[:, None], items, each.content_scale * items)
+            values.append(self.validation.value(Factors(factors.history, scaled), each, share=popular))
         self.best = tried[first_nearly_best(values, LITTLE_LOST)]
         log.info(f"validation chose content_scale {self.best.content_scale:g}")
 

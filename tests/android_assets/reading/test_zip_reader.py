@@ -257,10 +257,15 @@ def test_a_folder_is_used_where_it_lies(signed):
 
 
 def test_one_flipped_bit_of_a_zip_is_refused(signed, tmp_path, scratch):
-    """Sampled; the property test does more. Only the bits that fill up a deflated entry's last byte mean nothing."""
+    """Sampled; the property test does more. Bits that fill up the last byte of a deflated entry mean nothing: it is left out."""
     whole = (signed.folder / "pair.zip").read_bytes()
     path = tmp_path / "b.zip"
+    with zipfile.ZipFile(signed.folder / "pair.zip") as archive:
+        entries = archive.infolist()
+    ends = {e.header_offset + 30 + len(e.filename) + len(e.extra) + e.compress_size for e in entries}
     for position in range(0, len(whole), len(whole) // 60):
+        if position + 1 in ends:
+            continue
         path.write_bytes(whole)
         flip(path, position, position % 8)
         with pytest.raises((CheckFailed, InputError)):

@@ -265,6 +265,7 @@ def test_a_base_of_the_last_version_is_the_last(chain, tiny, tmp_path):
         write(tiny, tmp_path / "u", base, FIRST)
 
 
+@pytest.mark.full
 def test_updates_are_signed_and_so_must_bases_be(signed, tiny, tmp_path, pocketrec):
     (tmp_path / "new.csv").write_text(FIRST)
     made = ["bundle", tiny, "--catalogue-only", "--base", signed.folder / "split", "--new-items", tmp_path / "new.csv"]

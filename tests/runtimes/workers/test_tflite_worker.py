@@ -113,6 +113,7 @@ def endless():
     return converted(loop, tf.TensorSpec([1], tf.float32, "x"))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("runtime", PHONE_RUNTIMES)
 def test_a_model_that_loops_for_ever_ends_with_the_time_limit(endless, tmp_path, runtime):
     path = tmp_path / "loop.tflite"

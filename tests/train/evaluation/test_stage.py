@@ -89,6 +89,7 @@ def asked_one_by_one(run, data, user):
     return vector, ranking(**rated)["rating"].numpy()[0]
 
 
+@pytest.mark.full
 def test_recomputed_by_loops_and_scikit_learn(run, document):
     data, lists, recall, ndcg = HeldOut(run), {}, [], []
     candidates = np.load(run.trained / "candidates.npy")

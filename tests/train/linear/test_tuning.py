@@ -90,6 +90,7 @@ def chosen(train, ranks, split="random"):
     return tuned_settings(train, item_content(train), declared, split=split, seed=1, window=50, ranks=ranks)
 
 
+@pytest.mark.full
 def test_the_rank_grows_where_a_narrow_one_loses_what_the_whole_matrix_finds():
     train, _ = split_ratings(clusters(), "random", 1)
     assert chosen(train, [4, 16, 48, 96]).rank >= 48, "40 groups need 40 directions"
@@ -101,6 +102,7 @@ def test_the_rank_stays_where_more_finds_nothing_more(ratings):
     assert chosen(train, [31, 63]).rank == 31
 
 
+@pytest.mark.full
 def test_the_window_grows_with_the_rank_to_the_longest_history():
     train, _ = split_ratings(clusters(users=300), "random", 1)
     declared = indicators(declared_preferences(train), preference_vocabulary(train))

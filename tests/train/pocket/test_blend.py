@@ -34,6 +34,7 @@ def parts(tmp_path_factory):
     )
 
 
+@pytest.mark.full
 def test_scores_are_the_weighted_sum(parts):
     from pocketrec.train.pocket.query_models import BlendQuery, LinearQuery, TransformerQuery
     from pocketrec.train.tf import tf

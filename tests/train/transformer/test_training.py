@@ -71,6 +71,7 @@ def test_a_seed_decides_everything_and_it_learns(tmp_path):
     assert alone[0] != alone[1] != alone[2], "declared preferences count"
 
 
+@pytest.mark.full
 def test_the_smallest_data_and_no_timestamps(tmp_path, caplog):
     ratings = tiny_ratings(tmp_path)
     one_each = ratings.take(np.unique(ratings.user, return_index=True)[1][:40])
@@ -83,6 +84,7 @@ def test_the_smallest_data_and_no_timestamps(tmp_path, caplog):
     assert any("order of the file" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.full
 def test_many_items_are_scored_against_a_sample(tmp_path):
     train = tiny_ratings(tmp_path)
     made, _ = fitted(train, "random", replace(SMALL, epochs=1, finish=0, negatives=16))
