@@ -59,9 +59,12 @@ class Job:
     inputs: Mapping[str, np.ndarray]
     timeout_s: float = 120.0
 
-    def run(self, **more: object) -> Outcome:
-        """Run it in its own process; `more` is added to the SPEC."""
-        return run_worker([self.program], {**self.spec, **more}, self.inputs, timeout_s=self.timeout_s)
+    def run(self, *, target: str = "host", variables: Mapping[str, str] | None = None, **more: object) -> Outcome:
+        """Run it in its own process; `more` is added to the SPEC, target and variables as in `run_worker`."""
+        spec = {**self.spec, **more}
+        return run_worker(
+            [self.program], spec, self.inputs, timeout_s=self.timeout_s, target=target, variables=variables
+        )
 
 
 def variant_job(
@@ -106,13 +109,22 @@ def run_variant(
         The outputs, packed as the inputs are; or the reason it failed.
     """
     job = variant_job(model, inputs, runtime=runtime, delegate=delegate, threads=threads, timeout_s=timeout_s)
-    spec = {**job.spec, "accelerator": TARGETS[target].accelerator}
     variables = RUNTIMES[runtime].environment(target)
-    return run_worker([job.program], spec, inputs, timeout_s=timeout_s, target=target, variables=variables)
+    return job.run(target=target, variables=variables, accelerator=TARGETS[target].accelerator)
 
 
-def run_forked(jobs: Sequence[Job], more: Mapping[str, object]) -> list[Outcome]:
-    """Run jobs of one program one after another, each in a fork of a process that has imported what they need."""
+def run_forked(
+    jobs: Sequence[Job],
+    more: Mapping[str, object],
+    *,
+    target: str = "host",
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Outcome]:
+    """Run jobs of one program one after another, each in a fork of a process that has imported what they need.
+
+    Outcomes are read one at a time, as the caller takes them. `more` is added to every SPEC; `target` and `variables` are as in
+    `run_worker`.
+    """
     with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(jobs))]
         known: dict[int, Path] = {}
@@ -129,11 +141,12 @@ def run_forked(jobs: Sequence[Job], more: Mapping[str, object]) -> list[Outcome]
         ]
         spec = {"program": jobs[0].program, "jobs": told}
         limit = sum(job.timeout_s for job in jobs)
-        done = run_worker([str(FORKING)], spec, {}, timeout_s=limit)
+        done = run_worker([str(FORKING)], spec, {}, timeout_s=limit, target=target, variables=variables)
+        statuses = done.arrays["statuses"].tolist() if done else []
+        for folder, status, job in zip(folders, statuses, jobs, strict=bool(done)):
+            yield _forked(folder, status, job)
         if not done:
-            return [Outcome(done.reason)] * len(jobs)
-        statuses = done.arrays["statuses"].tolist()
-        return [_forked(*each) for each in zip(folders, statuses, jobs, strict=True)]
+            yield from [Outcome(done.reason)] * len(jobs)
 
 
 def _forked(folder: Path, status: int, job: Job) -> Outcome:

@@ -39,6 +39,7 @@ class Runtime:
         attaches_delegate: whether it uses XNNPACK unless it is told not to.
         chooses_delegate: whether parity is also checked the other way, on the host.
         bare: whether the module is imported without the packages around it (see workers/tflite_worker.py).
+        forks: whether its worker can be imported once and forked for each variant (see workers/fork_server.py).
         worker: the program in runtimes/workers that executes a variant with it.
     """
 
@@ -58,6 +59,7 @@ class Runtime:
     attaches_delegate: bool = True
     chooses_delegate: bool = False
     bare: bool = False
+    forks: bool = True
     worker: str = "tflite_worker.py"
 
     @property
@@ -106,6 +108,9 @@ class Runtime:
 @dataclass(frozen=True, kw_only=True)
 class BrowserRuntime(Runtime):
     """LiteRT.js, in a page; `package` is npm's."""
+
+    forks: bool = False
+    worker: str = "litert_js_worker.py"
 
     def launch(self) -> Launch:
         return browser.launch()
@@ -227,7 +232,6 @@ RUNTIMES: dict[str, Runtime] = {
         summary="what web apps ship",
         package="@litertjs/core",
         platforms=("wasm",),
-        worker="litert_js_worker.py",
     ),
     **{
         f"android-tflite-{version}": AndroidRuntime(

@@ -1,8 +1,10 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from ...core.queries.packing import taken
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.records.variants import Variant
 from ...core.run_dir import Run, check_unchanged
-from ...runtimes.launch import Outcome, run_variant, side_by_side
+from ...runtimes.launch import Job, Outcome, run_forked, side_by_side, variant_job
 from ...runtimes.native_logs import acceleration
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from ...runtimes.targets import TARGETS
@@ -25,6 +27,9 @@ from .judging.judge import Cell, judge, outputs_sha256, unavailable
 from .reference import Reference, load_reference, reference_sha256, references
 
 RAW = "raw"
+# Cells that one process forks for: more would save little, and leave a processor idle at the end.
+_MOST_FORKS = 8
+Asked: TypeAlias = tuple[Variant, Cell]
 
 
 def check_parity(
@@ -67,34 +72,53 @@ def check_parity(
         check_unchanged(run, variant)
     data = HeldOut(run)
     judged = JudgedRun(data, limits, load_reference(run, data, refresh=refresh_reference))
-    cells = [(variant, cell) for variant in variants for cell in _cells(variant.graph, variant.recipe, names, places)]
+    cells = [(variant, cell) for variant in variants for cell in matrix_cells(variant, names, places)]
+    rows = {cell: judged.unavailable(variant, cell, required) for variant, cell in cells}
+    ready = batches((variant, cell) for variant, cell in cells if rows[cell] is None)
     with side_by_side() as pool:
-        rows = list(pool.map(lambda pair: _run_cell(judged, pair[0], pair[1], required, timeout_s), cells))
-    return judged.write(rows)
+        for found in pool.map(lambda batch: _run_batch(judged, batch, timeout_s), ready):
+            rows |= found
+    return judged.write([row for row in rows.values() if row is not None])
 
 
-def _cells(graph: str, recipe: str, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
+def matrix_cells(variant: Variant, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
     """A variant's row of the matrix; on the host with the delegate and without, where a runtime lets one choose."""
     for runtime in runtimes:
         for target in targets:
             if RUNTIMES[runtime].runs_on(target):
                 for delegate in RUNTIMES[runtime].delegates(target):
-                    yield Cell(graph, recipe, runtime, target, delegate)
+                    yield Cell(variant.graph, variant.recipe, runtime, target, delegate)
 
 
-def _run_cell(
-    judged: "JudgedRun", variant: Variant, cell: Cell, required: Sequence[str], timeout_s: float
-) -> ParityRow:
-    if row := unavailable(cell, judged.gate(cell), inputs=variant.inputs, required=required):
-        return row
-    outcome = run_variant(
-        judged.run.converted / variant.file,
-        judged.feeds(cell.target, [port.name for port in variant.inputs]),
-        runtime=cell.runtime,
-        target=cell.target,
-        delegate=cell.delegate,
-        timeout_s=timeout_s,
-    )
+def batches(cells: Iterable[Asked]) -> list[list[Asked]]:
+    """Cells in batches, each of one process that imports a runtime once and forks for every cell.
+
+    An emulated processor takes longer to import a runtime than to answer. A browser and an accelerator start anew for each cell.
+    """
+    batches: dict[tuple[str, str, int], list[Asked]] = {}
+    met: Counter[tuple[str, str]] = Counter()
+    for variant, cell in cells:
+        place = (cell.runtime, cell.target)
+        together = _MOST_FORKS if RUNTIMES[cell.runtime].forks and not TARGETS[cell.target].accelerator else 1
+        batches.setdefault((*place, met[place] // together), []).append((variant, cell))
+        met[place] += 1
+    return list(batches.values())
+
+
+def _run_batch(judged: "JudgedRun", batch: Sequence[Asked], timeout_s: float) -> dict[Cell, ParityRow]:
+    """The rows of cells of one runtime on one target."""
+    runtime, target = RUNTIMES[batch[0][1].runtime], batch[0][1].target
+    variables, more = runtime.environment(target), {"accelerator": TARGETS[target].accelerator}
+    jobs = [judged.job(variant, cell, timeout_s) for variant, cell in batch]
+    if len(jobs) > 1:
+        outcomes = run_forked(jobs, more, target=target, variables=variables)
+    else:
+        outcomes = (job.run(target=target, variables=variables, **more) for job in jobs)
+    return {cell: _kept(judged, cell, outcome) for (_, cell), outcome in zip(batch, outcomes, strict=True)}
+
+
+def _kept(judged: "JudgedRun", cell: Cell, outcome: Outcome) -> ParityRow:
+    """A cell's row; its raw outputs are written."""
     if outcome:
         write_npz(judged.run.reports / RAW / f"{cell.label}.npz", **outcome.arrays)
     row = judged.row(cell, outcome)
@@ -127,6 +151,16 @@ class JudgedRun:
     def gate(self, cell: Cell) -> Gate | None:
         """The gate of a cell's graph and recipe."""
         return self.gates.find(cell.graph, cell.recipe, is_implicit=self.data.is_implicit)
+
+    def unavailable(self, variant: Variant, cell: Cell, required: Sequence[str]) -> ParityRow | None:
+        """The row of a cell that cannot be run here; None where it can."""
+        return unavailable(cell, self.gate(cell), inputs=variant.inputs, required=required)
+
+    def job(self, variant: Variant, cell: Cell, timeout_s: float) -> Job:
+        """What executes a cell."""
+        feeds = self.feeds(cell.target, [port.name for port in variant.inputs])
+        file = self.run.converted / variant.file
+        return variant_job(file, feeds, runtime=cell.runtime, delegate=cell.delegate, timeout_s=timeout_s)
 
     def asked(self, target: str) -> np.ndarray:
         """int64[n]: which of the held-out queries are asked on a target; see `Target.most_asked`."""

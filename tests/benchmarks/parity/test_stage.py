@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pocketrec.benchmarks.parity.judging.first_difference import side_by_side
 from pocketrec.benchmarks.parity.rejudge import rejudge
-from pocketrec.benchmarks.parity.stage import check_parity
+from pocketrec.benchmarks.parity.stage import batches, check_parity, matrix_cells
 from pocketrec.convert.flatbuffer.operators import GraphEditor
 from pocketrec.convert.stage import convert_run
 from pocketrec.core.files.hashing import sha256_file
@@ -17,6 +17,7 @@ from pocketrec.core.records.agreement import METRICS
 from pocketrec.core.records.parity import ParityReport
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES
+from pocketrec.runtimes.targets import TARGETS
 from scipy.sparse import csr_matrix
 from scipy.stats import kendalltau, rankdata
 from sklearn.metrics import max_error, ndcg_score, root_mean_squared_error
@@ -151,6 +152,34 @@ def test_outputs_of_nan_are_an_error_row(cut):
     for row in report.rows:
         assert row.status == "error" and "NaN" in row.reason and row.outputs_sha256 is not None
     assert rejudge(run).rows == report.rows
+
+
+def test_cells_share_an_import_but_no_process_and_a_file_that_fails_fails_alone(cut):
+    run = cut("ranker", "float32", "float16", "dynamic_int8")
+    path = run.converted / "ranker-float16.tflite"
+    path.write_bytes(path.read_bytes()[:1000])
+    broken = sha256_file(path)
+    change_variants(run, lambda known: [replace(v, sha256=broken) if v.file == path.name else v for v in known])
+    report = check_parity(run, runtimes=[CURRENT_RUNTIME])
+    assert [(row.recipe, row.delegate, row.status) for row in report.rows] == [
+        (recipe, delegate, "error" if recipe == "float16" else "pass")
+        for recipe in ("float32", "float16", "dynamic_int8")
+        for delegate in ("xnnpack", "none")
+    ]
+
+
+def test_batches_hold_one_runtime_on_one_target_and_a_browser_shares_none(tiny):
+    names = [CURRENT_RUNTIME, *(name for name, runtime in RUNTIMES.items() if not runtime.forks)]
+    variants = list(Run(tiny).variants)
+    asked = [(v, cell) for v in variants for cell in matrix_cells(v, names, list(TARGETS))]
+    found = batches(asked)
+    assert sorted(cell.label for batch in found for _, cell in batch) == sorted(cell.label for _, cell in asked)
+    for batch in found:
+        places = {(cell.runtime, cell.target) for _, cell in batch}
+        assert len(places) == 1 and len(batch) <= 8
+        (runtime, target) = places.pop()
+        assert len(batch) == 1 or (RUNTIMES[runtime].forks and not TARGETS[target].accelerator)
+    assert max(map(len, found)) == 8
 
 
 def test_a_runtime_that_is_asked_for_but_missing_is_refused(cut, monkeypatch):
