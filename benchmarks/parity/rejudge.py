@@ -3,18 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from ...core.errors import InputError
 from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.run_dir import Run
-from ...runtimes.launch import Outcome
 from .judging.gates import read_gates
-from .judging.judge import Cell, outputs_sha256, tolerance_of
+from .judging.judge import tolerance_of
 from .reference import load_reference, reference_sha256
-from .stage import RAW, JudgedRun
+from .stage import JudgedRun
+from .stored_outputs import cell_of, changed
 
 
 def rejudge(run: Run, *, gates: Path | None = None) -> ParityReport:
@@ -35,33 +32,15 @@ def rejudge(run: Run, *, gates: Path | None = None) -> ParityReport:
     """
     limits, known, data = read_gates(gates), ParityReport.read(run), HeldOut(run)
     if known.made_from_sha256 != sha256_file(run.converted / "variants.json"):
-        raise _changed("parity.json", "a report on these variants", "one made from others")
+        raise changed("parity.json", "a report on these variants", "one made from others")
     answers = load_reference(run, data)
     if known.reference_sha256 != reference_sha256(run):
-        raise _changed("reference.npz", "the answers that the report was made with", "others")
+        raise changed("reference.npz", "the answers that the report was made with", "others")
     judged = JudgedRun(data, limits, answers)
     return judged.write([_judged_again(judged, row) for row in known.rows])
 
 
 def _judged_again(judged: JudgedRun, row: ParityRow) -> ParityRow:
-    cell = Cell(row.graph or "", row.recipe or "", row.runtime, row.target, row.delegate == "xnnpack")
     if row.outputs_sha256 is None and row.status in ("error", "skipped"):
-        return replace(row, tolerance=tolerance_of(judged.gate(cell)))
-    path = judged.run.reports / RAW / f"{cell.label}.npz"
-    if not path.is_file():
-        raise InputError(
-            str(path),
-            expected="the raw outputs of a parity run",
-            given="no such file",
-            do="run `pocketrec parity RUN`",
-            code="INPUT_MISSING",
-        )
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    if row.outputs_sha256 not in (None, outputs_sha256(arrays)):  # reports of version 0.1 name no hash
-        raise _changed(str(path), "the raw outputs that parity.json was made from", "other outputs")
-    return replace(judged.row(cell, Outcome("", arrays)), acceleration=row.acceleration)
-
-
-def _changed(what: str, expected: str, given: str) -> InputError:
-    return InputError(what, expected=expected, given=given, do="run `pocketrec parity RUN`", code="INPUT_CHANGED")
+        return replace(row, tolerance=tolerance_of(judged.gate(cell_of(row))))
+    return judged.again(row)

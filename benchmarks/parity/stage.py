@@ -1,5 +1,6 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,6 @@ import numpy as np
 
 from ...core.documents import PARITY_SCHEMA, document_head, write_json
 from ...core.errors import pick
-from ...core.files.atomic import write_npz
 from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import taken
@@ -25,8 +25,10 @@ from .judging.gates import Gate, Gates, read_gates
 from .judging.graph_comparisons import GraphExpected
 from .judging.judge import Cell, judge, outputs_sha256, unavailable
 from .reference import Reference, load_reference, reference_sha256, references
+from .stored_outputs import UNFINISHED, answered, cell_of, store, stored
 
-RAW = "raw"
+log = logging.getLogger(__name__)
+
 # Cells that one process forks for: more would save little, and leave a processor idle at the end.
 _MOST_FORKS = 8
 Asked: TypeAlias = tuple[Variant, Cell]
@@ -40,6 +42,7 @@ def check_parity(
     require: Iterable[str] = (),
     gates: Path | None = None,
     refresh_reference: bool = False,
+    resume: bool = False,
     timeout_s: float = 120.0,
 ) -> ParityReport:
     """Run every variant on every runtime and target, compare with the SavedModels, write reports/parity.json.
@@ -55,6 +58,8 @@ def check_parity(
             never takes, such as text in a browser, stays skipped.
         gates: TOML file of tolerances in place of the kit's own.
         refresh_reference: ask the SavedModels again instead of reading the stored answers.
+        resume: judge the stored outputs of an interrupted run, and of the last report, where they are of the same variants and
+            reference; run the other cells only.
         timeout_s: time limit of a cell, in seconds.
 
     Returns:
@@ -73,11 +78,18 @@ def check_parity(
     data = HeldOut(run)
     judged = JudgedRun(data, limits, load_reference(run, data, refresh=refresh_reference))
     cells = [(variant, cell) for variant in variants for cell in matrix_cells(variant, names, places)]
-    rows = {cell: judged.unavailable(variant, cell, required) for variant, cell in cells}
+    known = answered(run) if resume else {}
+    rows: dict[Cell, ParityRow | None] = {}
+    for variant, cell in cells:
+        earlier = known.get(cell)
+        rows[cell] = judged.unavailable(variant, cell, required) or (judged.again(earlier) if earlier else None)
     ready = batches((variant, cell) for variant, cell in cells if rows[cell] is None)
+    if known:
+        log.info(f"resumed: {sum(map(len, ready))} of {len(cells)} cells are left to run")
     with side_by_side() as pool:
         for found in pool.map(lambda batch: _run_batch(judged, batch, timeout_s), ready):
             rows |= found
+            judged.write([row for row in rows.values() if row is not None], UNFINISHED)
     return judged.write([row for row in rows.values() if row is not None])
 
 
@@ -120,7 +132,7 @@ def _run_batch(judged: "JudgedRun", batch: Sequence[Asked], timeout_s: float) ->
 def _kept(judged: "JudgedRun", cell: Cell, outcome: Outcome) -> ParityRow:
     """A cell's row; its raw outputs are written."""
     if outcome:
-        write_npz(judged.run.reports / RAW / f"{cell.label}.npz", **outcome.arrays)
+        store(judged.run, cell, outcome.arrays)
     row = judged.row(cell, outcome)
     if not TARGETS[cell.target].accelerator:
         return row
@@ -191,12 +203,23 @@ class JudgedRun:
             self._known[key] = row
         return row
 
-    def write(self, rows: Sequence[ParityRow]) -> ParityReport:
-        """Write reports/parity.json."""
+    def again(self, row: ParityRow) -> ParityRow:
+        """The row of stored outputs.
+
+        Raises:
+            InputError: they are missing, or others than the row was made from.
+        """
+        outcome = Outcome("", stored(self.run, row))
+        return replace(self.row(cell_of(row), outcome), acceleration=row.acceleration)
+
+    def write(self, rows: Sequence[ParityRow], name: str = "parity.json") -> ParityReport:
+        """Write a report in reports/; a complete one takes the place of an unfinished one."""
         report = ParityReport(
             **document_head(PARITY_SCHEMA, sha256_file(self.run.converted / "variants.json"), runtime_packages()),
             reference_sha256=reference_sha256(self.run),
             results=list(rows),
         )
-        write_json(self.run.reports / "parity.json", report.to_json())
+        write_json(self.run.reports / name, report.to_json())
+        if name != UNFINISHED:
+            (self.run.reports / UNFINISHED).unlink(missing_ok=True)
         return report

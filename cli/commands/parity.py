@@ -26,6 +26,9 @@ def parity(
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Judge the stored outputs of the last run again; run nothing.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Run only cells whose outputs are not stored yet, after an interruption.")
+    ] = False,
     aar: Annotated[
         Path | None, typer.Option(help="An app's own Android archive, whose TFLite library joins the runtimes.")
     ] = None,
@@ -46,6 +49,7 @@ def parity(
     Examples:
       pocketrec parity run
       pocketrec parity run --rejudge --gates gates.toml
+      pocketrec parity run --target arm64/cortex-a53 --resume
       pocketrec parity run --aar app/libs/tensorflow-lite.aar
       pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
@@ -60,6 +64,7 @@ def parity(
             gates=gates,
             refresh_reference=refresh_reference,
             rejudge=rejudge,
+            resume=resume,
             aar=aar,
             saved_model=saved_model,
             signature=signature,

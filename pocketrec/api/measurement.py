@@ -87,6 +87,7 @@ def parity(
     gates: StrPath | None = None,
     refresh_reference: bool = False,
     rejudge: bool = False,
+    resume: bool = False,
     aar: StrPath | None = None,
     saved_model: StrPath | None = None,
     signature: str | None = None,
@@ -107,6 +108,7 @@ def parity(
         gates: A TOML file of tolerances in place of the kit's own.
         refresh_reference: For a run: ask the SavedModels again in place of the stored answers.
         rejudge: For a run: judge the stored outputs of the last run again under `gates`; run nothing.
+        resume: For a run: judge the stored outputs of an interrupted run and of the last report, and run the other cells only.
         aar: An Android archive, such as the one your app ships: the TFLite library in it joins the runtimes of this call.
         saved_model: A SavedModel of any origin.
         signature: The SavedModel's signature; its first when None.
@@ -140,7 +142,7 @@ def parity(
             return ParityReport(**vars(found))
         assert run is not None
         cells = partial(stage.check_parity, as_run(run), runtimes=named, targets=targets, require=require)
-        return ParityReport(**vars(cells(gates=tolerances, refresh_reference=refresh_reference)))
+        return ParityReport(**vars(cells(gates=tolerances, refresh_reference=refresh_reference, resume=resume)))
 
 
 @checked

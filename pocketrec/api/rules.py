@@ -118,8 +118,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "parity": (
         either("RUN", "--saved-model", "--tflite", "--inputs"),
-        requires("--target", "--require", "--refresh-reference", "--rejudge", "RUN"),
-        excludes("--runtime", "--target", "--require", "--refresh-reference", "--aar", "--rejudge"),
+        requires("--target", "--require", "--refresh-reference", "--rejudge", "--resume", "RUN"),
+        excludes("--runtime", "--target", "--require", "--refresh-reference", "--aar", "--resume", "--rejudge"),
         requires("--signature", "--scores", "--out", "--saved-model"),
     ),
     "latency": (

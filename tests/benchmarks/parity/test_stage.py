@@ -1,14 +1,18 @@
 """The parity stage: which cells there are, what their rows say, and what is refused."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pocketrec.benchmarks.parity import stage
 from pocketrec.benchmarks.parity.judging.first_difference import side_by_side
 from pocketrec.benchmarks.parity.rejudge import rejudge
 from pocketrec.benchmarks.parity.stage import batches, check_parity, matrix_cells
+from pocketrec.benchmarks.parity.stored_outputs import UNFINISHED
 from pocketrec.convert.flatbuffer.operators import GraphEditor
 from pocketrec.convert.stage import convert_run
 from pocketrec.core.files.hashing import sha256_file
@@ -25,6 +29,12 @@ from sklearn.metrics import max_error, ndcg_score, root_mean_squared_error
 from tests.conftest import raises
 from tests.tiny import PACKAGED
 from tests.variants import change_variants
+
+
+@contextlib.contextmanager
+def one_by_one():
+    """In place of the pool: cells in this thread, one after another."""
+    yield SimpleNamespace(map=map)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +176,58 @@ def test_cells_share_an_import_but_no_process_and_a_file_that_fails_fails_alone(
         for recipe in ("float32", "float16", "dynamic_int8")
         for delegate in ("xnnpack", "none")
     ]
+
+
+def test_an_interrupted_run_is_resumed_without_running_anything_twice(cut, monkeypatch):
+    run = cut("ranker", "float32", "float16", "dynamic_int8")
+    whole = check_parity(run, runtimes=PHONE_RUNTIMES)
+    (run.reports / "parity.json").unlink()
+    for path in (run.reports / "raw").iterdir():
+        path.unlink()
+    ran: list[str] = []
+
+    def interrupted(judged, batch, timeout_s):
+        if ran:
+            raise KeyboardInterrupt
+        return counted(judged, batch, timeout_s)
+
+    def counted(judged, batch, timeout_s):
+        ran.extend(cell.label for _, cell in batch)
+        return run_batch(judged, batch, timeout_s)
+
+    run_batch = stage._run_batch
+    monkeypatch.setattr(stage, "side_by_side", one_by_one)
+    monkeypatch.setattr(stage, "_run_batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        check_parity(run, runtimes=PHONE_RUNTIMES)
+    assert len(ran) == 6 and not (run.reports / "parity.json").exists()
+    monkeypatch.setattr(stage, "_run_batch", counted)
+    resumed = check_parity(run, runtimes=PHONE_RUNTIMES, resume=True)
+    assert resumed.rows == whole.rows and len(ran) == len(set(ran)) == 12
+    assert check_parity(run, runtimes=PHONE_RUNTIMES, resume=True).rows == whole.rows and len(ran) == 12
+    assert not (run.reports / UNFINISHED).exists()
+
+
+def test_what_changed_since_is_run_again(cut, monkeypatch):
+    run = cut("ranker", "float32", "dynamic_int8")
+    check_parity(run, runtimes=[CURRENT_RUNTIME])
+    ran: list[str] = []
+    run_batch = stage._run_batch
+
+    def counted(judged, batch, timeout_s):
+        ran.extend(cell.label for _, cell in batch)
+        return run_batch(judged, batch, timeout_s)
+
+    monkeypatch.setattr(stage, "_run_batch", counted)
+    damaged = run.reports / "raw" / f"ranker-float32@{CURRENT_RUNTIME}.npz"
+    with np.load(damaged) as archive:
+        arrays = {name: archive[name] + 1 for name in archive.files}
+    np.savez(damaged, **arrays)
+    assert check_parity(run, runtimes=[CURRENT_RUNTIME], resume=True).passed
+    assert ran == [damaged.stem]
+    change_variants(run, lambda known: known[:1])
+    assert check_parity(run, runtimes=[CURRENT_RUNTIME], resume=True).passed
+    assert len(ran) == 3, "a report of other variants is not resumed"
 
 
 def test_batches_hold_one_runtime_on_one_target_and_a_browser_shares_none(tiny):
