@@ -168,6 +168,10 @@ class AndroidRuntime(Runtime):
     def refuses(self, inputs: Iterable[Port], *, delegate: bool = True) -> str:
         if delegate and not self.folder and "avx512f" in cpu_flags():
             return "the XNNPACK inside this library crashes on processors with AVX-512"
+        if delegate and any(port.dtype == "string" for port in inputs):
+            return (
+                "put on by hand, XNNPACK takes no graph whose tensors have no fixed size, and lookups of text have none"
+            )
         return ""
 
     def missing(self) -> str:

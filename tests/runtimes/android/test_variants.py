@@ -12,6 +12,7 @@ from pocketrec.core.host import cpu_flags
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.packing import part
 from pocketrec.core.records.latency import LatencyReport
+from pocketrec.core.records.variants import Port
 from pocketrec.core.run_dir import Run
 from pocketrec.core.scoring import MASKED_BELOW
 from pocketrec.runtimes import qemu_arm64 as arm64
@@ -155,6 +156,21 @@ def test_text_goes_in_and_comes_out(name, tmp_path):
     assert found, found.reason
     assert found.arrays["id"].tolist() == [[1, 2, 0]]
     assert found.arrays["word"].astype("S").tolist() == [[b"", "zwölf".encode(), b"zero"]]
+
+
+@pytest.mark.parametrize("name", ANDROID)
+def test_xnnpack_put_on_by_hand_takes_no_lookup_of_text(name, tmp_path):
+    from pocketrec.train.tf import tf
+
+    module = tf.Module()
+    keys = tf.lookup.KeyValueTensorInitializer(["a", "b"], tf.range(2, dtype=tf.int64))
+    module.table = tf.lookup.StaticHashTable(keys, 0)
+    module.f = tf.function(lambda text: {"id": module.table.lookup(text)})
+    path = tmp_path / "text.tflite"
+    path.write_bytes(convert_function(module, module.f.get_concrete_function(tf.TensorSpec([None], tf.string, "text"))))
+    assert not run_variant(path, {"text": np.array([[b"a"]])}, runtime=name, delegate=True)
+    ports = [Port("text", [-1], "string")]
+    assert RUNTIMES[name].refuses(ports, delegate=True) and not RUNTIMES[name].refuses(ports, delegate=False)
 
 
 def test_a_file_without_signatures_is_addressed_by_its_graph(tmp_path):
