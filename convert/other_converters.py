@@ -15,7 +15,7 @@ from ..core.run_dir import Run
 from .graphs import GRAPHS, Options
 
 if TYPE_CHECKING:
-    from ai_edge_quantizer.quantizer import QuantizationResult
+    from litert_quantizer.quantizer import QuantizationResult
 
 Feeds: TypeAlias = Mapping[str, np.ndarray]
 
@@ -56,19 +56,20 @@ def _optimized(source: Source, feeds: Feeds) -> bytes:
     return convert_saved_model(source.folder, signature=source.signature, optimize=True)
 
 
-def _quantizer(recipe: str) -> Converter:
+def _quantizer(recipe: str, algorithm: str = "MIN_MAX_UNIFORM_QUANT") -> Converter:
     def quantize(source: Source, feeds: Feeds) -> bytes:
-        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
-        from ai_edge_quantizer import recipe as recipes
+        from litert_quantizer import algorithm_manager, qtyping, quantizer
+        from litert_quantizer import recipe as recipes
 
+        algorithms = algorithm_manager.AlgorithmName
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            made = quantizer.Quantizer(bytearray(source.float32), getattr(recipes, recipe)())
+            made_by = getattr(recipes, recipe)(algorithm_key=algorithms[algorithm])
+            made = quantizer.Quantizer(bytearray(source.float32), made_by)
             if not made.need_calibration:
                 return _model_of(made.quantize())
-            unquantized = algorithm_manager.AlgorithmName.NO_QUANTIZE
             # Float ports, as all the others have.
             for port in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-                made.update_quantization_recipe(".*", port, algorithm_key=unquantized)
+                made.update_quantization_recipe(".*", port, algorithm_key=algorithms.NO_QUANTIZE)
             calibration = made.calibrate({source.signature: list(_queries(feeds))})
             return _model_of(made.quantize(calibration))
 
@@ -86,11 +87,21 @@ def _queries(feeds: Feeds) -> Iterator[dict[str, np.ndarray]]:
         yield {name: value.astype(object) if value.dtype.kind == "S" else value for name, value in query.items()}
 
 
+# Recipes of litert-quantizer. Its Hadamard rotations and OCTAV need NumPy 2, which tflite-runtime's wheel does not run on. Its blocks
+# of 32 quantize no layer to int8 here, and to int4 only layers whose widths 32 divides.
+_RECIPES = (
+    "dynamic_wi8_afp32",
+    "dynamic_wi4_afp32",
+    "dynamic_wi2c_afp32",
+    "weight_only_wi8_afp32",
+    "weight_only_wi4_afp32",
+    "static_wi8_ai8",
+    "static_wi8_ai16",
+)
+
 OTHERS: dict[str, Converter] = {
     "TFLiteConverter": _default,
     "TFLiteConverter, Optimize.DEFAULT": _optimized,
-    **{
-        f"ai-edge-quantizer {name}": _quantizer(name)
-        for name in ("dynamic_wi8_afp32", "dynamic_wi4_afp32", "weight_only_wi8_afp32", "static_wi8_ai8")
-    },
+    **{f"litert-quantizer {name}": _quantizer(name) for name in _RECIPES},
+    "litert-quantizer dynamic_wi4_afp32, GPTQ": _quantizer("dynamic_wi4_afp32", "GPTQ"),
 }

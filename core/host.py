@@ -16,7 +16,7 @@ _PACKAGES = (
     "tensorflow-datasets",
     "scann",
     "ai-edge-litert",
-    "ai-edge-quantizer",
+    "litert-quantizer",
 )
 _TELLING_FLAGS = (
     "avx",

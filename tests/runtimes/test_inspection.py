@@ -77,9 +77,9 @@ def test_the_tutorials_plain_conversion_shows_its_traps(tutorial_run, tmp_path):
 
 
 def test_per_channel_weights_under_an_old_label_are_named(tiny, tmp_path):
-    """ai-edge-quantizer writes them; the old runtime answers wrongly without a word."""
+    """litert-quantizer writes them; the old runtime answers wrongly without a word."""
     plain = model(tiny, "retriever-float32")
-    data = OTHERS["ai-edge-quantizer dynamic_wi8_afp32"](Source(tmp_path, "serving_default", plain), {})
+    data = OTHERS["litert-quantizer dynamic_wi8_afp32"](Source(tmp_path, "serving_default", plain), {})
     traps = traps_of(data)
     assert "mislabelled-per-channel" in traps and "float-table" in traps
 

@@ -157,7 +157,7 @@ def convert_per_channel(planted: Planted) -> None:
     """A file of another converter, whose scales the oldest runtime does not read, under the name of one of ours."""
     plain = planted.run.converted / planted.variant.file.replace(planted.variant.recipe, "float32")
     source = Source(planted.run.root, "serving_default", plain.read_bytes())
-    planted.rewrite(OTHERS["ai-edge-quantizer dynamic_wi8_afp32"](source, {}))
+    planted.rewrite(OTHERS["litert-quantizer dynamic_wi8_afp32"](source, {}))
 
 
 UNKNOWN_EDGES = ("only unknown items", "unknown items between")

@@ -42,7 +42,7 @@ def test_what_others_make_is_run_and_judged_alike(compared):
     assert {cell["status"] for cell in found["TFLiteConverter"]["runtimes"].values()} == {"right"}
     optimized = found["TFLiteConverter, Optimize.DEFAULT"]["runtimes"]
     assert optimized[old]["status"] == "fails" and "FULLY_CONNECTED" in optimized[old]["reason"]
-    silent = found["ai-edge-quantizer dynamic_wi8_afp32"]["runtimes"]
+    silent = found["litert-quantizer dynamic_wi8_afp32"]["runtimes"]
     assert silent[old]["status"] == "wrong" and silent[old]["metrics"]["quality_loss"] > 0.1
     assert silent[new]["status"] == "right" and np.isfinite(silent[new]["metrics"]["max_abs_diff"])
 
@@ -51,7 +51,7 @@ def test_the_table_says_why(compared):
     out = compared[1]
     assert f"{compared[0]['n_queries']} held-out users" in out
     (line,) = [line for line in out.splitlines() if f"dynamic_wi8_afp32 on {PHONE_RUNTIMES[0]} wrong: " in line]
-    assert line.startswith("retriever by ai-edge-quantizer") and "top_k_overlap" in line and "is below 0.9" in line
+    assert line.startswith("retriever by litert-quantizer") and "top_k_overlap" in line and "is below 0.9" in line
 
 
 def test_a_converter_that_makes_no_file_is_a_row_beside_ours(cut, monkeypatch):
