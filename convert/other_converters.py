@@ -87,8 +87,8 @@ def _queries(feeds: Feeds) -> Iterator[dict[str, np.ndarray]]:
         yield {name: value.astype(object) if value.dtype.kind == "S" else value for name, value in query.items()}
 
 
-# Recipes of litert-quantizer. Its Hadamard rotations and OCTAV need NumPy 2, which tflite-runtime's wheel does not run on. Its blocks
-# of 32 quantize no layer to int8 here, and to int4 only layers whose widths 32 divides.
+# Recipes of litert-quantizer. Its Hadamard rotations and OCTAV need NumPy 2, which tflite-runtime's wheel does not run on. Its
+# blocks of 32 quantize no layer to int8 here, and to int4 only layers whose widths 32 divides.
 _RECIPES = (
     "dynamic_wi8_afp32",
     "dynamic_wi4_afp32",
