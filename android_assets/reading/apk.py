@@ -15,6 +15,7 @@ from pathlib import Path
 from ...core.errors import CheckFailed, InputError
 from ..format.elf import MAGIC, Elf, read_elf
 from ..format.zip_alignment import LOCAL_HEADER
+from .file_checks import shown
 
 # Bits of a library to bytes of the largest page of a device that loads it.
 PAGES = {32: 4_096, 64: 16_384}
@@ -58,7 +59,7 @@ def verify_apk(path: str | os.PathLike[str]) -> tuple[list[NativeLibrary], list[
         CheckFailed: libraries would not load (LIBRARY_UNALIGNED); each is named, with the reason.
     """
     libraries = read_libraries(Path(path))
-    problems = [f"{library.name} ({library.problem})" for library in libraries if library.problem]
+    problems = [f"{shown(library.name)} ({library.problem})" for library in libraries if library.problem]
     if problems:
         raise CheckFailed(
             f"{len(problems)} of {len(libraries)} native libraries do not load on every device: {', '.join(problems)}; "
@@ -131,7 +132,7 @@ def _library(name: str, head: bytes, start: int | None) -> NativeLibrary:
         raise InputError(
             "--apk",
             expected="ELF shared libraries under lib/",
-            given=f"{name}, {error}",
+            given=f"{shown(name)}, {error}",
             do="build the APK again",
             code="INPUT_INVALID",
         ) from None
@@ -144,7 +145,7 @@ def _problem(elf: Elf, alignment: int, start: int | None) -> str:
     if alignment < page:
         return f"segments aligned to {alignment:,} bytes, not {page:,}"
     if not all(segment.fits(page) for segment in elf.segments):
-        return f"segments whose places in file and memory differ by no multiple of {page:,} bytes"
+        return f"segments not laid out in multiples of {page:,} bytes"
     if start is not None and start % page:
         return f"at byte {start:,} of the APK, no multiple of {page:,}"
     return ""

@@ -62,9 +62,8 @@ def test_libraries_that_load_everywhere_pass(inside, tmp_path):
     app = apk(tmp_path / "a.apk", {WIDE: GOOD, "lib/x86_64/libx.so": GOOD, NARROW: GOOD_NARROW})
     done = inside("verify", "--apk", app)
     assert (done.code, done.err) == (0, "")
-    assert (
-        "64-bit processors: 2, aligned to 16,384" in done.out and "32-bit processors: 1, aligned to 4,096" in done.out
-    )
+    assert "64-bit processors: 2, aligned to 16,384" in done.out
+    assert "32-bit processors: 1, aligned to 4,096" in done.out
     found = pr.verify(apk=app).libraries
     assert [(library.name, library.bits, library.alignment) for library in found] == [
         (WIDE, 64, PAGE),
@@ -105,6 +104,11 @@ def test_only_those_that_do_not_load_are_named(tmp_path):
     with raises("LIBRARY_UNALIGNED") as caught:
         verify_apk(apk(tmp_path / "a.apk", {WIDE: GOOD, "lib/x86_64/liby.so": elf64((LOAD, 0, 0, 4096))}))
     assert "liby.so" in str(caught.value) and WIDE not in str(caught.value)
+
+
+def test_a_name_cannot_write_to_the_terminal(inside, tmp_path):
+    line = refused(inside("verify", "--apk", apk(tmp_path / "a.apk", {"lib/x/\x1b[31m.so": b""})))
+    assert "\x1b" not in line and r"\x1b[31m" in line
 
 
 # Where the place in the zip means nothing: the installer, or the app, writes the library out first.
