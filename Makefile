@@ -42,7 +42,8 @@ $(TEST_DATA)/tutorial/.done: $(STAMP)
 	$(BIN)/pocketrec bundle $(TEST_DATA)/tutorial
 	@touch $@
 
-# The Kotlin client on bundles of every layout, with the LiteRT that is installed here. `make test-all` runs it too.
+# The Kotlin client on bundles of every layout, on the LiteRT that is installed here and, after `pocketrec doctor --install android`, on
+# Android's own library. `make test-all` runs it too.
 android-test: $(STAMP)
 	@command -v mvn >/dev/null && command -v javac >/dev/null || { \
 	  echo "error: android-test: expected Maven and a JDK, got neither or one; run: apt-get install maven default-jdk-headless" >&2; exit 2; }

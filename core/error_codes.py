@@ -73,6 +73,7 @@ KIT_CODES = {
     "WORKER_FAILED": "a worker process crashed or hung",
     "SERVER_FAILED": "a server could not be started or does not answer",
     "ZIP_INVALID": "a zip is malformed, ambiguous, or not laid out as the kit writes it",
+    "LIBRARY_UNALIGNED": "a native library of an APK does not load on devices whose memory pages have 16 KB",
     "GOLDEN_MISMATCH": "a bundle answers a golden vector or query otherwise than when it was made",
     "CATALOGUE_INVALID": "items cannot be added to the catalogue",
     "INTERRUPTED": "the command was interrupted",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ._stage_packages import make_callable
 
 if TYPE_CHECKING:
+    from .api.bundles import ApkVerification as ApkVerification
     from .api.bundles import Bundle as Bundle
     from .api.bundles import Verification as Verification
     from .api.bundles import bundle as bundle
@@ -68,7 +69,17 @@ if TYPE_CHECKING:
 
 # Where each public name is defined.
 _HOMES = {
-    "api.bundles": ("Bundle", "Verification", "bundle", "keygen", "open_bundle", "recommend", "update", "verify"),
+    "api.bundles": (
+        "ApkVerification",
+        "Bundle",
+        "Verification",
+        "bundle",
+        "keygen",
+        "open_bundle",
+        "recommend",
+        "update",
+        "verify",
+    ),
     "api.conversion": ("Comparison", "Conversion", "compare", "convert", "inspect", "quantize"),
     "api.environment": ("doctor", "install", "serve"),
     "api.measurement": (
@@ -97,6 +108,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
+    "ApkVerification",
     "Bundle",
     "Check",
     "CheckFailed",

@@ -56,9 +56,13 @@ def _check_tree(folder: Path, prefix: str, files: set[str], parents: set[str]) -
 
 
 def undeclared(name: str, reason: str) -> CheckFailed:
-    """The error for what may not be among the files; control characters of its name are escaped."""
-    shown = name if name.isascii() and name.isprintable() else ascii(name)
-    return CheckFailed(f"{shown}: {reason}", code="FILE_UNDECLARED")
+    """The error for what may not be among the files."""
+    return CheckFailed(f"{shown(name)}: {reason}", code="FILE_UNDECLARED")
+
+
+def shown(name: str) -> str:
+    """A file's name for a message, its control characters escaped."""
+    return name if name.isascii() and name.isprintable() else ascii(name)
 
 
 def _check_file(folder: Path, row: BundledFile) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ..core.queries.history_parsing import History
 from ..core.run_dir import Run
@@ -13,6 +13,7 @@ from .rules import checked
 
 if TYPE_CHECKING:
     from ..android_assets.format.manifest import Manifest
+    from ..android_assets.reading.apk import NativeLibrary
     from ..android_assets.writing.options import BundleOptions, UpdateOptions
     from ..core.queries.recommendation import Answer
 
@@ -103,6 +104,21 @@ class Verification(_WithManifest):
         checks: What was checked, one line each.
     """
 
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ApkVerification:
+    """An app whose native libraries load whatever the size of memory pages.
+
+    Attributes:
+        path: The APK.
+        libraries: Its native libraries, by name; none in an app without any.
+        checks: What was checked, one line each.
+    """
+
+    path: Path
+    libraries: tuple["NativeLibrary", ...]
     checks: tuple[str, ...]
 
 
@@ -208,29 +224,55 @@ def open_bundle(path: StrPath, *, keys: Iterable[StrPath] = ()) -> Bundle:
         return Bundle(opened.manifest, Path(path), trusted)
 
 
-@checked
+@overload
 def verify(
     where: StrPath,
     *,
     keys: Iterable[StrPath] = (),
     base: StrPath | None = None,
     allow_downgrade: bool = False,
-) -> Verification:
-    """Hash every file of a bundle again, check that they fit together, and replay the golden vectors.
+    apk: None = None,
+) -> Verification: ...
+@overload
+def verify(
+    where: StrPath | None = None,
+    *,
+    keys: Iterable[StrPath] = (),
+    base: StrPath | None = None,
+    allow_downgrade: bool = False,
+    apk: StrPath | None,
+) -> Verification | ApkVerification: ...
+@checked
+def verify(
+    where: StrPath | None = None,
+    *,
+    keys: Iterable[StrPath] = (),
+    base: StrPath | None = None,
+    allow_downgrade: bool = False,
+    apk: StrPath | None = None,
+) -> Verification | ApkVerification:
+    """Hash every file of a bundle again, check that they fit together, and replay the golden vectors; or check an app's libraries.
 
     Args:
         where: A bundle, folder or zip; or, with `base`, an update.
         keys: Ed25519 public keys (PEM); with any, a bundle signed by none of them is refused.
         base: The bundle that an update is for.
         allow_downgrade: With `base`: let the update have a lower version.
+        apk: In place of a bundle: an app's APK, whose native libraries have to load where memory pages have 16 KB.
 
     Returns:
-        The manifest, and what was checked.
+        The manifest, and what was checked; for an app, its native libraries.
 
     Raises:
-        InputError: No such bundle, or an unreadable key.
+        InputError: No such bundle, an unreadable key, or a file that is no APK.
         CheckFailed: Anything is not as promised; the text says what.
     """
+    if apk is not None:
+        from ..android_assets.reading.apk import verify_apk
+
+        libraries, checks = verify_apk(apk)
+        return ApkVerification(Path(apk), tuple(libraries), tuple(checks))
+    assert where is not None  # by the rules
     from ..android_assets.reading.update_applier import verify_update
     from ..android_assets.reading.verify import verify_bundle
 

@@ -137,12 +137,17 @@ RULES: dict[str, tuple[Rule, ...]] = {
         excludes("--recipe", "--auto", "--layout", "--target", "--catalogue-only"),
         excludes("--recipe", "--auto"),
     ),
-    "verify": (requires("--allow-downgrade", "--base"),),
+    "verify": (
+        either("BUNDLE", "--apk"),
+        requires("--key", "--base", "BUNDLE"),
+        requires("--allow-downgrade", "--base"),
+    ),
     "recommend": (excludes("--history", "--prefer", "--user"),),
 }
 # Parameters whose option is not simply their name with dashes.
 _OPTIONS = {
     "run": "RUN",
+    "where": "BUNDLE",
     "graphs": "--graph",
     "recipes": "--recipe",
     "runtimes": "--runtime",

@@ -1,8 +1,9 @@
-"""The Kotlin client, built and tested by Maven on bundles that the kit wrote, executed by the installed LiteRT."""
+"""The Kotlin client, built and tested by Maven on bundles that the kit wrote, executed by LiteRT and by Android's own library."""
 
 import importlib.util
 import json
 import os
+import platform
 import re
 import zipfile
 from pathlib import Path
@@ -11,11 +12,13 @@ from xml.etree import ElementTree
 import pytest
 from pocketrec.android_assets.format.layouts import LAYOUTS
 from pocketrec.android_assets.reading.verify import open_bundle
+from pocketrec.runtimes.android import aar, pack
 
 from tests.android_assets.client.maven import CLIENT, TESTS, copied, ktlint, maven
 from tests.android_assets.client.wycheproof_verdicts import verdicts
 from tests.android_assets.updating import FIRST
 from tests.conftest import call
+from tests.runtimes.android.archives import needs_android
 
 pytestmark = [pytest.mark.android, pytest.mark.full, TESTS]
 
@@ -62,6 +65,12 @@ def write_reasons(folders, path):
     path.write_text(json.dumps(answers))
 
 
+def android_library() -> Path:
+    """Android's library for this machine, of the version that the client is compiled against; '.' where there is none."""
+    version = ElementTree.parse(CLIENT / "pom.xml").findtext(".//{*}tflite.version")
+    return Path(aar.libraries(pack.folder() / str(version)).get(platform.machine(), ""))
+
+
 @pytest.fixture(scope="module")
 def built(bundles, update, wycheproof, tmp_path_factory):
     """The client after `mvn package`, and Maven's process."""
@@ -76,6 +85,7 @@ def built(bundles, update, wycheproof, tmp_path_factory):
         "pocketrec.reasons": key.with_name("reasons.json"),
         "pocketrec.update": update,
         "pocketrec.litert": Path(spec.origin).with_name("libLiteRt.so"),
+        "pocketrec.android": "" if pack.missing() else android_library().parent,
         "pocketrec.wycheproof": wycheproof,
     }
     done = maven("-f", client / "pom.xml", "package", *(f"-D{name}={value}" for name, value in properties.items()))
@@ -103,11 +113,20 @@ def test_every_kotlin_test_passes_and_none_is_skipped(built):
         assert [suite.get(kind) for kind in ("failures", "errors", "skipped")] == ["0", "0", "0"], suite.get("name")
 
 
-def test_golden_vectors_of_every_layout_were_replayed_in_kotlin(built, bundles):
+@pytest.mark.parametrize("runtime", ["LiteRT", pytest.param("TfLiteRuntime", marks=needs_android)])
+def test_golden_vectors_of_every_layout_were_replayed_in_kotlin(built, bundles, runtime):
     output = printed(built[0])
     for folder in bundles[0]:
-        found = re.search(rf"{folder.name}: (\d+) golden vectors, (\d+) golden queries", output)
+        found = re.search(rf"{runtime}, {folder.name}: (\d+) golden vectors, (\d+) golden queries", output)
         assert found and int(found[1]) > 0 and int(found[2]) > 0, folder.name
+
+
+@needs_android
+def test_the_library_that_was_executed_is_the_one_that_apps_depend_on(built):
+    """Byte for byte that of the archive whose Java classes the client is compiled against."""
+    with zipfile.ZipFile(built[0] / "tflite" / "target" / "tensorflow-lite.aar") as archive:
+        (abi,) = (abi for abi in aar.ABIS if abi.machine == platform.machine())
+        assert archive.read(f"jni/{abi.name}/libtensorflowlite_jni.so") == android_library().read_bytes()
 
 
 def test_the_jar_holds_the_client_and_nothing_else(built):

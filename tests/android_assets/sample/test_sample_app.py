@@ -10,10 +10,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pocketrec.android_assets.reading.apk import read_libraries
 from pocketrec.android_assets.reading.verify import verify_bundle
 from pocketrec.core.files.hashing import sha256_file, sha256_tree
 
 from tests.android_assets.sample.documentation import snippets
+from tests.conftest import refused
 
 TOOLS = ("mvn", "keytool", "aapt2", "zipalign", "apksigner", "dexdump", "zip", "unzip")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -135,6 +137,26 @@ def test_code_and_native_libraries_are_in_it(apk):
     assert dex[:4] == b"dex\n" and b"Lpocketrec/sample/FilmsActivity;" in dex
     abis = {name.split("/")[1] for name in names if name.startswith("lib/")}
     assert abis == {"arm64-v8a", "armeabi-v7a", "x86_64"}
+
+
+def test_on_pages_of_16_kb_nothing_but_tensorflow_lite_fails(apk, pocketrec):
+    """docs/android.md says so. The day its library has larger segments, this fails, and the sample passes `verify --apk`."""
+    line = refused(pocketrec("verify", "--apk", apk), 1)
+    assert line.endswith("[LIBRARY_UNALIGNED]")
+    found = {library.name: library for library in read_libraries(apk)}
+    library = "libtensorflowlite_jni.so"
+    assert set(found) == {f"lib/{abi}/{library}" for abi in ("arm64-v8a", "armeabi-v7a", "x86_64")}
+    assert {name for name, one in found.items() if one.problem} == {
+        f"lib/{abi}/{library}" for abi in ("arm64-v8a", "x86_64")
+    }
+    assert {one.alignment for one in found.values()} == {4096}
+    assert all(one.start is not None and one.start % PAGE == 0 for one in found.values())
+
+
+def test_without_code_the_app_loads_on_every_device(run, tmp_path, pocketrec):
+    apk = build_apk(run / "bundle", tmp_path / "plain.apk", CODE="no")
+    done = pocketrec("verify", "--apk", apk)
+    assert done.code == 0 and "no native library" in done.out
 
 
 def native_methods(dex):

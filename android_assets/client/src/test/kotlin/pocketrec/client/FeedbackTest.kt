@@ -1,6 +1,5 @@
 package pocketrec.client
 
-import com.sun.management.ThreadMXBean
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
@@ -11,7 +10,6 @@ import org.junit.jupiter.api.io.TempDir
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.EnumSource
 import java.io.File
-import java.lang.management.ManagementFactory
 
 /** Weights of a history that takes ratings, as a manifest has them. */
 val WEIGHTS = mapOf(
@@ -177,7 +175,6 @@ class FeedbackTest {
     fun `a call with dislikes allocates nothing`(layout: Layout) {
         val titles = List(40) { if (it < 3) "Twins" else "Title $it" }
         bundle(SyntheticBundle(layout, titles = titles, historyWeights = WEIGHTS)).use { bundle ->
-            val threads = ManagementFactory.getThreadMXBean() as ThreadMXBean
             val query = bundle.newQuery()
             val answer = Answer(10)
             val ask = {
@@ -186,14 +183,7 @@ class FeedbackTest {
                 for (item in 0 until 12) query.dislike(item)
                 bundle.recommendInto(query, answer)
             }
-            val me = Thread.currentThread().id
-            val rounds =
-                List(5) {
-                    val before = threads.getThreadAllocatedBytes(me)
-                    repeat(1000) { ask() }
-                    threads.getThreadAllocatedBytes(me) - before
-                }
-            assertEquals(0, rounds.min(), "$rounds")
+            assertEquals(0, bytesOfCalls(call = ask))
         }
     }
 }

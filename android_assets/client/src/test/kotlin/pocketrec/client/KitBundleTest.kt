@@ -13,9 +13,10 @@ import java.nio.ByteBuffer
 import java.util.concurrent.Callable
 import java.util.concurrent.Executors
 
-/** Bundles that the kit wrote, executed by a real LiteRT. */
-class KitBundleTest {
-    private fun open(folder: File) = RecommenderBundle.open(DirectorySource(folder), liteRt, kitKeys(folder))
+/** Bundles that the kit wrote, executed for real. */
+@OnEachKitRuntime
+class KitBundleTest(private val runtime: KitRuntime) {
+    private fun open(folder: File) = RecommenderBundle.open(DirectorySource(folder), runtime, kitKeys(folder))
 
     private fun eachBundle(test: (File) -> Unit): List<DynamicTest> = kitBundles().map {
         dynamicTest(it.name) { test(it) }
@@ -27,7 +28,7 @@ class KitBundleTest {
             val report = bundle.replayGolden()
             assertEquals(emptyList<String>(), report.failures)
             assertTrue(report.vectors > 0 && report.queries > 0)
-            println("${folder.name}: ${report.vectors} golden vectors, ${report.queries} golden queries")
+            println("$runtime, ${folder.name}: ${report.vectors} golden vectors, ${report.queries} golden queries")
         }
     }
 
@@ -39,7 +40,7 @@ class KitBundleTest {
             val golden = bundle.verified.manifest.golden to ByteBuffer.wrap(text.toByteArray())
             val files = bundle.verified.files + golden
             val changed = VerifiedBundle(bundle.verified.manifest, bundle.verified.manifestBytes, null, files)
-            RecommenderBundle.load(changed, liteRt).use { assertTrue(it.replayGolden().failures.isNotEmpty()) }
+            RecommenderBundle.load(changed, runtime).use { assertTrue(it.replayGolden().failures.isNotEmpty()) }
         }
     }
 
@@ -94,7 +95,7 @@ class KitBundleTest {
     fun `the same bundle as one zip`(): List<DynamicTest> = eachBundle { folder ->
         val ask = { bundle: RecommenderBundle -> bundle.recommend(listOf(Rated(bundle.item(3).id, 4f))) }
         ZipSource(File("$folder.zip")).use { zip ->
-            val unpacked = RecommenderBundle.open(zip, liteRt, kitKeys(folder)).use(ask)
+            val unpacked = RecommenderBundle.open(zip, runtime, kitKeys(folder)).use(ask)
             assertEquals(open(folder).use(ask), unpacked)
         }
     }
@@ -103,19 +104,19 @@ class KitBundleTest {
     fun `an update is installed and answers`(@TempDir temp: File) {
         val folder = kitBundles().first()
         val store = BundleStore(File(temp, "store"), kitKeys(folder))
-        store.install(DirectorySource(folder), liteRt)
-        store.open(liteRt).use { assertEquals(10, it.recommend(listOf(Rated(it.item(0).title, 5f))).size) }
+        store.install(DirectorySource(folder), runtime)
+        store.open(runtime).use { assertEquals(10, it.recommend(listOf(Rated(it.item(0).title, 5f))).size) }
     }
 
     @Test
     fun `an update of the catalogue that the kit wrote adds items`(@TempDir temp: File) {
         val folder = kitBundles().single { it.name == "split" }
         val store = BundleStore(File(temp, "store"), kitKeys(folder))
-        refused(ErrorCode.UPDATE_INCOMPATIBLE) { store.install(DirectorySource(kitUpdate()), liteRt) }
-        store.install(DirectorySource(folder), liteRt)
-        assertEquals(2, store.install(DirectorySource(kitUpdate()), liteRt))
-        refused(ErrorCode.UPDATE_NOT_NEWER) { store.install(DirectorySource(kitUpdate()), liteRt) }
-        store.open(liteRt).use { bundle ->
+        refused(ErrorCode.UPDATE_INCOMPATIBLE) { store.install(DirectorySource(kitUpdate()), runtime) }
+        store.install(DirectorySource(folder), runtime)
+        assertEquals(2, store.install(DirectorySource(kitUpdate()), runtime))
+        refused(ErrorCode.UPDATE_NOT_NEWER) { store.install(DirectorySource(kitUpdate()), runtime) }
+        store.open(runtime).use { bundle ->
             val new = bundle.indexOfItem("N1")
             assertEquals(open(folder).use { it.itemCount }, new)
             assertEquals(emptyList<String>(), bundle.replayGolden().failures)
@@ -126,7 +127,7 @@ class KitBundleTest {
             assertFalse("N1" in westerns(listOf(Rated("N1", 5f))))
         }
         store.rollback()
-        store.open(liteRt).use { assertEquals(-1, it.indexOfItem("N1")) }
+        store.open(runtime).use { assertEquals(-1, it.indexOfItem("N1")) }
     }
 
     private companion object {

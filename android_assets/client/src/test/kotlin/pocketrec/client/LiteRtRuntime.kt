@@ -164,14 +164,14 @@ private class LiteRtModel(
         }
     private val signature = pointer { api.LiteRtGetModelSignature(model, 0, it) }
     private val ins =
-        slots(
+        slotsOf(
             declared.first,
             api::LiteRtGetNumSignatureInputs,
             api::LiteRtGetSignatureInputName,
             api::LiteRtGetSignatureInputTensorByIndex,
         )
     private val outs =
-        slots(
+        slotsOf(
             declared.second,
             api::LiteRtGetNumSignatureOutputs,
             api::LiteRtGetSignatureOutputName,
@@ -183,12 +183,13 @@ private class LiteRtModel(
 
     override val inputs = ins.map { it.port }
     override val outputs = outs.map { it.port }
+    private val slots = (ins + outs).associateBy { it.name }
 
     init {
         if (inputs.none { -1 in it.shape }) allocate(1)
     }
 
-    private fun slots(
+    private fun slotsOf(
         ports: List<Port>,
         count: (Pointer, Pointer) -> Int,
         name: (Pointer, Long, PointerByReference) -> Int,
@@ -224,9 +225,9 @@ private class LiteRtModel(
         }
     }
 
-    override fun input(name: String): ByteBuffer = ins.first { it.name == name }.own
+    override fun input(name: String): ByteBuffer = slots.getValue(name).own
 
-    override fun output(name: String): ByteBuffer = outs.first { it.name == name }.own
+    override fun output(name: String): ByteBuffer = slots.getValue(name).own
 
     override fun resize(n: Int) {
         ins.forEachIndexed { i, slot ->

@@ -1,6 +1,5 @@
 package pocketrec.client
 
-import com.sun.management.ThreadMXBean
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -10,7 +9,6 @@ import org.junit.jupiter.api.io.TempDir
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.EnumSource
 import java.io.File
-import java.lang.management.ManagementFactory
 import java.util.concurrent.Callable
 import java.util.concurrent.Executors
 
@@ -240,7 +238,6 @@ class RecommendTest {
     @EnumSource(Layout::class)
     fun `a call allocates nothing`(layout: Layout) {
         bundle(SyntheticBundle(layout)).use { bundle ->
-            val threads = ManagementFactory.getThreadMXBean() as ThreadMXBean
             val query = bundle.newQuery()
             val answer = Answer(10)
             val history = Array(20) { "m$it" }
@@ -251,20 +248,8 @@ class RecommendTest {
                 query.narrow(0)
                 bundle.recommendInto(query, answer)
             }
-            val me = Thread.currentThread().id
-            // What a call allocates shows in every round; what the JVM does once (compiling, linking), not.
-            val rounds =
-                List(5) {
-                    val before = threads.getThreadAllocatedBytes(me)
-                    repeat(CALLS) { ask() }
-                    threads.getThreadAllocatedBytes(me) - before
-                }
-            assertEquals(0, rounds.min(), "$rounds")
+            assertEquals(0, bytesOfCalls(call = ask))
             assertEquals(7, answer.size)
         }
-    }
-
-    private companion object {
-        const val CALLS = 1000
     }
 }
