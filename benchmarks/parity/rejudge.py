@@ -33,18 +33,33 @@ def rejudge(run: Run, *, gates: Path | None = None) -> ParityReport:
         InputError: parity was never run, a faulty gates file, raw outputs are missing, or variants, reference or raw outputs are
             not those that the report was made from (`INPUT_CHANGED`).
     """
+    known, judged = stored_report(run, gates)
+    return judged.write([_judged_again(judged, row) for row in known.rows])
+
+
+def stored_report(run: Run, gates: Path | None = None) -> tuple[ParityReport, JudgedRun]:
+    """The last report, and what its cells are judged by.
+
+    Raises:
+        InputError: parity was never run, a faulty gates file, or variants or reference are not those that the report was made
+            from (`INPUT_CHANGED`).
+    """
     limits, known, data = read_gates(gates), ParityReport.read(run), HeldOut(run)
     if known.made_from_sha256 != sha256_file(run.converted / "variants.json"):
         raise _changed("parity.json", "a report on these variants", "one made from others")
     answers = load_reference(run, data)
     if known.reference_sha256 != reference_sha256(run):
         raise _changed("reference.npz", "the answers that the report was made with", "others")
-    judged = JudgedRun(data, limits, answers)
-    return judged.write([_judged_again(judged, row) for row in known.rows])
+    return known, JudgedRun(data, limits, answers)
+
+
+def cell_of(row: ParityRow) -> Cell:
+    """The cell that a row is about."""
+    return Cell(row.graph or "", row.recipe or "", row.runtime, row.target, row.delegate == "xnnpack")
 
 
 def _judged_again(judged: JudgedRun, row: ParityRow) -> ParityRow:
-    cell = Cell(row.graph or "", row.recipe or "", row.runtime, row.target, row.delegate == "xnnpack")
+    cell = cell_of(row)
     if row.outputs_sha256 is None and row.status in ("error", "skipped"):
         return replace(row, tolerance=tolerance_of(judged.gate(cell)))
     path = judged.run.reports / RAW / f"{cell.label}.npz"
@@ -60,7 +75,8 @@ def _judged_again(judged: JudgedRun, row: ParityRow) -> ParityRow:
         arrays = {name: archive[name] for name in archive.files}
     if row.outputs_sha256 not in (None, outputs_sha256(arrays)):  # reports of version 0.1 name no hash
         raise _changed(str(path), "the raw outputs that parity.json was made from", "other outputs")
-    return replace(judged.row(cell, Outcome("", arrays)), acceleration=row.acceleration)
+    again = judged.row(cell, Outcome("", arrays))
+    return replace(again, acceleration=row.acceleration, blame=None if again.status == "pass" else row.blame)
 
 
 def _changed(what: str, expected: str, given: str) -> InputError:

@@ -72,7 +72,9 @@ def check_parity(
         check_unchanged(run, variant)
     data = HeldOut(run)
     judged = JudgedRun(data, limits, load_reference(run, data, refresh=refresh_reference))
-    cells = [(variant, cell) for variant in variants for cell in matrix_cells(variant, names, places)]
+    cells = [
+        (variant, cell) for variant in variants for cell in matrix_cells(variant.graph, variant.recipe, names, places)
+    ]
     rows = {cell: judged.unavailable(variant, cell, required) for variant, cell in cells}
     ready = batches((variant, cell) for variant, cell in cells if rows[cell] is None)
     with side_by_side() as pool:
@@ -81,13 +83,13 @@ def check_parity(
     return judged.write([row for row in rows.values() if row is not None])
 
 
-def matrix_cells(variant: Variant, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
-    """A variant's row of the matrix; on the host with the delegate and without, where a runtime lets one choose."""
+def matrix_cells(graph: str, recipe: str, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
+    """A file's row of the matrix; on the host with the delegate and without, where a runtime lets one choose."""
     for runtime in runtimes:
         for target in targets:
             if RUNTIMES[runtime].runs_on(target):
                 for delegate in RUNTIMES[runtime].delegates(target):
-                    yield Cell(variant.graph, variant.recipe, runtime, target, delegate)
+                    yield Cell(graph, recipe, runtime, target, delegate)
 
 
 def batches(cells: Iterable[Asked]) -> list[list[Asked]]:
@@ -121,8 +123,12 @@ def _kept(judged: "JudgedRun", cell: Cell, outcome: Outcome) -> ParityRow:
     """A cell's row; its raw outputs are written."""
     if outcome:
         write_npz(judged.run.reports / RAW / f"{cell.label}.npz", **outcome.arrays)
-    row = judged.row(cell, outcome)
-    if not TARGETS[cell.target].accelerator:
+    return accelerated(judged.row(cell, outcome), outcome)
+
+
+def accelerated(row: ParityRow, outcome: Outcome) -> ParityRow:
+    """A row with what the accelerator of its target took, where it has one."""
+    if not TARGETS[row.target].accelerator:
         return row
     is_whole = bool(outcome.meta.get("fully_accelerated"))
     return replace(row, acceleration=acceleration(outcome.log, is_whole=is_whole))

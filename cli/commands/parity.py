@@ -26,6 +26,18 @@ def parity(
     rejudge: Annotated[
         bool, typer.Option("--rejudge", help="Judge the stored outputs of the last run again; run nothing.")
     ] = False,
+    blame: Annotated[
+        bool,
+        typer.Option(
+            "--blame", help="Find the operator that failed cells fail by: of RUN's last report, or of this pair."
+        ),
+    ] = False,
+    graphs: Annotated[
+        list[str] | None, named("graphs", "--graph", help="With --blame: graph; may be repeated. Default: all.")
+    ] = None,
+    recipes: Annotated[
+        list[str] | None, named("recipes", "--recipe", help="With --blame: recipe; may be repeated. Default: all.")
+    ] = None,
     aar: Annotated[
         Path | None, typer.Option(help="An app's own Android archive, whose TFLite library joins the runtimes.")
     ] = None,
@@ -46,6 +58,7 @@ def parity(
     Examples:
       pocketrec parity run
       pocketrec parity run --rejudge --gates gates.toml
+      pocketrec parity run --blame --graph retriever
       pocketrec parity run --aar app/libs/tensorflow-lite.aar
       pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
@@ -60,6 +73,9 @@ def parity(
             gates=gates,
             refresh_reference=refresh_reference,
             rejudge=rejudge,
+            blame=blame,
+            graphs=graphs or (),
+            recipes=recipes or (),
             aar=aar,
             saved_model=saved_model,
             signature=signature,

@@ -118,8 +118,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "parity": (
         either("RUN", "--saved-model", "--tflite", "--inputs"),
-        requires("--target", "--require", "--refresh-reference", "--rejudge", "RUN"),
+        requires("--require", "--refresh-reference", "--rejudge", "--graph", "--recipe", "RUN"),
+        requires("--graph", "--recipe", "--blame"),
         excludes("--runtime", "--target", "--require", "--refresh-reference", "--aar", "--rejudge"),
+        excludes("--require", "--refresh-reference", "--rejudge", "--blame"),
         requires("--signature", "--scores", "--out", "--saved-model"),
     ),
     "latency": (
