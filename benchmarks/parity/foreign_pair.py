@@ -126,7 +126,7 @@ class _Pair:
 
     def row(self, cell: Cell) -> ParityRow:
         """A cell's row; its raw outputs are written."""
-        if (row := unavailable(cell, self.gate, inputs=self.ports)) is not None:
+        if (row := unavailable(cell, self.gate, inputs=self.ports, file=self.tflite)) is not None:
             return row
         outcome = run_variant(
             self.tflite,

@@ -160,7 +160,8 @@ class JudgedRun:
 
     def unavailable(self, variant: Variant, cell: Cell, required: Sequence[str]) -> ParityRow | None:
         """The row of a cell that cannot be run here; None where it can."""
-        return unavailable(cell, self.gate(cell), inputs=variant.inputs, required=required)
+        file = self.run.converted / variant.file
+        return unavailable(cell, self.gate(cell), inputs=variant.inputs, required=required, file=file)
 
     def job(self, variant: Variant, cell: Cell, timeout_s: float) -> Job:
         """What executes a cell."""

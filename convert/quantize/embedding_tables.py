@@ -177,7 +177,10 @@ class Int4Rows(Rows):
         ops.multiply(low_q, self.sixteen, low_q_16)
         ops.subtract(high_q, low_q_16, mixed)
         ops.fully_connected(low_q_16, self.packed, x_products, like=op, version=9)
-        ops.dequantize(self.packed, x)
+        # LiteRT's GPU accelerator compiles no DEQUANTIZE of a constant matrix, and leaves that of a vector to the CPU.
+        flat = e.add_tensor([self.n * self.half], Types.FLOAT32)
+        ops.dequantize(e.alias(self.packed, [self.n * self.half]), flat)
+        ops.reshape(flat, x)
         ops.add(x, self.one_half, shifted)
         ops.floor(shifted, high)
         ops.fully_connected(mixed, high, high_products, like=op, version=5)

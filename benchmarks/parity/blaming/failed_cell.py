@@ -58,7 +58,8 @@ class FailedCell:
     def blame(self) -> tuple[Blame, Reproduction | None]:
         """The first operator that goes wrong, and its graph where it goes wrong alone.
 
-        The reference is the same file on the host without XNNPACK, where it passes there; otherwise a float32 file.
+        The reference is the same file on the host without XNNPACK, where it passes there, or runs at all where the cell does not;
+        otherwise a float32 file.
 
         Raises:
             InputError: a file that cannot be cut.
@@ -73,7 +74,7 @@ class FailedCell:
             if place == self.cell or unavailable(place, None, inputs=self.inputs):
                 continue
             known = self._execute(self.data, place)
-            if self.passes(known):
+            if self.passes(known) or (known and not whole):
                 return self._search(
                     cut, whole, known, lambda feeds, r=runtime: same_file(cut, feeds, r, self.timeout_s)
                 )
