@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..core.records.variants import Trap
-from .model_file.reader import TABLE_INPUT, Op, TfliteFile
+from .model_file.reader import Op, TfliteFile
 
 # Operators of two values that were tried with a constant.
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "GREATER")
@@ -19,9 +19,9 @@ def gpu_traps(file: TfliteFile) -> list[Trap]:
 
 
 def gpu_refusal(file: TfliteFile) -> str:
-    """Why a file is not given to the accelerator: it would end the process; '' where nothing is known to."""
+    """Why a file is not given to the accelerator: it would fail or end the process; '' where nothing is known to."""
     traps = [trap for op in file.ops for trap in _fatal(file, op)]
-    return f"LiteRT's GPU accelerator aborts: {traps[0].where} [{traps[0].trap}]" if traps else ""
+    return f"{traps[0].where} ({traps[0].trap})" if traps else ""
 
 
 def _wrong(file: TfliteFile, op: Op) -> Iterable[Trap]:
@@ -48,16 +48,19 @@ def _constant_rows(file: TfliteFile, op: Op) -> Iterable[Trap]:
 
 
 def _fatal(file: TfliteFile, op: Op) -> Iterable[Trap]:
-    if op.name != "GATHER":
+    if op.name not in ("GATHER", "DEQUANTIZE"):
         return
-    table = file.tensors[op.inputs[TABLE_INPUT[op.name]]]
-    is_plain = table.dtype in ("int8", "uint8") and not table.scales
-    if table.n_bytes and (table.dtype == "int16" or is_plain):
-        yield Trap(
-            "gpu-unreadable-table",
-            f"GATHER from {table.dtype} {list(table.shape)}{' without a scale' if is_plain else ''}; "
-            "LiteRT's GPU accelerator ends the process",
-        )
+    table = file.tensors[op.inputs[0]]
+    known = f"{op.name} of {table.dtype} {list(table.shape)}"
+    is_bytes = table.dtype in ("int8", "uint8")
+    if not table.n_bytes:
+        return
+    if op.name == "DEQUANTIZE":
+        if is_bytes and len(table.shape) == _FLAT and table.shape[0] > 1:
+            yield Trap("gpu-constant-dequantize", f"{known}, a constant; LiteRT's GPU accelerator does not compile it")
+    elif table.dtype == "int16" or (is_bytes and not table.scales):
+        without = " without a scale" if is_bytes else ""
+        yield Trap("gpu-unreadable-table", f"{known}{without}, a constant; LiteRT's GPU accelerator ends the process")
 
 
 def _free_dimensions(file: TfliteFile) -> Iterable[Trap]:
@@ -65,6 +68,6 @@ def _free_dimensions(file: TfliteFile) -> Iterable[Trap]:
         if -1 in port["shape"]:
             yield Trap(
                 "gpu-free-dimension",
-                f"input {port['name']} {port['shape']}; where LiteRT's GPU accelerator leaves operators to the CPU, what exceeds "
-                "the size of the first call comes out wrong: call the largest size first",
+                f"input {port['name']} {port['shape']}; where LiteRT's GPU accelerator leaves operators to the CPU, a call "
+                "larger than the first comes out wrong or fails: call the largest size first",
             )

@@ -137,8 +137,9 @@ def _chosen(shares: np.ndarray, n_queries: int) -> np.ndarray:
 
 def blamed(row: ParityRow, failed: FailedCell, reports: Path | None) -> ParityRow:
     """A row with what its cell fails by; the graph of an operator that is wrong alone is written to `reports`/blame."""
-    for suffix in (".tflite", ".npz") if reports is not None else ():
-        (reports / FOLDER / f"{failed.cell.label}{suffix}").unlink(missing_ok=True)
+    if reports is not None:
+        for suffix in (".tflite", ".npz"):
+            (reports / FOLDER / f"{failed.cell.label}{suffix}").unlink(missing_ok=True)
     try:
         blame, graph = failed.blame()
     except CheckFailed as error:

@@ -101,9 +101,11 @@ class Search:
 
     def _execute(self, data: bytes, feeds: Mapping[str, np.ndarray]) -> Outcome:
         self.probes += 1
-        where, cell = {"runtime": self.cell.runtime, "target": self.cell.target}, self.cell
+        cell, timeout_s = self.cell, self.timeout_s
         with on_disk(data) as path:
-            return run_variant(path, feeds, **where, delegate=cell.delegate, timeout_s=self.timeout_s)
+            return run_variant(
+                path, feeds, runtime=cell.runtime, target=cell.target, delegate=cell.delegate, timeout_s=timeout_s
+            )
 
     def _alone(self, place: int) -> tuple[Alone | None, Reproduction | None]:
         """What the operator does with the reference's values as its inputs."""
