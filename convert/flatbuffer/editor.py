@@ -6,7 +6,6 @@ Only the first subgraph is edited; others (the string tables' initialisers, bran
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-import flatbuffers
 import numpy as np
 
 from ...runtimes.model_file.op_versions import minimum_runtime
@@ -19,10 +18,8 @@ from ...runtimes.model_file.schema import (
     parse_model,
     schema,
 )
+from .sharing_builder import SharingBuilder
 
-_ALIGNMENT = 16  # as the schema asks of buffers
-# Longer vectors are hardly ever equal.
-_SHARED_BYTES = 64
 _RUNTIME_ENTRY = b"min_runtime_version"
 Types = schema.TensorType
 # The types whose constants are plain NumPy arrays, in the flatbuffer's order of bytes.
@@ -181,7 +178,7 @@ class Editor:
 
     def pack_as_is(self) -> bytes:
         """The model's bytes with every tensor where it was."""
-        builder = _Builder(1024)
+        builder = SharingBuilder(1024)
         builder.Finish(self.model.Pack(builder), IDENTIFIER)
         return bytes(builder.Output())
 
@@ -243,47 +240,6 @@ class Editor:
         for holder in holders:
             holder.buffer = new[int(holder.buffer)]
         self.model.metadataBuffer = [new[int(i)] for i in legacy] or None
-
-
-class _Builder(flatbuffers.Builder):
-    """Aligns byte vectors, which the generated code does not do although the schema asks for it, and stores equal short ones once:
-    shapes, scales and lists of inputs, most of which many tensors and operators share."""
-
-    def __init__(self, initial_size: int) -> None:
-        super().__init__(initial_size)
-        self._known: dict[tuple[int, int, bytes], int] = {}
-        # Of the vector being written: where the buffer ended before it, its width and alignment, and its bytes.
-        self._open: tuple[int, int, int, int] | None = None
-
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
-        before, n_bytes = self.Offset(), elemSize * numElems
-        self._open = (before, elemSize, alignment, n_bytes) if n_bytes <= _SHARED_BYTES else None
-        return super().StartVector(elemSize, numElems, alignment)
-
-    def PrependUOffsetTRelative(self, off: int) -> None:  # noqa: N802
-        self._open = None  # distances: equal ones lead to different things
-        super().PrependUOffsetTRelative(off)
-
-    def EndVector(self, numElems: int | None = None) -> int:  # noqa: N802, N803
-        opened, self._open = self._open, None
-        end = super().EndVector(numElems)
-        if opened is None:
-            return end
-        before, width, alignment, n_bytes = opened
-        written = bytes(self.Bytes[self.Head() : self.Head() + 4 + n_bytes])
-        known = self._known.setdefault((width, alignment, written), end)
-        if known != end:
-            self.head = len(self.Bytes) - before
-        return known
-
-    def CreateNumpyVector(self, x: np.ndarray) -> FlatObject:  # noqa: N802  (the name is flatbuffers')
-        if x.dtype != np.uint8:
-            return super().CreateNumpyVector(x)
-        self.StartVector(1, x.size, _ALIGNMENT if x.size >= _ALIGNMENT else 8)
-        self.head = self.Head() - x.size
-        self.Bytes[self.Head() : self.Head() + x.size] = x.tobytes()
-        self.vectorNumElems = x.size
-        return self.EndVector()
 
 
 def _some(values: FlatObject) -> list[int]:
