@@ -66,6 +66,7 @@ KIT_CODES = {
     "SIGNATURE_UNKNOWN": "a SavedModel has no such signature",
     "GATES_INVALID": "a table of gates is malformed",
     "GATE_FAILED": "a gate was missed",
+    "NOTHING_FAILED": "no cell failed, so that there is nothing to blame",
     "REGRESSION": "something got slower, larger or worse than in the baseline",
     "TRAINING_DIVERGED": "the loss is not a number any more",
     "SAVEDMODEL_MISMATCH": "a SavedModel does not answer as the trained model did",

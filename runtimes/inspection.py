@@ -7,6 +7,7 @@ from pathlib import Path
 from ..core.files.hashing import sha256_bytes
 from ..core.records.inspection import Delegation, Inspection, OpUse, SignatureRecord, Table
 from ..core.records.variants import Port, Trap
+from .gpu_traps import gpu_traps
 from .model_file.reader import TABLE_INPUT, Op, PortDict, Tensor, TfliteFile, parse_tflite, read_bytes
 from .probing import delegate_plan
 
@@ -55,7 +56,7 @@ def inspect_model(model: bytes | str | os.PathLike[str]) -> Inspection:
             partitions=plan.partitions,
         ),
         tables=[_table(tensor, file.size_bytes) for tensor in file.tables()],
-        traps=find_traps(file, plan.delegated),
+        traps=[*find_traps(file, plan.delegated), *gpu_traps(file)],
         inputs=_ports(inputs),
         outputs=_ports(outputs),
     )

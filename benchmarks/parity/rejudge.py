@@ -30,14 +30,24 @@ def rejudge(run: Run, *, gates: Path | None = None) -> ParityReport:
         InputError: parity was never run, a faulty gates file, raw outputs are missing, or variants, reference or raw outputs are
             not those that the report was made from (`INPUT_CHANGED`).
     """
+    known, judged = stored_report(run, gates)
+    return judged.write([_judged_again(judged, row) for row in known.rows])
+
+
+def stored_report(run: Run, gates: Path | None = None) -> tuple[ParityReport, JudgedRun]:
+    """The last report, and what its cells are judged by.
+
+    Raises:
+        InputError: parity was never run, a faulty gates file, or variants or reference are not those that the report was made
+            from (`INPUT_CHANGED`).
+    """
     limits, known, data = read_gates(gates), ParityReport.read(run), HeldOut(run)
     if known.made_from_sha256 != sha256_file(run.converted / "variants.json"):
         raise changed("parity.json", "a report on these variants", "one made from others")
     answers = load_reference(run, data)
     if known.reference_sha256 != reference_sha256(run):
         raise changed("reference.npz", "the answers that the report was made with", "others")
-    judged = JudgedRun(data, limits, answers)
-    return judged.write([_judged_again(judged, row) for row in known.rows])
+    return known, JudgedRun(data, limits, answers)
 
 
 def _judged_again(judged: JudgedRun, row: ParityRow) -> ParityRow:

@@ -77,7 +77,9 @@ def check_parity(
         check_unchanged(run, variant)
     data = HeldOut(run)
     judged = JudgedRun(data, limits, load_reference(run, data, refresh=refresh_reference))
-    cells = [(variant, cell) for variant in variants for cell in matrix_cells(variant, names, places)]
+    cells = [
+        (variant, cell) for variant in variants for cell in matrix_cells(variant.graph, variant.recipe, names, places)
+    ]
     known = answered(run) if resume else {}
     rows: dict[Cell, ParityRow | None] = {}
     for variant, cell in cells:
@@ -93,13 +95,13 @@ def check_parity(
     return judged.write([row for row in rows.values() if row is not None])
 
 
-def matrix_cells(variant: Variant, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
-    """A variant's row of the matrix; on the host with the delegate and without, where a runtime lets one choose."""
+def matrix_cells(graph: str, recipe: str, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
+    """A file's row of the matrix; on the host with the delegate and without, where a runtime lets one choose."""
     for runtime in runtimes:
         for target in targets:
             if RUNTIMES[runtime].runs_on(target):
                 for delegate in RUNTIMES[runtime].delegates(target):
-                    yield Cell(variant.graph, variant.recipe, runtime, target, delegate)
+                    yield Cell(graph, recipe, runtime, target, delegate)
 
 
 def batches(cells: Iterable[Asked]) -> list[list[Asked]]:
@@ -133,8 +135,12 @@ def _kept(judged: "JudgedRun", cell: Cell, outcome: Outcome) -> ParityRow:
     """A cell's row; its raw outputs are written."""
     if outcome:
         store(judged.run, cell, outcome.arrays)
-    row = judged.row(cell, outcome)
-    if not TARGETS[cell.target].accelerator:
+    return accelerated(judged.row(cell, outcome), outcome)
+
+
+def accelerated(row: ParityRow, outcome: Outcome) -> ParityRow:
+    """A row with what the accelerator of its target took, where it has one."""
+    if not TARGETS[row.target].accelerator:
         return row
     is_whole = bool(outcome.meta.get("fully_accelerated"))
     return replace(row, acceleration=acceleration(outcome.log, is_whole=is_whole))
@@ -166,7 +172,8 @@ class JudgedRun:
 
     def unavailable(self, variant: Variant, cell: Cell, required: Sequence[str]) -> ParityRow | None:
         """The row of a cell that cannot be run here; None where it can."""
-        return unavailable(cell, self.gate(cell), inputs=variant.inputs, required=required)
+        file = self.run.converted / variant.file
+        return unavailable(cell, self.gate(cell), inputs=variant.inputs, required=required, file=file)
 
     def job(self, variant: Variant, cell: Cell, timeout_s: float) -> Job:
         """What executes a cell."""
@@ -210,7 +217,8 @@ class JudgedRun:
             InputError: they are missing, or others than the row was made from.
         """
         outcome = Outcome("", stored(self.run, row))
-        return replace(self.row(cell_of(row), outcome), acceleration=row.acceleration)
+        again = self.row(cell_of(row), outcome)
+        return replace(again, acceleration=row.acceleration, blame=None if again.status == "pass" else row.blame)
 
     def write(self, rows: Sequence[ParityRow], name: str = "parity.json") -> ParityReport:
         """Write a report in reports/; a complete one takes the place of an unfinished one."""

@@ -127,6 +127,7 @@ def cell_detail(row: ParityRow) -> dict[str, object]:
         "edges": [[name, significant(edge.max_abs_diff), edge.reason] for name, edge in row.edges.items()],
         "reason": row.reason,
         "accelerated": row.acceleration.summary if row.acceleration else "",
+        "blamed": row.blame.summary if row.blame else "",
         "why": row.tolerance["reason"],
         "n": row.n_queries,
         "quality": row.metrics.quality_metric or "",

@@ -29,6 +29,18 @@ def parity(
     resume: Annotated[
         bool, typer.Option("--resume", help="Run only cells whose outputs are not stored yet, after an interruption.")
     ] = False,
+    blame: Annotated[
+        bool,
+        typer.Option(
+            "--blame", help="Find the operator that failed cells fail by: of RUN's last report, or of this pair."
+        ),
+    ] = False,
+    graphs: Annotated[
+        list[str] | None, named("graphs", "--graph", help="With --blame: graph; may be repeated. Default: all.")
+    ] = None,
+    recipes: Annotated[
+        list[str] | None, named("recipes", "--recipe", help="With --blame: recipe; may be repeated. Default: all.")
+    ] = None,
     aar: Annotated[
         Path | None, typer.Option(help="An app's own Android archive, whose TFLite library joins the runtimes.")
     ] = None,
@@ -50,6 +62,7 @@ def parity(
       pocketrec parity run
       pocketrec parity run --rejudge --gates gates.toml
       pocketrec parity run --target arm64/cortex-a53 --resume
+      pocketrec parity run --blame --graph retriever
       pocketrec parity run --aar app/libs/tensorflow-lite.aar
       pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz
     """
@@ -65,6 +78,9 @@ def parity(
             refresh_reference=refresh_reference,
             rejudge=rejudge,
             resume=resume,
+            blame=blame,
+            graphs=graphs or (),
+            recipes=recipes or (),
             aar=aar,
             saved_model=saved_model,
             signature=signature,

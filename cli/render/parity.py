@@ -88,6 +88,7 @@ def parity_reasons(report: ParityReport) -> list[str]:
         places = "; ".join(dict.fromkeys(map(_where, cells)))
         lines.append(f"{status}: {what or counted(len(cells), 'cell')} on {places}: {reason}")
         lines += [f"  {row.target}: {said}" for row in cells if row.acceleration and (said := row.acceleration.summary)]
+        lines += dict.fromkeys(f"  blamed: {row.blame.summary}" for row in cells if row.blame)
         if differing := cells[0].first_difference:
             lines += [f"  {line}" for line in side_by_side(differing)]
     return lines

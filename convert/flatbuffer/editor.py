@@ -6,7 +6,6 @@ Only the first subgraph is edited; others (the string tables' initialisers, bran
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-import flatbuffers
 import numpy as np
 
 from ...runtimes.model_file.op_versions import minimum_runtime
@@ -19,8 +18,8 @@ from ...runtimes.model_file.schema import (
     parse_model,
     schema,
 )
+from .sharing_builder import SharingBuilder
 
-_ALIGNMENT = 16  # as the schema asks of buffers
 _RUNTIME_ENTRY = b"min_runtime_version"
 Types = schema.TensorType
 # The types whose constants are plain NumPy arrays, in the flatbuffer's order of bytes.
@@ -179,7 +178,7 @@ class Editor:
 
     def pack_as_is(self) -> bytes:
         """The model's bytes with every tensor where it was."""
-        builder = _Builder(1024)
+        builder = SharingBuilder(1024)
         builder.Finish(self.model.Pack(builder), IDENTIFIER)
         return bytes(builder.Output())
 
@@ -241,19 +240,6 @@ class Editor:
         for holder in holders:
             holder.buffer = new[int(holder.buffer)]
         self.model.metadataBuffer = [new[int(i)] for i in legacy] or None
-
-
-class _Builder(flatbuffers.Builder):
-    """Aligns byte vectors, which the generated code does not do although the schema asks for it."""
-
-    def CreateNumpyVector(self, x: np.ndarray) -> FlatObject:  # noqa: N802  (the name is flatbuffers')
-        if x.dtype != np.uint8:
-            return super().CreateNumpyVector(x)
-        self.StartVector(1, x.size, _ALIGNMENT if x.size >= _ALIGNMENT else 8)
-        self.head = self.Head() - x.size
-        self.Bytes[self.Head() : self.Head() + x.size] = x.tobytes()
-        self.vectorNumElems = x.size
-        return self.EndVector()
 
 
 def _some(values: FlatObject) -> list[int]:

@@ -41,6 +41,10 @@ class OpSequence:
         """Largest whole numbers not above the values."""
         return self._place(self.editor.op("FLOOR", 1, [source], [output]), output)
 
+    def reshape(self, source: int, output: int) -> int:
+        """The same numbers in the shape of `output`."""
+        return self._place(self.editor.reshape(source, output), output)
+
     def bitcast(self, source: int, output: int) -> int:
         """The same bits as another type."""
         return self._place(self.editor.op("BITCAST", 1, [source], [output], schema.BitcastOptionsT()), output)

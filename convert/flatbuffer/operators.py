@@ -41,6 +41,12 @@ class GraphEditor(Editor):
         free = None if known.shapeSignature is None else [*list(known.shapeSignature)[:-1], width]
         return self.add_tensor([*list(known.shape)[:-1], width], tensor_type, scale=scale, free=free)
 
+    def with_axis(self, index: int, width: int, tensor_type: int) -> int:
+        """A new tensor with the shape of another and one axis more."""
+        known = self.tensor(index)
+        free = None if known.shapeSignature is None else [*list(known.shapeSignature), width]
+        return self.add_tensor([*list(known.shape), width], tensor_type, free=free)
+
     def gather(self, table: int, ids: int, output: int) -> FlatObject:
         """Rows of int8, int16, bool, uint8, int32 or float32 by id."""
         options = schema.GatherOptionsT()
@@ -71,6 +77,15 @@ class GraphEditor(Editor):
         begin = self.add_constant(np.array([0] * (rank - 1) + [start], np.int32))
         size = self.add_constant(np.array([-1] * (rank - 1) + [width], np.int32))
         return self.op("SLICE", 1, [source, begin, size], [output], schema.SliceOptionsT())
+
+    def reshape(self, source: int, output: int) -> FlatObject:
+        """The same numbers in the shape of `output`, of which one dimension may be free.
+
+        The shape stands in the operator's options: as a constant it would take a tensor and a buffer more.
+        """
+        made, options = self.tensor(output), schema.ReshapeOptionsT()
+        options.newShape = [int(n) for n in (made.shape if made.shapeSignature is None else made.shapeSignature)]
+        return self.op("RESHAPE", 1, [source], [output], options)
 
     def pad_last(self, source: int, output: int, padding: int = 1) -> FlatObject:
         """`padding` zeros appended to the last axis."""

@@ -17,6 +17,9 @@ from ..flatbuffer.operators import GraphEditor
 from .dense_layers import StaticDense
 from .rounding import LEVELS4, LEVELS8, affine_codes, row_codes
 
+# Numbers of float16 in an int64.
+_HALVES = 4
+
 
 @dataclass(frozen=True)
 class Lookup:
@@ -174,7 +177,10 @@ class Int4Rows(Rows):
         ops.multiply(low_q, self.sixteen, low_q_16)
         ops.subtract(high_q, low_q_16, mixed)
         ops.fully_connected(low_q_16, self.packed, x_products, like=op, version=9)
-        ops.dequantize(self.packed, x)
+        # LiteRT's GPU accelerator compiles no DEQUANTIZE of a constant matrix, and leaves that of a vector to the CPU.
+        flat = e.add_tensor([self.n * self.half], Types.FLOAT32)
+        ops.dequantize(e.alias(self.packed, [self.n * self.half]), flat)
+        ops.reshape(flat, x)
         ops.add(x, self.one_half, shifted)
         ops.floor(shifted, high)
         ops.fully_connected(mixed, high, high_products, like=op, version=5)
@@ -183,20 +189,39 @@ class Int4Rows(Rows):
 
 
 class Float16Rows(Rows):
-    """float16[n, d], looked up as int16 and reread as float16, so that only the requested rows are widened."""
+    """float16[n, d] in groups of four, each looked up as one int64 and reread, so that only the requested rows are widened.
+
+    LiteRT's GPU accelerator leaves int64 to the processor; it aborts on a table of int16, and rereads int32 and bytes wrongly
+    (decision 77).
+    """
 
     def store(self, table: np.ndarray, hessian: np.ndarray | None) -> None:
-        self.bits = self.editor.add_constant(table.astype(np.float16).view(np.int16), self.name)
+        self.padding = -self.d % _HALVES
+        wide = np.pad(table.astype("<f2"), ((0, 0), (0, self.padding)))
+        self.bits = self.editor.add_constant(wide.view(np.int64), self.name)
 
     def lookup(self, found: Lookup) -> list[FlatObject]:
-        return _float16_lookup(self.editor, self.bits, found)
+        e, ops, n_groups = self.editor, OpSequence(self.editor), (self.d + self.padding) // _HALVES
+        groups = e.resized(found.output, n_groups, Types.INT64)
+        halves = [e.with_axis(groups, _HALVES, kind) for kind in (Types.FLOAT16, Types.FLOAT32)]
+        ops.gather(self.bits, found.ids, groups)
+        ops.bitcast(groups, halves[0])
+        ops.dequantize(halves[0], halves[1])
+        if not self.padding:
+            ops.reshape(halves[1], found.output)
+            return ops.placed
+        rows = ops.reshape(halves[1], e.resized(found.output, self.d + self.padding, Types.FLOAT32))
+        ops.cut(rows, found.output, 0, self.d)
+        return ops.placed
 
     def scan(self, op: FlatObject, static: StaticDense | None = None) -> list[FlatObject]:
-        e = self.editor
-        wide = e.add_tensor([self.n, self.d], Types.FLOAT32)
-        stored = e.alias(self.bits, [self.n, self.d], Types.FLOAT16)
-        op.inputs = [int(op.inputs[0]), wide, _bias(op)]
-        return [e.dequantize(stored, wide), op]
+        e, ops, width, query = self.editor, OpSequence(self.editor), self.d + self.padding, int(op.inputs[0])
+        stored = e.alias(self.bits, [self.n, width], Types.FLOAT16)
+        wide = ops.dequantize(stored, e.add_tensor([self.n, width], Types.FLOAT32))
+        if self.padding:
+            query = ops.pad_last(query, e.resized(query, width, Types.FLOAT32), self.padding)
+        op.inputs = [query, wide, _bias(op)]
+        return [*ops.placed, op]
 
 
 class Int8Vector:
@@ -214,30 +239,10 @@ class Int8Vector:
         return [e.gather(self.codes, found.ids, codes), e.dequantize(codes, found.output)]
 
 
-class Float16Vector(Int8Vector):
-    """float16[n], looked up as `Float16Rows` does."""
-
-    def __init__(self, editor: GraphEditor, name: str, table: np.ndarray) -> None:
-        self.editor = editor
-        self.bits = editor.add_constant(table.astype(np.float16).view(np.int16), name)
-
-    def lookup(self, found: Lookup) -> list[FlatObject]:
-        return _float16_lookup(self.editor, self.bits, found)
-
-
-def _float16_lookup(e: GraphEditor, table: int, found: Lookup) -> list[FlatObject]:
-    ops = OpSequence(e)
-    bits, stored = e.like(found.output, Types.INT16), e.like(found.output, Types.FLOAT16)
-    ops.bitcast(bits, stored)  # made before GATHER, as files order operator codes by first use in the kit
-    ops.placed.insert(0, e.gather(table, found.ids, bits))
-    ops.dequantize(stored, found.output)
-    return ops.placed
-
-
 def _bias(op: FlatObject) -> int:
     return int(op.inputs[2]) if len(op.inputs) > 2 else -1
 
 
 # By storage of a recipe's tables; what is not here stays float32.
 ROWS: dict[str, type[Rows]] = {"float16": Float16Rows, "int8": Int8Rows, "int4": Int4Rows}
-VECTORS: dict[str, type[Int8Vector]] = {"float16": Float16Vector, "int8": Int8Vector, "int4": Int8Vector}
+VECTORS: dict[str, type[Int8Vector]] = {"int8": Int8Vector, "int4": Int8Vector}

@@ -12,6 +12,7 @@ from ...runtimes.model_file.reader import PortDict, Tensor, TfliteFile, parse_tf
 from ...runtimes.model_file.schema import FlatObject
 from ...runtimes.npz_inputs import feeds_of_arrays
 from ...runtimes.probing import execute
+from ..flatbuffer.batch_axes import add_batch_axes
 from ..flatbuffer.operators import GraphEditor
 from ..flatbuffer.shape_inference import known_shape
 from .calibration import collect_statistics, instrument
@@ -32,9 +33,11 @@ def apply_recipe(prepared: bytes, recipe: Recipe, statistics: StatisticsByTensor
         statistics: activation statistics by tensor of `prepared`. Recipes with `activations` need them; for the others they
             improve how scanned tables are rounded.
     """
-    if recipe.is_exact:
-        return prepared
-    return _Rewriter(GraphEditor(prepared), recipe, statistics or {}).bytes()
+    if not recipe.is_exact:
+        return _Rewriter(GraphEditor(prepared), recipe, statistics or {}).bytes()
+    editor = GraphEditor(prepared)
+    add_batch_axes(editor)
+    return packed(editor)
 
 
 class _Rewriter:
@@ -104,6 +107,7 @@ class _Rewriter:
             self.editor.graph.operators = [*first, *self.editor.ops]
         self.editor.replace(self._replacement)
         multiply_narrow_first(self.editor)
+        add_batch_axes(self.editor)
         return packed(self.editor)
 
     def _replacement(self, op: FlatObject) -> list[FlatObject] | None:

@@ -1,5 +1,6 @@
 """parity.json: every variant on every runtime and processor next to the SavedModel."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,73 @@ class Acceleration(Record):
         return ": ".join(filter(None, (counts, "; ".join(self.reasons))))
 
 
+@dataclass(frozen=True)
+class BlamedTensor(Record):
+    """An input or output of the operator that is blamed."""
+
+    shape: Annotated[list[int], Doc("as it was computed; as the file states it where it was not")]
+    dtype: str
+    is_constant: Annotated[bool, Doc("whether no input of the graph has a part in it")] = False
+
+    def __str__(self) -> str:
+        return f"{'constant ' if self.is_constant else ''}{self.shape}"
+
+
+Alone = Literal["wrong", "right", "fails"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blame(Record):
+    """The first operator of a failed cell whose output leaves the tolerance, found by cutting the graph."""
+
+    operator: Annotated[str | None, Doc("its name; null where none was found")] = None
+    number: Annotated[int | None, Doc("its place in execution order, from 0")] = None
+    n_operators: Annotated[int, Doc("operators of the graph")]
+    unseen: Annotated[
+        list[str], Doc("operators right before it whose outputs could not be compared; one of them may be the one")
+    ] = field(default_factory=list)
+    inputs: list[BlamedTensor] = field(default_factory=list)
+    outputs: list[BlamedTensor] = field(default_factory=list)
+    difference: Annotated[
+        float | None,
+        Doc("largest difference of what it computes, as a share of the reference's range; null where nothing came out"),
+    ] = None
+    tolerance: Annotated[float | None, Doc("share of a tensor's range up to which it counts as right")] = None
+    reference: Annotated[str, Doc("what the tensors were compared with")] = ""
+    reason: Annotated[str, Doc("why nothing came out of it, or why none was found; '' otherwise")] = ""
+    alone: Annotated[
+        Alone | None,
+        Doc("what a graph of this operator alone does, fed with the reference's values; null where it cannot be"),
+    ] = None
+    probes: Annotated[int, Doc("cut graphs that were executed")] = 0
+    file: Annotated[
+        str | None,
+        Doc("that graph, in the folder of parity.json; beside it an .npz with its inputs; null where it is right"),
+    ] = None
+
+    @property
+    def call(self) -> str:
+        """The operator with the shapes of what it takes and gives."""
+        shapes = [", ".join(map(str, side)) for side in (self.inputs, self.outputs)]
+        return f"{self.operator} of {shapes[0] or 'nothing'} to {shapes[1] or 'nothing'}"
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        if self.operator is None or self.number is None:
+            return f"no operator found: {self.reason}"
+        off = "values that are no numbers" if self.difference is None else f"off by {self.difference:.3g} of the range"
+        said = textwrap.shorten(self.reason, 160, placeholder="…")
+        alone = {"wrong": "wrong alone too", "fails": "fails alone too", "right": "right alone"}
+        texts = (
+            f"{self.call}, operator {self.number + 1} of {self.n_operators}: {said or off}",
+            alone[self.alone] if self.alone else "",
+            f"or before it {', '.join(self.unseen)}" if self.unseen else "",
+            f"compared with {self.reference}",
+        )
+        return "; ".join(filter(None, texts))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParityRow(Record):
     """One cell of the matrix: a variant on a runtime, a processor and a delegate."""
@@ -95,6 +163,7 @@ class ParityRow(Record):
     acceleration: Annotated[
         Acceleration | None, Doc("what the accelerator of the target took; null where there is none, or nothing ran")
     ] = None
+    blame: Annotated[Blame | None, Doc("by `--blame`: where a failed cell goes wrong; null where nobody asked")] = None
 
     @property
     def limits(self) -> dict[str, float]:

@@ -88,6 +88,9 @@ def parity(
     refresh_reference: bool = False,
     rejudge: bool = False,
     resume: bool = False,
+    blame: bool = False,
+    graphs: Iterable[str] = (),
+    recipes: Iterable[str] = (),
     aar: StrPath | None = None,
     saved_model: StrPath | None = None,
     signature: str | None = None,
@@ -103,12 +106,16 @@ def parity(
     Args:
         run: A converted run, or its directory.
         runtimes: Where to run the files (`pr.names("runtimes")`); every installed runtime when empty.
-        targets: For a run: processors (`pr.names("targets")`); the host when empty.
+        targets: Processors (`pr.names("targets")`); the host when empty.
         require: For a run: targets whose absence is an error, not a skip.
         gates: A TOML file of tolerances in place of the kit's own.
         refresh_reference: For a run: ask the SavedModels again in place of the stored answers.
         rejudge: For a run: judge the stored outputs of the last run again under `gates`; run nothing.
         resume: For a run: judge the stored outputs of an interrupted run and of the last report, and run the other cells only.
+        blame: For a run: find the operator that each failed cell of the last run fails by, and write it into its row; runtimes,
+            targets, graphs and recipes choose among them. For a pair: of those of this call.
+        graphs: With `blame`, for a run: cells of these graphs; all when empty.
+        recipes: With `blame`, for a run: cells of these recipes; all when empty.
         aar: An Android archive, such as the one your app ships: the TFLite library in it joins the runtimes of this call.
         saved_model: A SavedModel of any origin.
         signature: The SavedModel's signature; its first when None.
@@ -125,6 +132,7 @@ def parity(
     """
     from ..benchmarks.parity import foreign_pair, stage
     from ..benchmarks.parity import rejudge as stored
+    from ..benchmarks.parity.blaming.stage import blame_run
     from ..runtimes.own_aar import aar_runtime
 
     tolerances, named, targets, require = path_or_none(gates), list(runtimes), list(targets), list(require)
@@ -136,11 +144,12 @@ def parity(
         if saved_model is not None and tflite is not None and inputs is not None:
             pair = Path(saved_model), Path(tflite), Path(inputs)
             folder = path_or_none(out)
-            found = foreign_pair.check_foreign(
-                *pair, signature=signature, runtimes=named, out=folder, gates=tolerances, scores=scores
-            )
-            return ParityReport(**vars(found))
+            check = partial(foreign_pair.check_foreign, *pair, signature=signature, scores=scores, gates=tolerances)
+            return ParityReport(**vars(check(runtimes=named, targets=targets, out=folder, blame=blame)))
         assert run is not None
+        if blame:
+            search = partial(blame_run, as_run(run), graphs=graphs, recipes=recipes, gates=tolerances)
+            return ParityReport(**vars(search(runtimes=named, targets=targets)))
         cells = partial(stage.check_parity, as_run(run), runtimes=named, targets=targets, require=require)
         return ParityReport(**vars(cells(gates=tolerances, refresh_reference=refresh_reference, resume=resume)))
 

@@ -118,8 +118,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "parity": (
         either("RUN", "--saved-model", "--tflite", "--inputs"),
-        requires("--target", "--require", "--refresh-reference", "--rejudge", "--resume", "RUN"),
+        requires("--require", "--refresh-reference", "--rejudge", "--resume", "--graph", "--recipe", "RUN"),
+        requires("--graph", "--recipe", "--blame"),
         excludes("--runtime", "--target", "--require", "--refresh-reference", "--aar", "--resume", "--rejudge"),
+        excludes("--require", "--refresh-reference", "--resume", "--rejudge", "--blame"),
         requires("--signature", "--scores", "--out", "--saved-model"),
     ),
     "latency": (

@@ -40,6 +40,7 @@ class CompiledSession(tflite_worker.Session):
         self._bind()
         allocated = time.perf_counter_ns()
         self.meta = {"load_ns": loaded - started, "allocate_ns": allocated - loaded, "rss_before_bytes": rss}
+        self.is_accelerated = bool(spec.get("accelerator"))
         self.meta["fully_accelerated"] = self.model.is_fully_accelerated()
         self.shapes = {name: tuple(port["shape"]) for name, port in self.inputs.items()}
 
@@ -73,6 +74,17 @@ class CompiledSession(tflite_worker.Session):
                 expected = list(self.inputs[name]["shape"])
                 raise refused(f"input {name}: expected shape {expected}, got {list(shape)}", error) from None
         self._bind()
+
+    def reserve(self, queries):
+        """One call of the largest size: on the GPU, what goes beyond the size of the first call comes out wrong where a part of the
+        graph is left to the CPU."""
+        if not self.is_accelerated:
+            return
+        sizes = {name: np.max([query[name].shape for query in queries], axis=0) for name in queries[0]}
+        largest = {name: np.zeros(size, queries[0][name].dtype) for name, size in sizes.items()}
+        if any(value.shape != self.shapes[name] for name, value in largest.items()):
+            self.fit(largest)
+            self.call(largest)
 
     def run(self):
         try:

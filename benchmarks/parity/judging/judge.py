@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -11,9 +12,11 @@ from ....core.records.agreement import Agreement
 from ....core.records.parity import Delegate, EdgeResult, FirstDifference, ParityRow, Status
 from ....core.records.record import Json
 from ....core.records.variants import Port
+from ....runtimes.gpu_traps import gpu_refusal
 from ....runtimes.launch import Outcome
+from ....runtimes.model_file.reader import read_tflite
 from ....runtimes.runtimes import RUNTIMES
-from ....runtimes.targets import TARGETS
+from ....runtimes.targets import TARGETS, Target
 from ..outputs import Answers
 from .edge_gates import judge_edges, value_bound
 from .gates import Gate
@@ -92,20 +95,30 @@ class Expected(Protocol):
 
 
 def unavailable(
-    cell: Cell, gate: Gate | None, *, inputs: Sequence[Port] = (), required: Sequence[str] = ()
+    cell: Cell,
+    gate: Gate | None,
+    *,
+    inputs: Sequence[Port] = (),
+    required: Sequence[str] = (),
+    file: Path | None = None,
 ) -> ParityRow | None:
     """The row of a cell that cannot be run here; None where it can.
 
     Args:
         inputs: ports of the variant; some runtimes do not take text.
+        file: the variant; some files end an accelerator's process.
         required: targets on which something missing is an error, not skipped. Inputs that a runtime never takes stay skipped.
     """
     runtime, target = RUNTIMES[cell.runtime], TARGETS[cell.target]
-    if reason := runtime.refuses(inputs, delegate=cell.delegate):
+    if reason := runtime.refuses(inputs, delegate=cell.delegate) or _refusal(target, file):
         return _row(cell, "skipped", reason, gate)
     if reason := runtime.missing() or target.missing():
         return _row(cell, "error" if cell.target in required else "skipped", reason, gate)
     return None
+
+
+def _refusal(target: Target, file: Path | None) -> str:
+    return gpu_refusal(read_tflite(file)) if target.accelerator and file is not None else ""
 
 
 def judge(cell: Cell, outcome: Outcome, expected: Expected, gate: Gate | None) -> ParityRow:

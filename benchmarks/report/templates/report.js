@@ -28,6 +28,7 @@ const show = cell => {
   panel.append(element("p", `${found.status}${found.n ? `, ${found.n} queries` : ""}`, found.status));
   if (found.reason) panel.append(element("p", found.reason));
   if (found.accelerated) panel.append(element("p", found.accelerated, "soft"));
+  if (found.blamed) panel.append(element("p", `blamed: ${found.blamed}`, "soft"));
   if (found.measures.length) panel.append(table(["measure", "value", "gate", "used"], found.measures));
   if (found.edges.length) panel.append(table(["edge", "max diff", ""], found.edges.map(([name, diff, reason]) => [name, diff, reason || "✓"])));
   panel.append(element("p", `Gate: ${found.why}`, "soft"), element("p", cell.dataset.source, "source"));

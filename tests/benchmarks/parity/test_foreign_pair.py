@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from pocketrec.benchmarks.parity.foreign_pair import PairExpected, Ranking, check_foreign, saved_model_outputs
+from pocketrec.benchmarks.parity.foreign_pair import check_foreign
 from pocketrec.benchmarks.parity.judging.first_difference import side_by_side
 from pocketrec.benchmarks.parity.judging.gates import FOREIGN, read_gates
 from pocketrec.benchmarks.parity.judging.judge import Cell, judge
+from pocketrec.benchmarks.parity.pair_answers import PairExpected, Ranking, saved_model_outputs
 from pocketrec.convert.converter import convert_function
 from pocketrec.core.records.agreement import Agreement
 from pocketrec.runtimes.launch import Outcome

@@ -233,7 +233,7 @@ def test_what_changed_since_is_run_again(cut, monkeypatch):
 def test_batches_hold_one_runtime_on_one_target_and_a_browser_shares_none(tiny):
     names = [CURRENT_RUNTIME, *(name for name, runtime in RUNTIMES.items() if not runtime.forks)]
     variants = list(Run(tiny).variants)
-    asked = [(v, cell) for v in variants for cell in matrix_cells(v, names, list(TARGETS))]
+    asked = [(v, cell) for v in variants for cell in matrix_cells(v.graph, v.recipe, names, list(TARGETS))]
     found = batches(asked)
     assert sorted(cell.label for batch in found for _, cell in batch) == sorted(cell.label for _, cell in asked)
     for batch in found:

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from pocketrec.convert.converter import convert_function
 from pocketrec.convert.quantize.preparation import prepare
-from pocketrec.convert.quantize.quantizer import Quantizer, apply_recipe
+from pocketrec.convert.quantize.quantizer import Quantizer, apply_recipe, quantize
 from pocketrec.convert.quantize.recipes import RECIPES
 from pocketrec.runtimes.model_file.reader import parse_tflite
 from pocketrec.runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES
 
-from tests.convert.models import outputs_of
+from tests.convert.models import converted, outputs_of
+from tests.tiny import PACKAGED
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +78,25 @@ def test_a_table_with_another_reader_stays_float_and_is_found():
     file = parse_tflite(apply_recipe(prepared, RECIPES["dynamic_int8"]))
     traps = {trap.trap: trap.where for trap in find_traps(file)}
     assert "[300, 64], 76800 bytes of float32" in traps["float-table"]
+
+
+@pytest.mark.parametrize("runtime", PACKAGED)
+@pytest.mark.parametrize("width", [8, 6, 5])
+def test_float16_rows_are_exactly_the_rounded_ones_whatever_their_width(runtime, width):
+    """Rows are stored in groups of four numbers: the last may be padded, for lookups and for the scan of the same table."""
+    from pocketrec.train.tf import tf
+
+    table = np.random.default_rng(0).normal(size=(600, width)).astype(np.float32)
+
+    def model(ids, query):
+        rows = tf.gather(tf.constant(table), ids)
+        return {"rows": rows, "scores": tf.matmul(query, tf.constant(table), transpose_b=True)}
+
+    specs = tf.TensorSpec([None], tf.int32, "ids"), tf.TensorSpec([1, width], tf.float32, "query")
+    data = quantize(converted(model, *specs), "float16")
+    query = np.random.default_rng(1).normal(size=(2, 1, width)).astype(np.float32)
+    feeds = {"ids": np.array([0, 599, 7, 7, 3], np.int32), "ids.offsets": np.array([0, 2, 5]), "query": query}
+    found, rounded = outputs_of(data, feeds, runtime), table.astype(np.float16).astype(np.float32)
+    assert np.array_equal(found["rows"].reshape(-1, width), rounded[feeds["ids"]])
+    assert np.abs(found["scores"] - query @ rounded.T).max() < 1e-5
+    assert len(data) < 0.5 * table.nbytes * -(-width // 4) * 4 / width + 4000
