@@ -7,6 +7,8 @@ from pathlib import Path
 from ....convert.graph_conversion import float32_of
 from ....convert.graphs import Options
 from ....convert.quantize.preparation import prepare
+from ....convert.quantize.quantizer import apply_recipe
+from ....convert.quantize.recipes import RECIPES
 from ....core.errors import pick
 from ....core.records.parity import ParityReport, ParityRow
 from ....core.records.variants import Variant
@@ -72,11 +74,13 @@ class _Float32Files:
         self._run, self._lock, self._known = run, threading.Lock(), dict[str, bytes]()
 
     def of(self, variant: Variant) -> bytes:
-        """The float32 file of a variant's graph, prepared as every recipe's is."""
+        """The float32 file of a variant's graph, in the shapes that every recipe's has."""
         with self._lock:  # TensorFlow's converter is not for several threads
             if variant.graph not in self._known:
                 k = next((port.shape[-1] for port in variant.outputs if port.name == "ids"), DEFAULT_K)
-                self._known[variant.graph] = prepare(float32_of(self._run, variant.graph, Options(k=k)))
+                prepared = prepare(float32_of(self._run, variant.graph, Options(k=k)))
+                exact = next(recipe for recipe in RECIPES.values() if recipe.is_exact)
+                self._known[variant.graph] = apply_recipe(prepared, exact)
             return self._known[variant.graph]
 
 
