@@ -20,9 +20,9 @@ KTLINT = "com.pinterest.ktlint:ktlint-cli:1.7.1:jar:all"
 def maven(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Maven; offline if everything was fetched before."""
     command = ["mvn", "-B", "-q", *map(str, arguments)]
-    done = subprocess.run([*command, "-o"], capture_output=True, text=True, timeout=590, check=False)
+    done = subprocess.run([*command, "-o"], capture_output=True, text=True, timeout=1500, check=False)
     if "offline mode" in done.stdout:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=590, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)
     return done
 
 
