@@ -45,7 +45,7 @@ def test_the_whole_matrix_passes(own_run, pocketrec):
     """
     places = [name for name, target in TARGETS.items() if not target.accelerator]
     required = [part for name in places for part in ("--require", name)]
-    done = pocketrec("parity", own_run, "--resume", *required, timeout=1500)
+    done = pocketrec("parity", own_run, "--resume", *required, timeout=3600)
     assert done.code == 0, done.out[-2000:] + done.err
     rows = json.loads((own_run / "reports" / "parity.json").read_text())["results"]
     n_variants, n_users = len(Run(own_run).variants), max(row["n_queries"] for row in rows)

@@ -32,8 +32,8 @@ ANDROID = [name for name in RUNTIMES if name.startswith("android-tflite-")]
 WHEELS = dict(zip(ANDROID, ("tflite-runtime-2.14.0", CURRENT_RUNTIME), strict=True))
 FEW = {("ranker", "dynamic_int8"), ("retriever", "float32"), ("recommender", "static_int8")}
 # Of the largest value: a sum in another order. Where a value lies between two steps of int16, the x86-64 wheels round it otherwise:
-# a step of a query's elements is 7e-5, and 32 products of them make a score.
-ROUNDED, ONE_INT16_STEP = 3e-6, 1e-3
+# a step of a query's elements is 7e-5, and 32 products of them make a score, so that it may be 2.2e-3 off.
+ROUNDED, ONE_INT16_STEP = 3e-6, 2.2e-3
 
 
 def differences(found, expected):
