@@ -16,9 +16,11 @@ def add_batch_axes(editor: GraphEditor) -> None:
     rows: dict[int, int] = {}
 
     def replaced(op: FlatObject) -> list[FlatObject] | None:
+        if editor.name_of(op) != "FULLY_CONNECTED":
+            return None
         source, output = int(op.inputs[0]), int(op.outputs[0])
         shape, made = known_shape(editor, source), known_shape(editor, output)
-        if editor.name_of(op) != "FULLY_CONNECTED" or shape is None or len(shape) != 1:
+        if shape is None or len(shape) != 1:
             return None
         placed = [op]
         if source not in rows:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pocketrec.convert.converter import convert_function
 from pocketrec.convert.flatbuffer.batch_axes import add_batch_axes
 from pocketrec.convert.flatbuffer.operators import GraphEditor
 from pocketrec.runtimes.model_file.reader import parse_tflite
@@ -62,3 +63,21 @@ def test_every_layer_has_rows_and_layers_of_one_input_share_them(layers):
 def test_a_layer_costs_at_most_200_bytes(layers):
     plain = GraphEditor(layers).pack()
     assert 0 < len(with_batch_axes(layers)) - len(plain) <= 2 * 200
+
+
+def test_operators_without_inputs_are_left_alone():
+    """Tables of a lookup, which have outputs only."""
+    from pocketrec.train.tf import tf
+
+    module = tf.Module()
+    keys = tf.lookup.KeyValueTensorInitializer(["a", "b"], tf.range(2, dtype=tf.int64))
+    module.table, weights = tf.lookup.StaticHashTable(keys, -1), tf.constant(np.ones((4, 2), np.float32))
+
+    def function(text, x):
+        return {"id": module.table.lookup(text), "y": tf.matmul(x, weights)}
+
+    module.f = tf.function(function)
+    specs = tf.TensorSpec([1], tf.string, "text"), tf.TensorSpec([3, 4], tf.float32, "x")
+    data = convert_function(module, module.f.get_concrete_function(*specs))
+    assert any(not len(op.inputs) for op in parse_tflite(data).ops)
+    assert dense_shapes(with_batch_axes(data)) == [(3, 4)]
