@@ -7,6 +7,14 @@ from .model_file.reader import Op, TfliteFile
 
 # Operators of two values that were tried with a constant.
 _ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "POW", "GREATER")
+# Traps of apps that switch the accelerator on, and of no others.
+GPU_TRAPS = (
+    "gpu-one-axis-dense",
+    "gpu-constant-broadcast",
+    "gpu-free-dimension",
+    "gpu-unreadable-table",
+    "gpu-constant-dequantize",
+)
 # Tensors of up to so many axes have the first of them taken for the batch.
 _FLAT = 2
 

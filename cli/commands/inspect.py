@@ -14,7 +14,10 @@ def inspect(
         Path, typer.Argument(metavar="FILE.tflite", help="A .tflite file of any origin.", show_default=False)
     ],
     as_json: Json = False,
-    fail_on: Annotated[str | None, typer.Option(help="`trap`: exit 1 when a trap is found.")] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help="`trap`: exit 1 when a trap is found; `gpu-trap`: those of the GPU accelerator count too."),
+    ] = None,
 ) -> None:
     """Show what is inside a .tflite file.
 
@@ -27,14 +30,15 @@ def inspect(
     """
     from ...api.conversion import inspect as inspect_model
     from ...core.errors import pick
+    from ...runtimes.gpu_traps import GPU_TRAPS
     from ..render.inspection import inspection_tables
 
     if fail_on is not None:
-        pick("--fail-on", fail_on, ("trap",))
+        pick("--fail-on", fail_on, ("trap", "gpu-trap"))
     found = inspect_model(file)
     if as_json:
         show_json(found.to_json())
     else:
         show(*inspection_tables(found))
-    if fail_on and found.traps:
+    if fail_on and any(fail_on == "gpu-trap" or trap.trap not in GPU_TRAPS for trap in found.traps):
         raise typer.Exit(1)

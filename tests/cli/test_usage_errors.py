@@ -35,7 +35,7 @@ PARITY_PAIR = ["parity", "--saved-model", "x", "--tflite", "x", "--inputs", "x"]
         (["parity", "."], "RUN_MISSING", "trained/run.json"),
         (["parity", "--tflite", "x"], "OPTION_MISSING", "--saved-model --inputs"),
         (["parity", "x", "--tflite", "x"], "OPTION_CONFLICT", "--tflite"),
-        ([*PARITY_PAIR, "--target", "host"], "OPTION_MISSING", "--target"),
+        ([*PARITY_PAIR, "--require", "host"], "OPTION_MISSING", "--require"),
         (["parity", "x", "--scores", "x"], "OPTION_MISSING", "--scores"),
         (["parity", "x", "--rejudge", "--runtime", "x"], "OPTION_CONFLICT", "--runtime"),
         (["latency"], "OPTION_MISSING", "--tflite"),

@@ -111,7 +111,7 @@ def test_a_reshape_that_breaks_delegation_is_named():
         return {"y": tf.reshape(tf.tanh(x), tf.stack([tf.shape(x)[1], 1])) * 3.0}
 
     data = converted(graph, tf.TensorSpec([1, None], tf.float32, "x"))
-    assert [trap.trap for trap in inspect_model(data).traps] == ["breaks-delegation"]
+    assert [trap.trap for trap in inspect_model(data).traps] == ["breaks-delegation", "gpu-free-dimension"]
     assert traps_of(data) == []
 
 
@@ -120,7 +120,7 @@ def test_a_file_without_signature_is_named_and_shows_the_ports_of_its_graph(tiny
     editor.model.signatureDefs = None
     (tmp_path / "mute.tflite").write_bytes(editor.pack())
     found = inspect_model(tmp_path / "mute.tflite")
-    assert [trap.trap for trap in found.traps] == ["missing-signature"] and not found.signatures
+    assert [trap.trap for trap in found.traps] == ["missing-signature", "gpu-free-dimension"] and not found.signatures
     assert [port.dtype for port in found.outputs] == ["float32"] and len(found.inputs) == 4
     assert found.inputs[0].name in pocketrec("inspect", tmp_path / "mute.tflite").out
 
@@ -149,7 +149,9 @@ def test_a_file_that_the_runtime_refuses_is_inspected_all_the_same(tiny):
 
 
 def test_fail_on_trap_exits_1_only_when_there_is_one(tiny, pocketrec):
-    assert pocketrec("inspect", tiny / "converted" / "ranker-dynamic_int8.tflite", "--fail-on", "trap").code == 0
+    ranker = tiny / "converted" / "ranker-dynamic_int8.tflite"
+    assert pocketrec("inspect", ranker, "--fail-on", "trap").code == 0
+    assert pocketrec("inspect", ranker, "--fail-on", "gpu-trap").code == 1, "its number of candidates is free"
     assert pocketrec("inspect", tiny / "converted" / "retriever-int16x8.tflite", "--fail-on", "trap").code == 1
 
 

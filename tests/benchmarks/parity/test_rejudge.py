@@ -16,7 +16,7 @@ def run(stored, monkeypatch):
     def never(*arguments, **options):
         raise AssertionError("nothing is run")
 
-    monkeypatch.setattr(stage, "run_variant", never)
+    monkeypatch.setattr(stage, "_run_batch", never)
     return stored("retriever", "float32", "int4_rows")
 
 

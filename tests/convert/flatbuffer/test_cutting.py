@@ -66,9 +66,9 @@ def test_an_operator_whose_inputs_are_unknown_is_no_graph_alone(model):
 
 
 def test_what_no_input_has_a_part_in_is_not_observed(tiny):
-    """A float16 file widens its weights first: a runtime may do that before it is called, and keep no tensor of it."""
+    """A float16 file widens the table of its scan first: a runtime may do that before it is called, and keep no tensor of it."""
     run = Run(tiny)
-    (variant,) = [v for v in run.variants if (v.graph, v.recipe) == ("query_encoder", "float16")]
+    (variant,) = [v for v in run.variants if (v.graph, v.recipe) == ("retriever", "float16")]
     cut = CutGraph((run.converted / variant.file).read_bytes())
     widened = [op.outputs[0] for op in cut.ops if op.name == "DEQUANTIZE" and op.inputs[0] in cut.constant]
     assert widened and not set(widened) & set(cut.observed())

@@ -80,7 +80,7 @@ def test_a_wrong_constant_is_found_with_the_float32_file_as_reference(pair, tmp_
 def mislabelled(pair):
     """Scales per channel under an old label: the oldest runtime reads one scale for all, and says nothing."""
     plain = (pair / "right.tflite").read_bytes()
-    data = OTHERS["ai-edge-quantizer dynamic_wi8_afp32"](Source(pair, "serving_default", plain), {})
+    data = OTHERS["litert-quantizer dynamic_wi8_afp32"](Source(pair, "serving_default", plain), {})
     (pair / "mislabelled.tflite").write_bytes(data)
     return data
 
