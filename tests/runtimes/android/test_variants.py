@@ -124,6 +124,7 @@ def test_xnnpack_is_refused_where_it_crashes_and_nothing_else(few, monkeypatch):
     assert "AVX-512" in found["xnnpack"].reason
 
 
+@pytest.mark.full
 @needs_arm64
 @pytest.mark.parametrize(
     ("name", "target"),
@@ -135,6 +136,7 @@ def test_the_arm64_library_passes_on_an_emulated_phone(few, name, target):
     assert (row.target, row.delegate, row.status) == (target, "none", "pass"), row.reason
 
 
+@pytest.mark.full
 @needs_arm64
 def test_the_arm64_library_answers_as_the_arm64_wheel_does(tiny):
     run = Run(tiny)

@@ -58,6 +58,7 @@ def blame(pair, file, **options):
     return check_foreign(pair / "model", pair / file, pair / "queries.npz", blame=True, **options)
 
 
+@pytest.mark.full
 def test_a_wrong_constant_is_found_with_the_float32_file_as_reference(pair, tmp_path):
     """The file is as wrong on one runtime as on another: only another file knows better."""
     report = blame(pair, "wrong.tflite", runtimes=[CURRENT_RUNTIME], out=tmp_path / "out")
@@ -100,6 +101,7 @@ def test_a_runtime_that_is_wrong_is_found_with_the_same_file_elsewhere(pair, mis
         assert np.abs(right - wrong).max() > 0.02 * np.ptp(right)
 
 
+@pytest.mark.full
 def test_a_file_without_signatures_is_searched_by_the_names_of_its_tensors(pair):
     editor = Editor((pair / "wrong.tflite").read_bytes())
     for port in [*editor.signature().inputs, *editor.signature().outputs]:
@@ -118,6 +120,7 @@ def test_there_is_nothing_to_blame_where_every_cell_passes(pair, pocketrec, tmp_
     assert line.endswith("[NOTHING_FAILED]") and "nothing to blame" in line
 
 
+@pytest.mark.full
 def test_a_process_that_aborts_or_hangs_is_the_finding(pair, mislabelled, monkeypatch):
     """Whatever the runtime under test executes from the second layer on, it does not return."""
     n_dense = []
