@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ...core.documents import PARITY_SCHEMA, document_head, write_json
-from ...core.errors import pick
+from ...core.errors import InputError, pick
 from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import taken
@@ -84,7 +84,7 @@ def check_parity(
     rows: dict[Cell, ParityRow | None] = {}
     for variant, cell in cells:
         earlier = known.get(cell)
-        rows[cell] = judged.unavailable(variant, cell, required) or (judged.again(earlier) if earlier else None)
+        rows[cell] = judged.unavailable(variant, cell, required) or (_resumed(judged, earlier) if earlier else None)
     ready = batches((variant, cell) for variant, cell in cells if rows[cell] is None)
     if known:
         log.info(f"resumed: {sum(map(len, ready))} of {len(cells)} cells are left to run")
@@ -93,6 +93,14 @@ def check_parity(
             rows |= found
             judged.write([row for row in rows.values() if row is not None], UNFINISHED)
     return judged.write([row for row in rows.values() if row is not None])
+
+
+def _resumed(judged: "JudgedRun", earlier: ParityRow) -> ParityRow | None:
+    """The row of stored outputs; None where they are gone or others, so that the cell runs again."""
+    try:
+        return judged.again(earlier)
+    except InputError:
+        return None
 
 
 def matrix_cells(graph: str, recipe: str, runtimes: Sequence[str], targets: Sequence[str]) -> Iterator[Cell]:
