@@ -8,6 +8,7 @@ from pocketrec.benchmarks.latency.case_kinds import is_usual, name_of
 from pocketrec.benchmarks.parity.stage import check_parity
 from pocketrec.convert.converter import convert_function
 from pocketrec.convert.flatbuffer.editor import Editor
+from pocketrec.core.documents import LATENCY_SCHEMA, read_json
 from pocketrec.core.host import cpu_flags
 from pocketrec.core.queries.held_out import HeldOut
 from pocketrec.core.queries.packing import part
@@ -219,7 +220,8 @@ def test_a_damaged_model_and_an_unknown_operator_are_reasons(tiny, tmp_path):
 def test_latency_takes_it_when_named_and_shows_what_an_app_executes_as_usual(few, pocketrec):
     options = ["--runtime", ANDROID[1], "--processes", "1", "--samples", "50", "--threads", "1"]
     assert pocketrec("latency", few.root, *options).code == 0
-    rows = [row for row in LatencyReport.read(few).rows if row.runtime == ANDROID[1]]
+    report = LatencyReport.from_json(read_json(few.reports / "latency.json", LATENCY_SCHEMA))
+    rows = [row for row in report.rows if row.runtime == ANDROID[1]]
     usual = [row for row in rows if is_usual(row)]
     assert {row.delegate for row in usual} == {"none"} and all("XNNPACK" not in name_of(row) for row in usual)
     assert all(row.p50_us and row.p50_us > 0 for row in usual)
