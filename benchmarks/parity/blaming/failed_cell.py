@@ -12,15 +12,14 @@ from ....core.files.atomic import write_bytes, write_npz
 from ....core.queries.packing import names_of, rows_of, taken
 from ....core.records.parity import Blame, ParityRow
 from ....core.records.variants import Port
-from ....runtimes.launch import Outcome, run_variant
-from ....runtimes.probing import on_disk
+from ....runtimes.launch import Outcome
 from ....runtimes.runtimes import CURRENT_RUNTIME, RUNTIMES, SAVED_MODEL_RUNTIME
 from ....runtimes.targets import TARGETS
 from ..judging.gates import Gate
 from ..judging.judge import Cell, unavailable
 from .differences import shares_by_query
 from .references import TensorValues, float32_file, same_file
-from .search import Reproduction, Search
+from .search import Reproduction, Search, execute
 
 FOLDER = "blame"
 # Queries that are executed on every cut: those that are furthest off, and some spread evenly.
@@ -108,15 +107,7 @@ class FailedCell:
         return min(max(limit, _LEAST_TOLERANCE), worst / 2) if worst else max(limit, _LEAST_TOLERANCE)
 
     def _execute(self, data: bytes, cell: Cell) -> Outcome:
-        with on_disk(data) as path:
-            return run_variant(
-                path,
-                self.feeds,
-                runtime=cell.runtime,
-                target=cell.target,
-                delegate=cell.delegate,
-                timeout_s=self.timeout_s,
-            )
+        return execute(data, cell, self.feeds, self.timeout_s)
 
 
 def _shares(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -39,6 +39,14 @@ class Reproduction:
     inputs: Mapping[str, np.ndarray]
 
 
+def execute(data: bytes, cell: Cell, feeds: Mapping[str, np.ndarray], timeout_s: float) -> Outcome:
+    """Execute a file's bytes on the runtime, target and delegate of a cell."""
+    with on_disk(data) as path:
+        return run_variant(
+            path, feeds, runtime=cell.runtime, target=cell.target, delegate=cell.delegate, timeout_s=timeout_s
+        )
+
+
 @dataclass
 class Search:
     """Cuts of one file on one cell.
@@ -101,11 +109,7 @@ class Search:
 
     def _execute(self, data: bytes, feeds: Mapping[str, np.ndarray]) -> Outcome:
         self.probes += 1
-        cell, timeout_s = self.cell, self.timeout_s
-        with on_disk(data) as path:
-            return run_variant(
-                path, feeds, runtime=cell.runtime, target=cell.target, delegate=cell.delegate, timeout_s=timeout_s
-            )
+        return execute(data, self.cell, feeds, self.timeout_s)
 
     def _alone(self, place: int) -> tuple[Alone | None, Reproduction | None]:
         """What the operator does with the reference's values as its inputs."""
