@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from ._stage_packages import make_callable
 
 if TYPE_CHECKING:
+    from .api.bundle_writing import bundle as bundle
+    from .api.bundle_writing import keygen as keygen
+    from .api.bundle_writing import update as update
     from .api.bundles import ApkVerification as ApkVerification
     from .api.bundles import Bundle as Bundle
     from .api.bundles import Verification as Verification
-    from .api.bundles import bundle as bundle
-    from .api.bundles import keygen as keygen
     from .api.bundles import open_bundle as open_bundle
     from .api.bundles import recommend as recommend
-    from .api.bundles import update as update
     from .api.bundles import verify as verify
     from .api.conversion import Comparison as Comparison
     from .api.conversion import Conversion as Conversion
@@ -69,15 +69,13 @@ if TYPE_CHECKING:
 
 # Where each public name is defined.
 _HOMES = {
+    "api.bundle_writing": ("bundle", "keygen", "update"),
     "api.bundles": (
         "ApkVerification",
         "Bundle",
         "Verification",
-        "bundle",
-        "keygen",
         "open_bundle",
         "recommend",
-        "update",
         "verify",
     ),
     "api.conversion": ("Comparison", "Conversion", "compare", "convert", "inspect", "quantize"),

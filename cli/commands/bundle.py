@@ -67,7 +67,7 @@ def bundle(
       pocketrec bundle run --auto --target arm64/cortex-a53 --zip bundle.zip
       pocketrec bundle run --catalogue-only --base bundle --new-items new.csv
     """
-    from ...api.bundles import bundle as write_bundle
+    from ...api.bundle_writing import bundle as write_bundle
 
     with working(verbose):
         written = write_bundle(

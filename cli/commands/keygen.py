@@ -19,7 +19,7 @@ def keygen(
     Example:
       pocketrec keygen --out key.pem
     """
-    from ...api.bundles import keygen as make_key
+    from ...api.bundle_writing import keygen as make_key
 
     public_key, key_id = make_key(out)
     show(f"wrote {out}, which signs, and {public_key}, which checks: key {key_id}")

@@ -23,7 +23,7 @@ def update(
     Example:
       pocketrec update bundle update --key key.pub.pem
     """
-    from ...api.bundles import update as apply_update
+    from ...api.bundle_writing import update as apply_update
 
     updated = apply_update(bundle, update, keys=keys or (), allow_downgrade=allow_downgrade)
     show(*updated.notes)

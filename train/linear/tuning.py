@@ -23,18 +23,18 @@ RECENCIES, FUTURES = (0.0, 0.35, 0.7, 1.0, 1.3), (0.0, 1.0, 3.0, 9.0)
 RIDGES = (4.7, 9.4, 18.75, 37.5, 75.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0)
 SLOPES = (0.0, 0.5)
 CONTENT_SCALES = (1.05, 0.8, 0.6, 0.4, 0.2)
-# A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is worth less than
-# this much more. See the decision record on width.
+# A low rank is wide enough when it is worth this share of EASE's whole matrix on validation, or when the next is neither that nor
+# this much better. See the decision record on width.
 WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.015
 # No window is longer: a query's time grows with it.
 MOST_WINDOW = 2048
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
-POPULARITIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+POPULARITIES = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0, 10.0)
 # The least weight is taken that is worth this share of the best one: short histories are drawn at random, so what is worth a little
 # more under one seed is worth a little less under another.
-NEARLY_AS_GOOD, AS_GOOD = 0.98, 0.998
+NEARLY_AS_GOOD, AS_GOOD = 0.99, 0.998
 # What whole histories keep of their best beside what serves others: popularity short histories, content items without ratings.
-LITTLE_LOST = 0.99
+LITTLE_LOST = 0.997
 
 
 def tuned_settings(
@@ -134,7 +134,7 @@ class _Search:
             window = narrow.window if narrow.window >= longest else 2 * narrow.window
             self.best = replace(narrow, rank=rank, window=window)
             self.climb("ridge", RIDGES)
-            if self.value(self.best) < WORTH_WIDENING * self.value(narrow):
+            if self.value(self.best) < min(enough, WORTH_WIDENING * self.value(narrow)):
                 self.best = narrow
                 break
 
@@ -192,6 +192,7 @@ class _Search:
         for each in tried:
             scaled = np.where((share > 0)[:, None], items, each.content_scale * items)
             values.append(self.validation.value(Factors(factors.history, scaled), each, share=popular))
+            log.info(f"validation {values[-1]:.4f} with content_scale {each.content_scale:g}")
         self.best = tried[first_nearly_best(values, LITTLE_LOST)]
         log.info(f"validation chose content_scale {self.best.content_scale:g}")
 

@@ -94,7 +94,8 @@ def popularity_of(seen: Histories, n_items: int) -> np.ndarray:
     return np.bincount(seen.item, minlength=n_items) / max(1, len(seen.offsets) - 1)
 
 
-POPULARITY_HALF = 8.0
+# Events of a history at which popularity weighs half. See the decision record on the weight of popularity.
+POPULARITY_HALF = 1.0
 
 
 def popularity_weight(weight: float, total: np.ndarray) -> np.ndarray:

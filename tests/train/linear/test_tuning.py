@@ -102,6 +102,29 @@ def test_the_rank_stays_where_more_finds_nothing_more(ratings):
     assert chosen(train, [31, 63]).rank == 31
 
 
+@pytest.mark.parametrize(
+    ("worth", "wanted"),
+    [
+        ({31: 0.996, 63: 1.2}, 31),
+        ({31: 0.99, 63: 0.996}, 63),
+        ({31: 0.98, 63: 0.99}, 31),
+        ({31: 0.9, 63: 0.92, 127: 0.93}, 63),
+        ({31: 0.9, 63: 0.92, 127: 0.995}, 127),
+    ],
+)
+def test_a_rank_is_taken_that_finds_all_or_much_more(monkeypatch, worth, wanted):
+    """Of what the whole matrix finds, 0.995 is all; the same is asked at every ridge."""
+    search = _Search(WidthStub(), object(), LinearSettings(rank=31, window=8))
+    monkeypatch.setattr(search, "_whole_value", lambda: 1.0)
+    monkeypatch.setattr(search, "value", lambda settings: worth[settings.rank])
+    search.widen([63, 127] if 127 in worth else [63])
+    assert search.best.rank == wanted
+
+
+class WidthStub:
+    seen = Histories(np.array([0, 4]), np.zeros(4, np.int32), np.zeros(4, np.float32))
+
+
 @pytest.mark.full
 def test_the_window_grows_with_the_rank_to_the_longest_history():
     train, _ = split_ratings(clusters(users=300), "random", 1)
@@ -141,7 +164,7 @@ def test_a_ridge_with_which_nothing_can_be_solved_is_left_out(monkeypatch):
 
 @pytest.mark.parametrize(
     ("whole", "wanted"),
-    [({}, 0.3), ({0.3: 0.985}, 0.1), ({0.03: 1.01, 0.1: 0.995, 0.3: 0.9}, 0.03), ({1.0: 1.1, 3.0: 1.1}, 1.0)],
+    [({}, 0.3), ({0.3: 0.985}, 0.2), ({0.03: 1.01, 0.1: 1.004, 0.3: 0.9}, 0.03), ({1.0: 1.1, 3.0: 1.1}, 1.0)],
 )
 def test_popularity_costs_whole_histories_little(whole, wanted):
     class Stub:
