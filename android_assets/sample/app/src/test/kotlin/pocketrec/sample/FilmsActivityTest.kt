@@ -216,8 +216,11 @@ class FilmsActivityTest {
     private fun drawn(name: String): Float {
         val screen = opened()
         screen.view<EditText>(R.id.search).setText("star")
-        screen.view<ListView>(R.id.films).run { (getChildAt(1).findViewById<View>(R.id.picked)).performClick() }
-        screen.dislike(1)
+        settle()
+        screen.view<ListView>(R.id.films).run {
+            getChildAt(0).findViewById<View>(R.id.picked).performClick()
+            getChildAt(1).findViewById<View>(R.id.disliked).performClick()
+        }
         settle()
         val view = screen.get().window.decorView
         val picture = Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888)
