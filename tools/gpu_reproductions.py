@@ -168,7 +168,7 @@ def child(spec: dict[str, Any]) -> None:
         model.run_by_index(0, inputs, outputs)
         dtype = np.dtype(output["dtype"])
         found = outputs[0].read(output["size"] * dtype.itemsize, np.uint8).view(dtype)
-        print("answer", json.dumps(found.tolist()), flush=True)
+        say(f"answer {json.dumps(found.tolist())}")
 
 
 def report(name: str, case: Case) -> str:
@@ -188,6 +188,11 @@ def show(values: np.ndarray) -> str:
     return ", ".join(f"{value:g}" for value in flat[:8]) + (f" … {flat[-1]:g}" if flat.size > 8 else "")
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
@@ -199,7 +204,7 @@ def main() -> None:
     if unknown := [name for name in options.names if name not in CASES]:
         parser.error(f"no such model: {', '.join(unknown)}; expected one of {', '.join(map(repr, CASES))}")
     for name in options.names or CASES:
-        print(report(name, CASES[name]), flush=True)
+        say(report(name, CASES[name]))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ PARTITIONS = [(10_000, 24), (100_000, 44), (1_000_000, 156)]  # items, µs: docs
 
 
 def level_with_partitions(call_us: float) -> float | None:
-    for (n, us), (more, slower) in zip(PARTITIONS, PARTITIONS[1:], strict=False):
+    for (n, us), (more, slower) in pairwise(PARTITIONS):
         if us <= call_us <= slower:
             return n + (call_us - us) / (slower - us) * (more - n)
     return None
