@@ -139,7 +139,9 @@ def execute(case: Case, data: bytes, *, on: str) -> Outcome:
         except subprocess.TimeoutExpired:
             return Outcome([], f"no answer in {SECONDS} s", np.inf)
     lines = [line.removeprefix("answer ") for line in done.stdout.splitlines() if line.startswith("answer ")]
-    answers = [np.array(json.loads(line), want.dtype).reshape(want.shape) for line, want in zip(lines, wanted, strict=False)]
+    answers = [
+        np.array(json.loads(line), want.dtype).reshape(want.shape) for line, want in zip(lines, wanted, strict=False)
+    ]
     end = ending(done) if done.returncode else ""
     off = max((float(np.abs(one - two).max()) for one, two in zip(answers, wanted, strict=False)), default=np.inf)
     return Outcome(answers, end, np.inf if end or np.isnan(off) else off)
