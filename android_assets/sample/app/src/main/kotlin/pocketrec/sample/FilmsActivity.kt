@@ -45,7 +45,7 @@ class FilmsActivity : Activity() {
             itemsCanFocus = true
             adapter = lists.found
         }
-        findViewById<View>(R.id.undo).setOnClickListener { taste.disliked.lastOrNull()?.let { lists.dislike(it, false) } }
+        findViewById<View>(R.id.undo).setOnClickListener { lists.undo() }
         lists.films.narrow(search.text.toString())
         search.addTextChangedListener(TextListener { lists.films.narrow(it) })
         lists.recommend()
@@ -62,6 +62,10 @@ class FilmsActivity : Activity() {
             taste = taste.disliked(id, isDisliked)
             films.notifyDataSetChanged()
             recommend()
+        }
+
+        fun undo() {
+            taste.disliked.lastOrNull()?.let { dislike(it, false) }
         }
 
         private fun changed(now: Taste) {
