@@ -37,6 +37,9 @@ public class RecommenderBundle private constructor(
     /** Highest rating that a history may hold. */
     public val highestRating: Float = manifest.ratingRange[1]
 
+    /** Whether the models learnt from ratings. Where not, every entry of a history is rated alike, and an app asks for none. */
+    public val hasRatings: Boolean = lowestRating < highestRating
+
     @Deprecated("Renamed", ReplaceWith("lowestRating"))
     public val leastStars: Float get() = lowestRating
 
@@ -53,7 +56,7 @@ public class RecommenderBundle private constructor(
     public val learnsFromDislikes: Boolean = manifest.historyWeights != null
 
     /** What a dislike is rated, as core/queries/dislikes.py has it. */
-    internal val dislikeRating = if (lowestRating < highestRating && lowestRating != 0f) lowestRating else -1f
+    internal val dislikeRating = if (hasRatings && lowestRating != 0f) lowestRating else -1f
 
     /** The vocabulary `items`, `preferences`, `genres` or `users`; null if the bundle has none. */
     public fun vocabulary(name: String): Vocabulary? = verified.vocabulary(name)

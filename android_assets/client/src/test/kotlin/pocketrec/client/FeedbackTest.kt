@@ -41,6 +41,7 @@ class FeedbackTest {
             val made = SyntheticBundle(Layout.CASCADE, historyWeights = WEIGHTS, ratingRange = range)
             bundle(made, watch).use { bundle ->
                 assertTrue(bundle.learnsFromDislikes)
+                assertEquals(range[0] < range[1], bundle.hasRatings)
                 bundle.recommend(listOf(Rated("m1", 1f), Rated("m2")), dislikes = listOf("m9", "Title m7"))
                 val expected = listOf(40, 40, 40, 40, 9, 7, 1, 2) to listOf(0f, 0f, 0f, 0f, rating, rating, 1f, 0f)
                 assertEquals(expected, given)

@@ -7,8 +7,13 @@ import pocketrec.client.RecommenderBundle
 import java.util.concurrent.Executor
 import java.util.concurrent.atomic.AtomicInteger
 
-/** All films, and the most stars that one can be given. */
-class Catalogue(val films: List<Item>, val mostStars: Int)
+/**
+ * All films.
+ *
+ * @property mostStars the most that one can be given.
+ * @property hasRatings whether stars mean anything: the bundle was trained on ratings.
+ */
+class Catalogue(val films: List<Item>, val mostStars: Int, val hasRatings: Boolean)
 
 /**
  * Opens a bundle once and queries it, away from the main thread.
@@ -21,22 +26,27 @@ class RecommendationService(private val worker: Executor, private val main: Exec
     private val latest = AtomicInteger()
 
     fun catalogue(then: (Result<Catalogue>) -> Unit) = worker.execute {
-        val found = runCatching { Catalogue(List(bundle.itemCount, bundle::item), bundle.highestRating.toInt()) }
+        val found = runCatching {
+            Catalogue(List(bundle.itemCount, bundle::item), bundle.highestRating.toInt(), bundle.hasRatings)
+        }
         main.execute { then(found) }
     }
 
     /** Recommend films. Only the latest query calls back: one that a newer query has followed is dropped. */
-    fun recommend(watched: WatchedFilms, then: (Result<List<Recommendation>>) -> Unit) {
+    fun recommend(taste: Taste, then: (Result<List<Recommendation>>) -> Unit) {
         val number = latest.incrementAndGet()
         worker.execute {
             if (number == latest.get()) {
-                val found = runCatching { bundle.recommend(historyOf(watched), top = minOf(TOP, bundle.most)) }
+                val found = runCatching { recommended(taste) }
                 main.execute { if (number == latest.get()) then(found) }
             }
         }
     }
 
-    private fun historyOf(watched: WatchedFilms) = watched.stars.map { (id, stars) -> Rated(id, stars) }
+    private fun recommended(taste: Taste): List<Recommendation> {
+        val history = taste.watched.map { (id, stars) -> Rated(id, stars) }
+        return bundle.recommend(history, dislikes = taste.disliked.toList(), top = minOf(TOP, bundle.most))
+    }
 
     private companion object {
         const val TOP = 20
