@@ -19,7 +19,10 @@ def inspect(
     as_json: Json = False,
     fail_on: Annotated[
         str | None,
-        typer.Option(help="`trap`: exit 1 when a trap is found; `gpu-trap`: those of the GPU accelerator count too, and with --gpu a file that it does not compile."),
+        typer.Option(
+            help="`trap`: exit 1 when a trap is found; `gpu-trap`: those of the GPU accelerator count too, and with --gpu a file "
+            "that it does not compile."
+        ),
     ] = None,
 ) -> None:
     """Show what is inside a .tflite file.

@@ -55,7 +55,9 @@ class GpuPlan(Record):
 
     runtime: Annotated[str, Doc("the runtime that was asked")]
     target: Annotated[str, Doc("what the shaders were compiled for")]
-    reason: Annotated[str, Doc("why nothing came out of it: refused, crashed, or too slow; '' where it was compiled")] = ""
+    reason: Annotated[
+        str, Doc("why nothing came out of it: refused, crashed, or too slow; '' where it was compiled")
+    ] = ""
     n_ops: Annotated[int, Doc("operators of the first subgraph")]
     n_taken: Annotated[int | None, Doc("operators on the accelerator; null where it did not say")] = None
     n_left: Annotated[int | None, Doc("operators left on the CPU; null where it did not say")] = None

@@ -2,8 +2,8 @@
 
     python -P gpu_plan_worker.py SPEC.json
 
-SPEC: model, module (of CompiledModel), outputs (.npz to write). What is left to the CPU, and why, goes to stderr in the accelerator's
-own words; `meta` says `fully_accelerated`. No signature is read: a file needs none.
+SPEC: model, module (of CompiledModel), outputs (.npz to write). What is left to the CPU, and why, goes to stderr in the
+accelerator's own words; `meta` says `fully_accelerated`. No signature is read: a file needs none.
 """
 
 import importlib
