@@ -56,19 +56,16 @@ def failure(code: int, log: str) -> str:
 
 
 def acceleration(log: str, *, is_whole: bool) -> Acceleration:
-    """What LiteRT's GPU accelerator took of a graph, in its own words.
+    """What LiteRT's GPU accelerator took of a graph, in its own words; of a file with several graphs, of those that it left a part of.
 
     Args:
         log: the worker's stderr.
         is_whole: whether the compiled model called itself fully accelerated.
     """
     splits = [found for line in log.splitlines() if (found := _SPLIT.match(line.strip()))]
-    taken, left = _counts(splits[-1]) if splits else (None, 0 if is_whole else None)
+    taken = sum(0 if split[1] == "No" else int(split[1]) for split in splits) if splits else None
+    left = sum(int(split[2]) for split in splits) if splits else 0 if is_whole else None
     return Acceleration(operators=taken, left=left, reasons=[str(refusal) for refusal in refusals(log)])
-
-
-def _counts(split: re.Match[str]) -> tuple[int, int]:
-    return 0 if split[1] == "No" else int(split[1]), int(split[2])
 
 
 def refusals(log: str) -> list[Refusal]:

@@ -110,18 +110,19 @@ def gpu_plan(model: bytes, *, timeout_s: float = GPU_TIMEOUT_S) -> GpuPlan:
             do=f"run `{command}`",
             code="NOT_INSTALLED",
         )
-    n_ops = len(parse_tflite(model).ops)
+    n_ops = len(parse_tflite(model).all_ops)
     with on_disk(model) as path:
         spec = {"model": str(path), "module": RUNTIMES[runtime].module}
         outcome = run_worker([str(GPU_PLAN_WORKER)], spec, {}, timeout_s=timeout_s, target=target)
     found = acceleration(outcome.log, is_whole=bool(outcome.meta.get("fully_accelerated")))
+    n_left = found.left if outcome else None
     return GpuPlan(
         runtime=runtime,
         target=target,
         reason=outcome.reason,
         n_ops=n_ops,
-        n_taken=n_ops if found.left == 0 else found.operators,
-        n_left=found.left,
+        n_taken=None if n_left is None else n_ops - n_left,
+        n_left=n_left,
         refusals=refusals(outcome.log),
     )
 

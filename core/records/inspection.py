@@ -51,14 +51,14 @@ class Refusal(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class GpuPlan(Record):
-    """What LiteRT's GPU accelerator takes of the first subgraph, as it says itself when it compiles the file."""
+    """What LiteRT's GPU accelerator takes of a file, as it says itself when it compiles it."""
 
     runtime: Annotated[str, Doc("the runtime that was asked")]
     target: Annotated[str, Doc("what the shaders were compiled for")]
     reason: Annotated[
         str, Doc("why nothing came out of it: refused, crashed, or too slow; '' where it was compiled")
     ] = ""
-    n_ops: Annotated[int, Doc("operators of the first subgraph")]
+    n_ops: Annotated[int, Doc("operators of all subgraphs")]
     n_taken: Annotated[int | None, Doc("operators on the accelerator; null where it did not say")] = None
     n_left: Annotated[int | None, Doc("operators left on the CPU; null where it did not say")] = None
     refusals: Annotated[

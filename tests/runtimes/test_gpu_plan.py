@@ -51,6 +51,26 @@ def test_a_file_of_which_nothing_is_taken():
 
 
 @needs_gpu
+def test_a_file_of_two_graphs_is_counted_together(tmp_path):
+    """The accelerator says nothing of a graph that it takes whole."""
+    from pocketrec.train.tf import tf
+
+    class Two(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([4, 8], tf.float32, "x")])
+        def whole(self, x):
+            return {"y": tf.nn.relu(x + 1.0) * x}
+
+        @tf.function(input_signature=[tf.TensorSpec([4, 8], tf.float32, "x")])
+        def part(self, x):
+            return {"y": tf.gather_nd(tf.exp(x), [[1], [2]])}
+
+    two = Two()
+    tf.saved_model.save(two, str(tmp_path), signatures={"whole": two.whole, "part": two.part})
+    plan = gpu_plan(tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert())
+    assert plan.n_left == 1 and plan.n_taken == plan.n_ops - 1 >= 3
+
+
+@needs_gpu
 @pytest.mark.parametrize(
     ("data", "said"),
     [(table_of("int16"), "signal 6: "), (dequantized([8, 4]), "Shape mismatch")],
