@@ -56,7 +56,7 @@ def failure(code: int, log: str) -> str:
 
 
 def acceleration(log: str, *, is_whole: bool) -> Acceleration:
-    """What LiteRT's GPU accelerator took of a graph, in its own words; of a file with several graphs, of those that it left a part of.
+    """What LiteRT's GPU accelerator took of a graph, in its own words; of several graphs, of those that it left a part of.
 
     Args:
         log: the worker's stderr.
