@@ -45,6 +45,7 @@ def failure(code: int, log: str) -> str:
     lines = [line.strip() for line in log.splitlines()]
     complaints = [line for line in lines if _COMPLAINT.match(line) and not _REFUSED_LATER.match(line)]
     lines = [line for line in lines if line and not line.startswith(_NOISE) and not _SPLIT.match(line)]
+    lines = [line for line in lines if not _REFUSED_LATER.match(line)] or lines
     told = dict.fromkeys([complaints[0], lines[-1]] if complaints else lines[-2:])
     said, how = (
         " | ".join(_PREFIX.sub("", line) for line in told),

@@ -36,7 +36,7 @@ class Target:
 
     @property
     def in_browser(self) -> bool:
-        """Whether it is the WebAssembly of a browser."""
+        """Whether a browser's page runs on it."""
         return self.platform == "wasm"
 
     def missing(self) -> str:

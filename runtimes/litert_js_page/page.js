@@ -128,6 +128,7 @@ async function answers() {
   const environment = liteRt.getDefaultEnvironment();
   if (jspi && !environment.webGpuDevice) throw new Error("this browser has no WebGPU adapter");
   environment.webGpuDevice?.addEventListener("uncapturederror", (event) => fail(event.error.message));
+  environment.webGpuDevice?.lost.then(({ message }) => fail(`the GPU device was lost: ${message}`));
   const clock = [performance.now()];
   const model = loaded(wasm, environment, file);
   clock.push(performance.now());

@@ -2,9 +2,10 @@
 
     python -P litert_js_worker.py SPEC.json
 
-SPEC: model, inputs (.npz), outputs (.npz to write), mode `outputs`, all as in tflite_worker.py; browser (its path) and
-packages (folder of LiteRT.js). `meta` has n_queries, load_ns, allocate_ns, first_call_ns, queries_ns and browser, by the page's
-clock (a tenth of a millisecond). Everything is served on 127.0.0.1; the browser resolves no other host.
+SPEC: model, inputs (.npz), outputs (.npz to write), mode `outputs`, all as in tflite_worker.py; browser (its path), packages
+(folder of LiteRT.js) and accelerator (`webgpu`, or '' for the processor alone). `meta` has n_queries, load_ns, allocate_ns,
+first_call_ns, queries_ns and browser, by the page's clock (a tenth of a millisecond), and fully_accelerated. What LiteRT.js logs
+goes to stderr. Everything is served on 127.0.0.1; the browser resolves no other host.
 """
 
 import json

@@ -1,8 +1,12 @@
 """Variants on WebGPU in headless Chromium, with LiteRT.js: what it answers, leaves to the CPU, and dies of."""
 
+import contextlib
 import json
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,6 +140,36 @@ def test_a_browser_without_an_adapter_is_a_reason(monkeypatch, tmp_path):
     monkeypatch.setattr(litert_js, "BROWSERS", (str(script),))
     outcome = answered(table_of("int32"), {"ids": np.zeros((1, 4), np.int32)})
     assert "this browser has no WebGPU adapter" in outcome.reason
+
+
+def gpu_processes():
+    """Process ids of Chromium's that compute on the GPU, of browsers that this process started."""
+    processes = {}
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            processes[int(place.name)] = parent, b"--type=gpu-process" in (place / "cmdline").read_bytes()
+    ours = {os.getpid()}
+    for _ in range(6):  # worker, browser, its helpers
+        ours |= {pid for pid, (parent, _) in processes.items() if parent in ours}
+    return [pid for pid in ours if processes.get(pid, (0, False))[1]]
+
+
+@pytest.mark.full
+@needs_webgpu
+def test_a_gpu_process_that_dies_is_a_reason_and_no_hang(run):
+    """Chromium starts it anew a few times; what lay on the device is gone."""
+    variant = next(v for v in Run(run).variants if (v.graph, v.recipe) == ("query_encoder", "float32"))
+    feeds = HeldOut(Run(run)).feeds([port.name for port in variant.inputs])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(run_variant, run / "converted" / variant.file, feeds, **WHERE)
+        while not waiting.done():
+            for pid in gpu_processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            wait([waiting], 0.5)
+    reason = waiting.result().reason
+    assert "the GPU device was lost" in reason or "no WebGPU adapter" in reason, reason
 
 
 @pytest.mark.full
