@@ -68,7 +68,10 @@ def _fatal(file: TfliteFile, op: Op) -> Iterable[Trap]:
             yield Trap("gpu-constant-dequantize", f"{known}, a constant; LiteRT's GPU accelerator does not compile it")
     elif table.dtype == "int16" or (is_bytes and not table.scales):
         without = " without a scale" if is_bytes else ""
-        yield Trap("gpu-unreadable-table", f"{known}{without}, a constant; LiteRT's GPU accelerator ends the process")
+        yield Trap(
+            "gpu-unreadable-table",
+            f"{known}{without}, a constant; LiteRT's GPU accelerator ends the process or answers wrongly",
+        )
 
 
 def _free_dimensions(file: TfliteFile) -> Iterable[Trap]:

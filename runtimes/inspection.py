@@ -9,7 +9,7 @@ from ..core.records.inspection import Delegation, Inspection, OpUse, SignatureRe
 from ..core.records.variants import Port, Trap
 from .gpu_traps import gpu_traps
 from .model_file.reader import TABLE_INPUT, Op, PortDict, Tensor, TfliteFile, parse_tflite, read_bytes
-from .probing import delegate_plan
+from .probing import GPU_TIMEOUT_S, delegate_plan, gpu_plan
 
 # Fewer weights than this stay float32: their bytes do not matter, and the converter keeps to the same bound.
 LEAST_WEIGHTS = 1024
@@ -26,14 +26,18 @@ _FLEX = "Flex"
 FLOAT_TABLE = "float-table"
 
 
-def inspect_model(model: bytes | str | os.PathLike[str]) -> Inspection:
+def inspect_model(
+    model: bytes | str | os.PathLike[str], *, gpu: bool = False, gpu_timeout_s: float = GPU_TIMEOUT_S
+) -> Inspection:
     """Describe a .tflite file: signatures, ops, tables, minimum runtime, what XNNPACK takes, traps.
 
     Args:
         model: the path of a file, or its bytes.
+        gpu: whether LiteRT's GPU accelerator is asked what it takes, too.
+        gpu_timeout_s: time limit of its compilation, in seconds.
 
     Raises:
-        InputError: no readable .tflite file.
+        InputError: no readable .tflite file; with `gpu`, no GPU accelerator or no driver for it.
     """
     path = None if isinstance(model, bytes) else Path(model)
     data = model if isinstance(model, bytes) else read_bytes(Path(model))
@@ -59,6 +63,7 @@ def inspect_model(model: bytes | str | os.PathLike[str]) -> Inspection:
         traps=[*find_traps(file, plan.delegated), *gpu_traps(file)],
         inputs=_ports(inputs),
         outputs=_ports(outputs),
+        gpu=gpu_plan(data, timeout_s=gpu_timeout_s) if gpu else None,
     )
 
 

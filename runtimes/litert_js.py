@@ -1,4 +1,4 @@
-"""LiteRT.js in headless Chromium: the runtime that web apps ship, on WebAssembly's kernels.
+"""LiteRT.js in headless Chromium: the runtime that web apps ship, on WebAssembly's kernels or on WebGPU.
 
 The two npm packages are pinned by their published SHA-512 and unpacked into the kit's cache; their scripts are not run. Chromium
 is taken from the system.

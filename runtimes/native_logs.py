@@ -2,6 +2,7 @@
 
 import re
 
+from ..core.records.inspection import Refusal
 from ..core.records.parity import Acceleration
 
 # Progress, warnings, places in sources and stacks: what LiteRT, Abseil and glog write around a reason.
@@ -15,14 +16,20 @@ _NOISE = (
     "@ ",
     "===",
     "└ Could not load shared library",
+    "└ ERROR: [",
+    "Error: ERROR: [",
     "third_party/",
 )
 _MOST = 400
-# Abseil's prefix: severity, time, thread, file and line.
-_PREFIX = re.compile(r"^[EF]\d{4} [\d:.]+ +\d+ (?=\S+:\d+\])")
+# What stands before a line: Abseil's severity, time and thread, or a level.
+_PREFIX = re.compile(r"^(?:[EF]\d{4} [\d:.]+ +\d+ (?=\S+:\d+\])|WARNING: )")
 # An accelerator says why it gives up.
-_COMPLAINT = re.compile(r"^(?:[EF]\d{4} [\d:.]+ +\d+ |ERROR: \[)\w*(?:delegate|gpu)\w*\.cc:")
-_SPLIT = re.compile(r"^(\d+) operations will run on the GPU, and the remaining (\d+) operations will run on the CPU")
+_COMPLAINT = re.compile(
+    r"^(?:F\d{4} |(?:E\d{4} [\d:.]+ +\d+ |ERROR: \[)\w*(?:delegate|gpu)\w*\.cc:|WARNING: Attempting to use a delegate)"
+)
+_SPLIT = re.compile(
+    r"^(No|\d+) operations will run on the GPU, and (?:the remaining|all) (\d+) operations will run on the CPU"
+)
 # An operator, and why it is left.
 _LEFT = re.compile(r"^([A-Z][A-Z0-9_]+): ?(.*)$")
 # The number of the node, which ends some reasons.
@@ -36,33 +43,42 @@ def failure(code: int, log: str) -> str:
     That is the last two telling lines; where an accelerator failed, its own first complaint, and the last line.
     """
     lines = [line.strip() for line in log.splitlines()]
-    lines = [line for line in lines if line and not line.startswith(_NOISE) and not _SPLIT.match(line)]
     complaints = [line for line in lines if _COMPLAINT.match(line) and not _REFUSED_LATER.match(line)]
+    lines = [line for line in lines if line and not line.startswith(_NOISE) and not _SPLIT.match(line)]
+    lines = [line for line in lines if not _REFUSED_LATER.match(line)] or lines
     told = dict.fromkeys([complaints[0], lines[-1]] if complaints else lines[-2:])
     said, how = (
         " | ".join(_PREFIX.sub("", line) for line in told),
         f"signal {-code}" if code < 0 else f"exit status {code}",
     )
     if len(said) > _MOST:
-        said = _PREFIX.sub("", lines[-1])[:_MOST]
+        said = _PREFIX.sub("", complaints[0] if complaints else lines[-1])[:_MOST]
     return f"{how}: {said}" if said else how
 
 
 def acceleration(log: str, *, is_whole: bool) -> Acceleration:
-    """What LiteRT's GPU accelerator took of a graph, in its own words.
+    """What LiteRT's GPU accelerator took of a graph, in its own words; of several graphs, of those that it left a part of.
 
     Args:
         log: the worker's stderr.
         is_whole: whether the compiled model called itself fully accelerated.
     """
-    taken, left, reasons, listing = None, 0 if is_whole else None, [], False
+    splits = [found for line in log.splitlines() if (found := _SPLIT.match(line.strip()))]
+    taken = sum(0 if split[1] == "No" else int(split[1]) for split in splits) if splits else None
+    left = sum(int(split[2]) for split in splits) if splits else 0 if is_whole else None
+    return Acceleration(operators=taken, left=left, reasons=[str(refusal) for refusal in refusals(log)])
+
+
+def refusals(log: str) -> list[Refusal]:
+    """What LiteRT's GPU accelerator did not take, by its log, each once."""
+    found, listing = [], False
     for line in map(str.strip, log.splitlines()):
-        if found := _SPLIT.match(line):
-            taken, left, listing = int(found[1]), int(found[2]), False
+        if _SPLIT.match(line):
+            listing = False
         elif line.startswith("ERROR: Following operations are not supported"):
             listing = True
-        elif listing and (found := _LEFT.match(line)):
-            reasons.append(f"{found[1]}: {_NODE.sub('', found[2]) or 'no reason given'}")
-        elif found := _REFUSED_LATER.match(line):
-            reasons.append(found[1])
-    return Acceleration(operators=taken, left=left, reasons=list(dict.fromkeys(reasons)))
+        elif listing and (left := _LEFT.match(line)):
+            found.append(Refusal(left[1], _NODE.sub("", left[2]) or "no reason given"))
+        elif later := _REFUSED_LATER.match(line):
+            found.append(Refusal(None, later[1]))
+    return list(dict.fromkeys(found))

@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import CheckFailed
+from ..core.errors import CheckFailed, InputError
 from ..core.queries.packing import part
+from ..core.records.inspection import GpuPlan
 from .launch import run_variant, run_worker, side_by_side
 from .model_file.reader import PortDict, TfliteFile, parse_tflite
+from .native_logs import acceleration, refusals
 from .runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, any_phone_runtime
+from .targets import TARGETS
 
 PLAN_WORKER = Path(__file__).parent / "workers" / "delegate_plan_worker.py"
+GPU_PLAN_WORKER = PLAN_WORKER.with_name("gpu_plan_worker.py")
+# Of a compilation: the largest file of the demo takes 12 s on two busy cores.
+GPU_TIMEOUT_S = 120.0
 _FREE_DIMENSION = 2
 
 
@@ -82,6 +88,43 @@ def delegate_plan(model: bytes) -> DelegatePlan:
         return DelegatePlan(runtime, outcome.reason)
     found = outcome.arrays
     return DelegatePlan(runtime, "", found["delegated"].tolist(), int(found["partitions"]))
+
+
+def gpu_plan(model: bytes, *, timeout_s: float = GPU_TIMEOUT_S) -> GpuPlan:
+    """Have LiteRT's GPU accelerator compile a model, in its own process, and read what it says.
+
+    Args:
+        timeout_s: time limit of the compilation, in seconds.
+
+    Raises:
+        InputError: the runtime or the driver in software is not here.
+    """
+    target = next(name for name, place in TARGETS.items() if place.platform == "gpu")
+    runtime = next(name for name, known in RUNTIMES.items() if known.runs_on(target))
+    if reason := RUNTIMES[runtime].missing() or TARGETS[target].missing():
+        given, _, command = reason.partition("; ")
+        raise InputError(
+            "--gpu",
+            expected=f"{runtime} on {target}",
+            given=given,
+            do=f"run `{command}`",
+            code="NOT_INSTALLED",
+        )
+    n_ops = len(parse_tflite(model).all_ops)
+    with on_disk(model) as path:
+        spec = {"model": str(path), "module": RUNTIMES[runtime].module}
+        outcome = run_worker([str(GPU_PLAN_WORKER)], spec, {}, timeout_s=timeout_s, target=target)
+    found = acceleration(outcome.log, is_whole=bool(outcome.meta.get("fully_accelerated")))
+    n_left = found.left if outcome else None
+    return GpuPlan(
+        runtime=runtime,
+        target=target,
+        reason=outcome.reason,
+        n_ops=n_ops,
+        n_taken=None if n_left is None else n_ops - n_left,
+        n_left=n_left,
+        refusals=refusals(outcome.log),
+    )
 
 
 def zeros_for(file: TfliteFile) -> dict[str, np.ndarray]:

@@ -33,6 +33,16 @@ def missing() -> str:
     return "" if (folder() / "manifest.json").is_file() else f"no Vulkan driver yet; {INSTALL}"
 
 
+def missing_in_chromium() -> str:
+    """Why Chromium has no such driver to run WebGPU on, with the command that adds it; '' when it has."""
+    return "" if _source() else f"Chromium without {_FILES[1]}; apt-get install chromium"
+
+
+def _source() -> Path | None:
+    """A package of Chromium with the driver."""
+    return next((place for place in SOURCES if all((place / name).is_file() for name in _FILES)), None)
+
+
 def environment() -> dict[str, str]:
     """The environment of a process that finds this driver and no other."""
     place = str(folder())
@@ -52,7 +62,7 @@ def install() -> Path:
     """
     if not missing():
         return folder()
-    source = next((place for place in SOURCES if all((place / name).is_file() for name in _FILES)), None)
+    source = _source()
     if source is None:
         raise InputError(
             "--install gpu",

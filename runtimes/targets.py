@@ -36,13 +36,14 @@ class Target:
 
     @property
     def in_browser(self) -> bool:
-        """Whether it is the WebAssembly of a browser."""
+        """Whether a browser's page runs on it."""
         return self.platform == "wasm"
 
     def missing(self) -> str:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
         if self.in_browser:
-            return browser.missing_browser() or browser.missing_packages()
+            driver = swiftshader.missing_in_chromium() if self.accelerator else ""
+            return browser.missing_browser() or driver or browser.missing_packages()
         if self.accelerator:
             return swiftshader.missing()
         return arm64.missing() if self.cpu else ""
@@ -50,7 +51,7 @@ class Target:
     def launch(self) -> tuple[list[str], dict[str, str] | None]:
         """Command prefix of a Python on this processor, and its environment; None where it is this process's own."""
         if not self.cpu:
-            return [sys.executable], swiftshader.environment() if self.accelerator else None
+            return [sys.executable], swiftshader.environment() if self.accelerator and not self.in_browser else None
         return arm64.launch(self.cpu, _CPUINFO.format(features=self.features, part=self.part))
 
 
@@ -99,6 +100,13 @@ TARGETS = {
     ),
     "wasm/chromium": Target(
         summary="web pages: WebAssembly in headless Chromium", platform="wasm", short_label="chromium"
+    ),
+    "wasm/chromium-webgpu": Target(
+        summary="web pages: WebGPU in headless Chromium, its shaders executed by a Vulkan driver in software",
+        platform="wasm",
+        short_label="webgpu",
+        accelerator="webgpu",
+        most_asked=40,
     ),
     "gpu/swiftshader": Target(
         summary="LiteRT's GPU accelerator, its shaders executed by a Vulkan driver in software",

@@ -7,6 +7,7 @@ from ...benchmarks.report.columns import Column
 from ...benchmarks.report.presentation import count, counted
 from ...core.records.inspection import Delegation, Inspection, OpUse
 from ...core.records.variants import Port
+from ...runtimes.runtimes import runtime_of
 from .tables import Fitted, table
 
 PORT_COLUMNS = (
@@ -31,6 +32,7 @@ TABLE_COLUMNS = (
     Column("share", "share", lambda value: f"{value:.1%}", drop=1),
     Column("scales", "scales", count, drop=2),
 )
+GPU_COLUMNS = (Column("not taken", "operator", is_number=False), Column("why", "reason", is_number=False))
 TRAP_COLUMNS = (Column("trap", "trap", is_number=False), Column("where", "where", is_number=False))
 
 
@@ -54,14 +56,17 @@ class _OpRow:
         return self.op.count - self.op.first_subgraph or None
 
 
-def inspection_tables(found: Inspection) -> list[Fitted]:
-    """Signatures, operators, constant tensors, and traps where there are any."""
+def inspection_tables(found: Inspection) -> list[Fitted | str]:
+    """Signatures, operators, constant tensors, what the GPU accelerator takes where it was asked, and traps where there are any."""
     title = f"{found.file}: {found.size_bytes:,} bytes, minimum runtime {found.min_runtime or 'unknown'}"
-    tables = [
+    tables: list[Fitted | str] = [
         table(PORT_COLUMNS, _ports(found), title),
         table(OP_COLUMNS, [_OpRow(op) for op in found.ops], _delegation(found.xnnpack)),
         table(TABLE_COLUMNS, found.tables, "Constant tensors"),
     ]
+    if plan := found.gpu:
+        said = f"GPU accelerator of {runtime_of(plan.runtime).label} {plan.summary}"
+        tables.append(table(GPU_COLUMNS, plan.refusals, said) if plan.refusals else said)
     return [*tables, table(TRAP_COLUMNS, found.traps, "Traps")] if found.traps else tables
 
 

@@ -39,6 +39,46 @@ class Delegation(Record):
 
 
 @dataclass(frozen=True)
+class Refusal(Record):
+    """Something that an accelerator does not take."""
+
+    operator: Annotated[str | None, Doc("name of the operator; null where the accelerator tells only why")]
+    reason: Annotated[str, Doc("in the accelerator's own words")]
+
+    def __str__(self) -> str:
+        return f"{self.operator}: {self.reason}" if self.operator else self.reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuPlan(Record):
+    """What LiteRT's GPU accelerator takes of a file, as it says itself when it compiles it."""
+
+    runtime: Annotated[str, Doc("the runtime that was asked")]
+    target: Annotated[str, Doc("what the shaders were compiled for")]
+    reason: Annotated[
+        str, Doc("why nothing came out of it: refused, crashed, or too slow; '' where it was compiled")
+    ] = ""
+    n_ops: Annotated[int, Doc("operators of all subgraphs")]
+    n_taken: Annotated[int | None, Doc("operators on the accelerator; null where it did not say")] = None
+    n_left: Annotated[int | None, Doc("operators left on the CPU; null where it did not say")] = None
+    refusals: Annotated[
+        list[Refusal],
+        Doc("what it does not take, each once; operators between them may be left too, since it takes whole parts"),
+    ] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        if self.reason:
+            return f"does not compile it: {self.reason}"
+        if self.n_left == 0:
+            return f"takes all {self.n_ops} operators"
+        if self.n_left is None:
+            return "compiles it, and does not say what it takes"
+        return f"takes {self.n_taken} of {self.n_ops} operators, and leaves {self.n_left} to the CPU"
+
+
+@dataclass(frozen=True)
 class Table(Record):
     """A constant of 1 KiB and more."""
 
@@ -74,3 +114,4 @@ class Inspection(Record):
     outputs: Annotated[list[Port], Doc("of the first signature, or of the graph where there is none")] = field(
         default_factory=list
     )
+    gpu: Annotated[GpuPlan | None, Doc("what the GPU accelerator takes; null where nobody asked (`--gpu`)")] = None

@@ -162,18 +162,19 @@ def quantize(model: bytes, recipe: str, *, calibration: "Mapping[str, np.ndarray
     return quantizer.quantize(model, recipe, calibration=calibration)
 
 
-def inspect(model: StrPath | bytes) -> Inspection:
+def inspect(model: StrPath | bytes, *, gpu: bool = False) -> Inspection:
     """Describe a .tflite file: signatures, operators and versions, tables, minimum runtime, traps.
 
     Args:
         model: A path, or the file's bytes.
+        gpu: Have LiteRT's GPU accelerator compile it, too, in a process of its own, and say what it takes.
 
     Returns:
         What is inside; `to_json()` is the document that `pocketrec inspect --json` prints.
 
     Raises:
-        InputError: It is no readable .tflite file.
+        InputError: It is no readable .tflite file; with `gpu`, no GPU accelerator is installed, or no driver for it.
     """
     from ..runtimes.inspection import inspect_model
 
-    return inspect_model(model)
+    return inspect_model(model, gpu=gpu)

@@ -2,9 +2,10 @@
 
     python -P litert_js_worker.py SPEC.json
 
-SPEC: model, inputs (.npz), outputs (.npz to write), mode `outputs`, all as in tflite_worker.py; browser (its path) and
-packages (folder of LiteRT.js). `meta` has n_queries, load_ns, allocate_ns, first_call_ns, queries_ns and browser, by the page's
-clock (a tenth of a millisecond). Everything is served on 127.0.0.1; the browser resolves no other host.
+SPEC: model, inputs (.npz), outputs (.npz to write), mode `outputs`, all as in tflite_worker.py; browser (its path), packages
+(folder of LiteRT.js) and accelerator (`webgpu`, or '' for the processor alone). `meta` has n_queries, load_ns, allocate_ns,
+first_call_ns, queries_ns and browser, by the page's clock (a tenth of a millisecond), and fully_accelerated. What LiteRT.js logs
+goes to stderr. Everything is served on 127.0.0.1; the browser resolves no other host.
 """
 
 import json
@@ -23,7 +24,7 @@ import packing  # pyright: ignore[reportMissingImports]
 
 PAGE = Path(__file__).parents[1] / "litert_js_page"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm"}
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-breakpad"]
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-breakpad"]
 FLAGS += [
     "--no-first-run",
     "--no-default-browser-check",
@@ -33,6 +34,11 @@ FLAGS += [
 ]
 # No request of the browser's own, and none that reaches another machine.
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server"]
+# What a page may compute on: nothing but the processor, or WebGPU on SwiftShader, the Vulkan driver that Chromium brings.
+PROCESSORS = {
+    "": ["--disable-gpu"],
+    "webgpu": ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
+}
 CONFINED = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 
 
@@ -64,7 +70,14 @@ def unpacked_outputs(body):
             place += value.nbytes
     if place != len(body):
         raise SystemExit(f"answers: expected {place} bytes, got {len(body)}")
+    write_log(header["told"])
     return {**header["meta"], "n_queries": len(header["rows"])}, packing.packed(found, flat=True)
+
+
+def write_log(lines):
+    """What LiteRT.js logged, where native libraries log."""
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.flush()
 
 
 def serve(files, told):
@@ -95,17 +108,22 @@ def serve(files, told):
         def log_message(self, format, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request, client_address):
+            """A browser that is killed leaves answers half read."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_address[1]}/"
 
 
-def open_browser(program, address, scratch):
+def open_browser(program, address, scratch, accelerator):
     """Chromium on a page, with a home of its own; its log is scratch/chromium.log."""
     scratch.mkdir()
     home = {name: str(scratch) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "TMPDIR")}
-    command = [program, *FLAGS, CONFINED, f"--user-data-dir={scratch / 'profile'}", address]
+    command = [program, *FLAGS, *PROCESSORS[accelerator], CONFINED, f"--user-data-dir={scratch / 'profile'}", address]
     with (scratch / "chromium.log").open("wb") as log:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **home}, cwd=scratch
@@ -126,7 +144,9 @@ def wait(told, browser, log):
                 raise SystemExit("the parent process has ended") from None
             continue
         if path != "/answers":
-            raise SystemExit(short(body.decode("utf-8", "replace")))
+            failure = json.loads(body)
+            write_log(failure["told"])
+            raise SystemExit(short(failure["reason"]))
         return body
 
 
@@ -144,9 +164,10 @@ def main(path):
     packages, told = Path(spec["packages"]), queue.Queue()
     files = {f"/packages/{file.relative_to(packages)}": file for file in packages.rglob("*") if file.is_file()}
     files |= {"/": PAGE / "page.html", "/page.js": PAGE / "page.js", "/model": Path(spec["model"])}
-    files |= {"/inputs": blob, "/queries": json.dumps(queries).encode()}
+    accelerator = spec.get("accelerator", "")
+    files |= {"/inputs": blob, "/queries": json.dumps({**queries, "accelerator": accelerator}).encode()}
     scratch = Path(spec["outputs"]).with_name("browser")
-    browser = open_browser(spec["browser"], serve(files, told), scratch)
+    browser = open_browser(spec["browser"], serve(files, told), scratch, accelerator)
     try:
         meta, outputs = unpacked_outputs(wait(told, browser, scratch / "chromium.log"))
     finally:

@@ -18,7 +18,7 @@ from pocketrec.runtimes.targets import TARGETS
 from tests.convert.models import converted
 from tests.runtimes.gpu_graphs import dequantized, table_of
 
-(GPU,) = [name for name, target in TARGETS.items() if target.accelerator]
+(GPU,) = [name for name, target in TARGETS.items() if target.platform == "gpu"]
 (RUNTIME,) = [name for name, runtime in RUNTIMES.items() if runtime.runs_on(GPU)]
 needs_gpu = pytest.mark.skipif(bool(swiftshader.missing()), reason=swiftshader.missing())
 IDS = {"ids": np.array([[0, 3, 7, 19]], np.int32)}

@@ -30,7 +30,7 @@ from tests.convert.models import converted
 from tests.runtimes.gpu_graphs import table_of
 from tests.variants import change_variants, keep_variants
 
-(GPU,) = [name for name, target in TARGETS.items() if target.accelerator]
+(GPU,) = [name for name, target in TARGETS.items() if target.platform == "gpu"]
 (RUNTIME,) = [name for name, runtime in RUNTIMES.items() if runtime.runs_on(GPU)]
 WHERE = {"runtime": RUNTIME, "target": GPU}
 needs_gpu = pytest.mark.skipif(bool(swiftshader.missing()), reason=swiftshader.missing())

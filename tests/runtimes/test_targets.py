@@ -17,9 +17,11 @@ from tests.tiny import PACKAGED
 from tests.variants import keep_variants
 
 ARM64 = [name for name, target in TARGETS.items() if target.platform == "arm64"]
-WASM = [name for name, target in TARGETS.items() if target.in_browser]
+WASM = [name for name, target in TARGETS.items() if target.in_browser and not target.accelerator]
+(WEBGPU,) = [name for name, target in TARGETS.items() if target.in_browser and target.accelerator]
 needs_arm64 = pytest.mark.skipif(bool(arm64.missing()), reason=arm64.missing())
 needs_wasm = pytest.mark.skipif(bool(TARGETS[WASM[0]].missing()), reason=TARGETS[WASM[0]].missing())
+needs_webgpu = pytest.mark.skipif(bool(TARGETS[WEBGPU].missing()), reason=TARGETS[WEBGPU].missing())
 
 
 def keep_one(folder):
@@ -42,7 +44,7 @@ def test_the_whole_matrix_passes(own_run, pocketrec):
     AVX-512 an XNNPACK that crashes with it.
 
     The host's cells are the demo's own, judged again. Android's libraries are asked on one emulated processor; test_variants.py
-    has a cell on each. What accelerators make of the files is another test's: test_swiftshader.py.
+    has a cell on each. What accelerators make of the files is asked of a part of the queries: below, and in test_swiftshader.py.
     """
     document, optional = own_run / "reports" / "parity.json", [n for n, r in RUNTIMES.items() if r.is_optional]
     places = [name for name, target in TARGETS.items() if not target.accelerator]
@@ -74,6 +76,20 @@ def test_the_whole_matrix_passes(own_run, pocketrec):
     rows = json.loads(document.read_text())["results"]
     assert len(rows) == n_variants * len(optional)
     assert {(row["status"], row["n_queries"]) for row in rows} == {("pass", n_users)}
+
+
+@needs_webgpu
+def test_the_matrix_passes_on_webgpu(own_run):
+    """Every graph in three recipes; LiteRT.js resizes no input there either."""
+    run = Run(own_run)
+    keep_variants(run, lambda variant: variant.recipe in ("float32", "float16", "dynamic_int8"))
+    rows = check_parity(run, require=[WEBGPU], timeout_s=300).results
+    left_out = [row for row in rows if row.graph == "ranker"]
+    assert len(rows) == 12 and {row.status for row in left_out} == {"skipped"}
+    assert all("resizes no input" in row.reason for row in left_out)
+    for row in (row for row in rows if row not in left_out):
+        assert (row.status, row.n_queries) == ("pass", TARGETS[WEBGPU].most_asked), (row.graph, row.recipe, row.reason)
+        assert row.acceleration is not None and (row.acceleration.left == 0 or row.acceleration.reasons), row.recipe
 
 
 @needs_arm64
