@@ -63,7 +63,8 @@ class HistoryWeights(Record):
 
     def popularity(self, total: float) -> float:
         """Weight of popularity beside such a history; 1 for an empty one."""
-        return self.popularity_half / (self.popularity_half + total)
+        half = self.popularity_half**2
+        return half / (half + total**2)
 
     @staticmethod
     def norm(total: float) -> float:

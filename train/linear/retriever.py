@@ -107,7 +107,7 @@ def folded(
     Returns:
         `candidate` float32[n_items, r + 1] with popularity as its last column, `history` float32[n_items, r], `recency`
         float32[window] (newest first), `preference` float32[n_preferences, r], `unit`, `popularity_gain` and `popularity_half`
-        float32[] (the query's last element is unit * gain / (t + half)), `feedback` float32[3]: disliked_at, what a unit of
+        float32[] (the query's last element is unit * gain / (t² + half²)), `feedback` float32[3]: disliked_at, what a unit of
         rating below the best costs, and the best, `dislike` float32[3]: see history_weights.py, `content`
         float32[n_content, r] and `unrated` float32[], the vector of an item without ratings.
     """
@@ -123,7 +123,7 @@ def folded(
         "recency": place_weights(window, settings.recency),
         "preference": larger * preference,
         "unit": np.array(unit),
-        "popularity_gain": np.array(larger * settings.popularity * POPULARITY_HALF),
+        "popularity_gain": np.array(larger * settings.popularity * POPULARITY_HALF**2),
         "popularity_half": np.array(POPULARITY_HALF),
         "feedback": np.array([feedback.disliked_at, feedback.per_unit, feedback.best]),
         "dislike": np.array([DISLIKE, LONE_DISLIKE, dislike_half(place_weights(window, settings.recency))]),

@@ -95,12 +95,12 @@ def popularity_of(seen: Histories, n_items: int) -> np.ndarray:
 
 
 # Events of a history at which popularity weighs half. See the decision record on the weight of popularity.
-POPULARITY_HALF = 1.0
+POPULARITY_HALF = 5.0
 
 
 def popularity_weight(weight: float, total: np.ndarray) -> np.ndarray:
     """Weight of popularity beside histories of such total weights: all of it for an empty one, half at `POPULARITY_HALF`."""
-    return weight * POPULARITY_HALF / (POPULARITY_HALF + total)
+    return weight * POPULARITY_HALF**2 / (POPULARITY_HALF**2 + total**2)
 
 
 def validation_of(train: Ratings, split: str, seed: int) -> Validation | None:

@@ -138,7 +138,7 @@ class LinearQuery(QueryModel):
         self.dislike, self.lone_dislike, self.few = (float(value) for value in tables["dislike"])
         self.has_recency = bool(np.ptp(tables["recency"]) > 0)
         self.gain = float(tables["unit"]) * float(tables["popularity_gain"])
-        self.half = float(tables["popularity_half"])
+        self.half_squared = float(tables["popularity_half"]) ** 2
 
     def encode(self, history: Tensor, stars: Tensor, preferences: Tensor) -> Tensor:
         place, known = self.by_place(self.table_recency, history), tf.cast(history < self.n_items, tf.float32)
@@ -154,7 +154,7 @@ class LinearQuery(QueryModel):
             query += linear(preferences, self.table_preference)
         # The length changes no list; it keeps the queries of short and long histories in one range, for recipes that fix it.
         norm = tf.math.rsqrt(total + 1.0)
-        return tf.concat([query * norm, norm * self.gain / (total + self.half)], axis=-1)
+        return tf.concat([query * norm, norm * self.gain / (total * total + self.half_squared)], axis=-1)
 
     def _factors(self, stars: Tensor, disliked: Tensor, total: Tensor) -> Tensor:
         """1 for what was used and not rated, less for a lower rating, negative for a dislike: `Feedback.weights`."""

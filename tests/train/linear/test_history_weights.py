@@ -102,7 +102,7 @@ def test_model_training_and_the_published_weights_agree(recency):
     rows = np.append(tables["history"], np.zeros((1, 3)), axis=0)
     norm = published.norm(total)
     np.testing.assert_allclose(query[:-1], norm * (counts @ rows[history]), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(query[-1], norm * 0.5 * 2.0 / half * published.popularity(total), rtol=1e-5)
+    np.testing.assert_allclose(query[-1], norm * 0.5 * 2.0 / half**2 * published.popularity(total), rtol=1e-5)
     known = Histories(np.array([0, 2]), np.array([4, 1], np.int32), np.array([1, 4], np.float32))
     found = history_weights(known, np.array([0]), n, place, feedback).toarray()[0]
     counts, _ = published.weights(np.array([1, 4], np.float32), np.ones(2, bool))

@@ -43,7 +43,7 @@ internal class HistoryWeights(fields: JsonFields) {
     }
 
     /** Weight of popularity beside a history whose weights by place sum to `total`; 1 for an empty one. */
-    fun popularity(total: Double): Double = popularityHalf / (popularityHalf + total)
+    fun popularity(total: Double): Double = 1 / (1 + (total / popularityHalf).pow(2))
 
     companion object {
         /** What the query of such a history is multiplied by. */
