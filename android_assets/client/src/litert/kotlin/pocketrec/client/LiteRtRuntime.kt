@@ -85,7 +85,8 @@ private abstract class Slot(port: Port, val tensor: TensorBuffer) {
     fun read() = copyOut(cleared())
 
     private fun cleared(): ByteBuffer {
-        (own as Buffer).clear()
+        val buffer: Buffer = own // of Java 8, where a ByteBuffer has no clear() of its own
+        buffer.clear()
         return own
     }
 
