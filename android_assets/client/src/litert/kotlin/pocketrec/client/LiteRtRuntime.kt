@@ -53,8 +53,8 @@ private class LiteRtModel(
 ) : Model {
     private val given = inputs.associate { it.name to slotOf(it, compiled.createInputBuffer(it.name)) }
     private val got = outputs.associate { it.name to slotOf(it, compiled.createOutputBuffer(it.name)) }
-    private val from = given.mapValues { it.value.tensor }
-    private val to = got.mapValues { it.value.tensor }
+    private val from: Map<String, TensorBuffer> = given.mapValues { it.value.tensor }
+    private val to: Map<String, TensorBuffer> = got.mapValues { it.value.tensor }
     private val writing = given.values.toTypedArray()
     private val reading = got.values.toTypedArray()
 
