@@ -5,6 +5,7 @@ import com.sun.jna.Memory
 import com.sun.jna.Native
 import com.sun.jna.Pointer
 import com.sun.jna.ptr.PointerByReference
+import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
@@ -13,6 +14,8 @@ private interface LiteRt : Library {
     fun LiteRtCreateEnvironment(optionCount: Int, options: Pointer?, environment: PointerByReference): Int
 
     fun LiteRtCreateModelFromBuffer(environment: Pointer, data: Pointer, size: Long, model: PointerByReference): Int
+
+    fun LiteRtCreateModelFromFile(environment: Pointer, path: String, model: PointerByReference): Int
 
     fun LiteRtCreateOptions(options: PointerByReference): Int
 
@@ -101,11 +104,24 @@ private interface LiteRt : Library {
 }
 
 /** A real LiteRT on the JVM: libLiteRt.so of the ai-edge-litert wheel, called through JNA. Test scope only. */
-class LiteRtRuntime(path: String) : ModelRuntime {
+class JnaRuntime(path: String) : ModelRuntime {
     private val api = Native.load(path, LiteRt::class.java)
     private val environment = pointer { api.LiteRtCreateEnvironment(0, null, it) }
 
-    override fun load(file: ByteBuffer): Model = LiteRtModel(api, environment, file)
+    override fun load(file: ByteBuffer): Model {
+        val bytes = Native.getDirectBufferPointer(file)
+        val size = file.remaining().toLong()
+        return JnaModel(api, environment, file) { api.LiteRtCreateModelFromBuffer(environment, bytes, size, it) }
+    }
+
+    /** Load a model that LiteRT itself reads from a file. */
+    fun load(path: String): Model {
+        val bytes = File(path).readBytes()
+        val file = ByteBuffer.allocateDirect(bytes.size)
+        file.put(bytes)
+        file.clear()
+        return JnaModel(api, environment, file) { api.LiteRtCreateModelFromFile(environment, path, it) }
+    }
 }
 
 private const val READ = 0
@@ -134,7 +150,7 @@ private fun pointer(call: (PointerByReference) -> Int): Pointer {
 }
 
 /** A tensor of the signature: `type` is a LiteRtRankedTensorType (element type, rank in 7 bits, 8 dimensions, 8 strides). */
-private class Slot(val name: String, val type: Memory, declared: Port) {
+private class JnaSlot(val name: String, val type: Memory, declared: Port) {
     val rank = type.getInt(4) and 0x7f
 
     // LiteRT reports a free dimension as 1; only the file tells which are free.
@@ -147,15 +163,14 @@ private class Slot(val name: String, val type: Memory, declared: Port) {
     var tensor: Pointer? = null
 }
 
-private class LiteRtModel(
+private class JnaModel(
     private val api: LiteRt,
     private val environment: Pointer,
     private val file: ByteBuffer, // must outlive the model
+    open: (PointerByReference) -> Int,
 ) : Model {
     private val declared = TfliteFile(file).let { it.inputs to it.outputs }
-    private val bytes = Native.getDirectBufferPointer(file)
-    private val model =
-        pointer { api.LiteRtCreateModelFromBuffer(environment, bytes, file.remaining().toLong(), it) }
+    private val model = pointer(open)
     private val options = pointer { api.LiteRtCreateOptions(it) }
     private val compiled =
         pointer {
@@ -194,14 +209,14 @@ private class LiteRtModel(
         count: (Pointer, Pointer) -> Int,
         name: (Pointer, Long, PointerByReference) -> Int,
         tensor: (Pointer, Long, PointerByReference) -> Int,
-    ): List<Slot> {
+    ): List<JnaSlot> {
         val n = Memory(8)
         check(count(signature, n))
         return (0 until n.getLong(0)).map { i ->
             val type = Memory(512).also { it.clear() }
             check(api.LiteRtGetRankedTensorType(pointer { tensor(signature, i, it) }, type))
             val found = pointer { name(signature, i, it) }.getString(0)
-            Slot(found, type, ports.first { it.name == found })
+            JnaSlot(found, type, ports.first { it.name == found })
         }
     }
 
@@ -247,7 +262,7 @@ private class LiteRtModel(
         for (slot in outs) copy(slot, READ)
     }
 
-    private fun copy(slot: Slot, mode: Int) {
+    private fun copy(slot: JnaSlot, mode: Int) {
         val size = slot.own.capacity().toLong()
         check(api.LiteRtLockTensorBuffer(slot.tensor!!, address, mode))
         val native = address.value.getByteBuffer(0, size)

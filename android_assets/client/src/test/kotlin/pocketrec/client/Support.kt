@@ -54,7 +54,7 @@ class KitRuntime(private val name: String, private val runtime: ModelRuntime) : 
 val androidLibrary: File? = System.getProperty("pocketrec.android").orEmpty().ifEmpty { null }?.let { File(it) }
 
 private val allKitRuntimes by lazy {
-    val liteRt = KitRuntime("LiteRT", LiteRtRuntime(property("pocketrec.litert")))
+    val liteRt = KitRuntime("LiteRT", JnaRuntime(property("pocketrec.litert")))
     val tfLite = androidLibrary?.let {
         loadAndroidLibrary(it, property("pocketrec.tflite"))
         KitRuntime("TfLiteRuntime", TfLiteRuntime())

@@ -21,7 +21,7 @@ import org.robolectric.annotation.GraphicsMode
 import pocketrec.client.AssetSource
 import pocketrec.client.BundleSource
 import pocketrec.client.Item
-import pocketrec.client.LiteRtRuntime
+import pocketrec.client.JnaRuntime
 import pocketrec.client.Recommendation
 import pocketrec.client.RecommenderBundle
 import java.io.File
@@ -38,7 +38,7 @@ import kotlin.test.assertTrue
 open class HostApp : SampleApp() {
     override fun worker() = Executor(Runnable::run)
 
-    private val liteRt = LiteRtRuntime(System.getProperty("pocketrec.litert"))
+    private val liteRt = JnaRuntime(System.getProperty("pocketrec.litert"))
 
     protected open fun source(): BundleSource = AssetSource(assets, "bundle")
 
