@@ -1,12 +1,13 @@
 """The processors a variant can be executed on."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.records.doctor import Check
 from . import litert_js as browser
 from . import qemu_arm64 as arm64
 from . import swiftshader
+from .adb import pack as adb
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Target:
         features, part: what its /proc/cpuinfo says.
         accelerator: what a worker is told to run on beside the processor; '' for nothing.
         most_asked: how many held-out users are asked on it, spread evenly; 0 for all of them.
+        serial: which phone it is; '' for the only one plugged in.
     """
 
     summary: str
@@ -33,14 +35,22 @@ class Target:
     part: str = ""
     accelerator: str = ""
     most_asked: int = 0
+    serial: str = ""
 
     @property
     def in_browser(self) -> bool:
         """Whether it is the WebAssembly of a browser."""
         return self.platform == "wasm"
 
+    @property
+    def is_phone(self) -> bool:
+        """Whether it is a phone that adb reaches."""
+        return self.platform == "phone"
+
     def missing(self) -> str:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
+        if self.is_phone:
+            return adb.missing()
         if self.in_browser:
             return browser.missing_browser() or browser.missing_packages()
         if self.accelerator:
@@ -48,7 +58,7 @@ class Target:
         return arm64.missing() if self.cpu else ""
 
     def launch(self) -> tuple[list[str], dict[str, str] | None]:
-        """Command prefix of a Python on this processor, and its environment; None where it is this process's own."""
+        """Command prefix of a Python on this processor, and its environment; None where it is this process's own. A phone has none."""
         if not self.cpu:
             return [sys.executable], swiftshader.environment() if self.accelerator else None
         return arm64.launch(self.cpu, _CPUINFO.format(features=self.features, part=self.part))
@@ -71,7 +81,26 @@ _V82 = f"{_V8} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
 # newer ones (decision 25).
 _V9 = f"{_V82} i8mm bf16 sve sve2"
 
-TARGETS = {
+
+class _Targets(dict[str, Target]):
+    """The table. A phone can be named by its serial number too, as `adb/SERIAL`; such names are there without being listed."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and self._named(name) is not None)
+
+    def __missing__(self, name: str) -> Target:
+        if (phone := self._named(name)) is None:
+            raise KeyError(name)
+        return phone
+
+    def _named(self, name: str) -> Target | None:
+        kind, _, serial = name.partition("/")
+        known = self.get(kind)
+        return replace(known, serial=serial, short_label=name) if known and known.is_phone and serial else None
+
+
+TARGETS = _Targets(
+    {
     "host": Target(summary="this machine's own processor", platform="host", short_label="host", is_timed=True),
     "arm64/cortex-a53": Target(
         summary="phones without dot product instructions",
@@ -108,7 +137,11 @@ TARGETS = {
         # A call takes 10 to 200 ms there, and a graph 1 to 5 s to compile.
         most_asked=40,
     ),
+    "adb": Target(summary="a phone plugged in, by adb; adb/SERIAL where there are several", platform="phone", short_label="adb", is_timed=True),
 }
+)
+# Where variants are executed unless a target is named.
+DEFAULT_TARGETS = ("host",)
 TIMED_TARGETS = tuple(name for name, target in TARGETS.items() if target.is_timed)
 
 

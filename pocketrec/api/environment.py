@@ -21,8 +21,8 @@ def install(pack: str) -> Path:
     """Fetch a pack that runs variants as phones and browsers do (`pocketrec doctor --install`).
 
     Args:
-        pack: `arm64`, emulated phone processors, `wasm`, a browser, `gpu`, a Vulkan driver in software, or `android`, the library
-            inside Android apps.
+        pack: `arm64`, emulated phone processors, `wasm`, a browser, `gpu`, a Vulkan driver in software, `android`, the library
+            inside Android apps, or `adb`, what executes variants on a phone that is plugged in.
 
     Returns:
         The directory of the pack.
@@ -31,6 +31,7 @@ def install(pack: str) -> Path:
         InputError: No such pack, or it cannot be downloaded.
     """
     from ..runtimes import litert_js, qemu_arm64, swiftshader
+    from ..runtimes.adb import pack as adb
     from ..runtimes.android import pack as android
 
     packs = {
@@ -38,6 +39,7 @@ def install(pack: str) -> Path:
         "wasm": litert_js.install,
         "gpu": swiftshader.install,
         "android": android.install,
+        "adb": adb.install,
     }
     return packs[pick("--install", pack, packs)]()
 

@@ -102,7 +102,7 @@ def _prepare_abi(libraries: dict[str, bytes], folder: Path, abi: Abi, what: str)
         for data in libraries.values():
             path.write_bytes(data)
             if any(symbol.name == _ENTRY and not symbol.is_wanted for symbol in symbols_of(path)):
-                return build(path, folder, compiler=abi.compiler, machine=abi.machine)
+                return build(path, folder=folder, compiler=abi.compiler, machine=abi.machine)
     except BuildFailed as error:
         raise _invalid(what, f"a library that runs on this kit's bionic ({abi.name})", str(error)[:200]) from None
     names = ", ".join(name.rpartition("/")[2] for name in libraries)
