@@ -178,7 +178,10 @@ static int64_t number(size_t n) {
 }
 
 static Block block(void) {
-  Block found = {.name_bytes = (int32_t)number(4), .type = (int32_t)number(4), .rank = (int32_t)number(4)};
+  Block found;
+  found.name_bytes = (int32_t)number(4);
+  found.type = (int32_t)number(4);
+  found.rank = (int32_t)number(4);
   found.n_bytes = (size_t)number(8);
   if (found.rank > MOST_AXES) FAIL("the file of inputs has a value of more than %d dimensions", MOST_AXES);
   memcpy(found.dims, taken(4 * found.rank), 4 * found.rank);

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from pocketrec.core.files.downloads import cache_dir
 from pocketrec.runtimes import qemu_arm64
 from pocketrec.runtimes.adb import pack as adb
+from pocketrec.runtimes.adb.client import devices
 from pocketrec.runtimes.android import pack as android
 from pocketrec.runtimes.android.bionic import build
 from pocketrec.runtimes.targets import TARGETS
@@ -41,17 +43,27 @@ def plug_in(adb_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_pat
     for name, value in adb_server.items():
         monkeypatch.setenv(name, value)
     phones: list[FakePhone] = []
+    waiting: list[subprocess.Popen[bytes]] = []
 
     def plug(**how: object) -> FakePhone:
         phone = FakePhone(tmp_path / f"phone{len(phones)}", **how)  # type: ignore[arg-type]
         phones.append(phone)
-        subprocess.run(["adb", "connect", phone.serial], capture_output=True, check=False, timeout=30)
+        # With one that never answers, adb waits for 10 seconds.
+        connecting = subprocess.Popen(["adb", "connect", phone.serial], stdout=subprocess.DEVNULL)
+        waiting.append(connecting)
+        while connecting.poll() is None and phone.serial not in devices():
+            time.sleep(0.02)
+        if phone.state != "offline":
+            connecting.wait(30)
         return phone
 
     yield plug
     for phone in phones:
         phone.unplug()
         subprocess.run(["adb", "disconnect", phone.serial], capture_output=True, check=False, timeout=30)
+    for connecting in waiting:
+        connecting.kill()
+        connecting.wait()
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +76,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     (system / "system" / "bin").mkdir(parents=True)
     (system / "system" / "bin" / "linker64").symlink_to("../../lib/ld-linux-aarch64.so.1")
     shim.mkdir()
-    library = android.folder() / "2.16.1" / "arm64-v8a" / "tflite.so"
-    build(adb.worker(), library, folder=shim, compiler=adb.COMPILER, machine="aarch64")
+    libraries = [android.folder() / version / "arm64-v8a" / "tflite.so" for version in android.AARS]
+    build(adb.worker(), *libraries, folder=shim, compiler=adb.COMPILER, machine="aarch64")
     # Preloaded, bionic's stand-in has the first thread-local variables, where bionic keeps its guard of the stack.
     variables = (f"LD_LIBRARY_PATH={shim}", f"LD_PRELOAD={shim / 'libc.so'}")
     return qemu, *options, str(system), *(part for variable in variables for part in ("-E", variable))

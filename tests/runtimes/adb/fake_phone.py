@@ -14,6 +14,7 @@ import stat
 import struct
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ A_CNXN, A_AUTH, A_OPEN, A_OKAY, A_CLSE, A_WRTE = (
 VERSION, MOST = 0x01000001, 256 * 1024
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
 PHONE_PATHS = re.compile(r"(?<![\w/])(?=/(data/local/tmp|sys/|system/))")
+LEFT = "pocketrec-worker"
 LOADER = b"/system/bin/linker64"
 PROPERTIES = {
     "ro.product.manufacturer": "Pocket",
@@ -64,7 +66,6 @@ class FakePhone:
     room_bytes: int | None = None
     drops_at: str = ""
     commands: list[str] = field(default_factory=list)
-    started: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self):
         for name in ("data/local/tmp", "system/bin", "props", "dumpsys", "sys/class/thermal"):
@@ -116,7 +117,7 @@ class FakePhone:
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if str(self.root) in text and f" {os.getpid()} " not in text:
+                if str(self.root) in text:
                     found.append(text)
         return found
 
@@ -298,8 +299,10 @@ def shell(stream, command):
     threads = [*pumps, threading.Thread(target=feed, daemon=True)]
     for thread in threads:
         thread.start()
-    phone.started.set()
     if phone.drops_at and phone.drops_at in command:
+        # A program that is to be left behind must have been started.
+        while LEFT in command and not any(f".{LEFT}.elf" in text for text in phone.running()) and process.poll() is None:
+            time.sleep(0.02)
         phone.unplug()
     for thread in pumps:
         thread.join()
