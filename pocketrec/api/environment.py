@@ -10,8 +10,16 @@ from ..core.run_dir import Run
 from .arguments import StrPath, as_run
 
 
-def doctor() -> Diagnosis:
-    """Find out what this machine can run, and what is missing for the rest."""
+def doctor(device: str | None = None) -> Diagnosis:
+    """Find out what this machine can run, and what is missing for the rest; or whether a phone can run variants.
+
+    Args:
+        device: A phone's serial number, or '' for the only one plugged in: try it step by step, up to the first step that fails.
+    """
+    if device is not None:
+        from ..runtimes.adb.examination import examine_device
+
+        return examine_device(device)
     from ..runtimes.doctor import examine
 
     return examine()

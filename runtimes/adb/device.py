@@ -35,7 +35,7 @@ _MARK = "pocketrec-part"
 STATE = (
     f"dumpsys thermalservice 2>/dev/null; echo {_MARK}; "
     'for zone in /sys/class/thermal/thermal_zone*; do echo "$(cat $zone/type 2>/dev/null) $(cat $zone/temp 2>/dev/null)"; done; '
-    f"echo {_MARK}; dumpsys battery 2>/dev/null"
+    f"echo {_MARK}; dumpsys battery 2>/dev/null; true"
 )
 
 

@@ -124,6 +124,23 @@ class Phone:
         for job in jobs:
             feeds = files.queries(job.inputs)
             named.append((files.add(job.library), files.add(job.model), feeds))
+        self._send(staging)
+        self._pushed |= files.names
+        return named
+
+    def push_program(self) -> None:
+        """Push the program that executes jobs, and nothing else.
+
+        Raises:
+            InputError: the phone is full, or is gone.
+        """
+        with tempfile.TemporaryDirectory(prefix="pocketrec-phone-") as staging:
+            files = _Staged(Path(staging), self._pushed)
+            files.add(pack.worker(), pack.WORKER)
+            self._send(Path(staging))
+            self._pushed |= files.names
+
+    def _send(self, staging: Path) -> None:
         said = self.adb("push", f"{staging}/.", self.where, timeout_s=_PUSH_S)
         if said.code != 0:
             if "No space left" in said.out + said.err:
@@ -136,8 +153,6 @@ class Phone:
                     code="DEVICE_FULL",
                 )
             raise lost(self.serial, said)
-        self._pushed |= files.names
-        return named
 
     def _execute(self, job: PhoneJob, names: tuple[str, str, str], out: str) -> tuple[int, str]:
         """Exit status of the program on the phone, negative for a signal, and what it wrote to its standard error."""
@@ -159,6 +174,10 @@ class Phone:
     def state(self) -> PhoneState:
         """Its temperatures and its battery now."""
         return read_state(self.shell(STATE))
+
+    def remove(self) -> None:
+        """Remove our folder from it, where it can still be reached."""
+        self.adb("shell", f"rm -rf {self.where}", timeout_s=_CLEAN_S)
 
     def conditions(self) -> PhoneConditions:
         """Its state when it was opened and now."""
@@ -241,7 +260,7 @@ def _opened(target: str, serial: str) -> Iterator[None]:
         yield
     finally:
         _OPEN.pop(target, None)
-        phone.adb("shell", f"rm -rf {phone.where}", timeout_s=_CLEAN_S)
+        phone.remove()
 
 
 def _require_pack() -> None:
