@@ -58,7 +58,7 @@ class Target:
         return arm64.missing() if self.cpu else ""
 
     def launch(self) -> tuple[list[str], dict[str, str] | None]:
-        """Command prefix of a Python on this processor, and its environment; None where it is this process's own. A phone has none."""
+        """Command prefix of a Python on this processor, and its environment; None where it is this process's own. None for phones."""
         if not self.cpu:
             return [sys.executable], swiftshader.environment() if self.accelerator else None
         return arm64.launch(self.cpu, _CPUINFO.format(features=self.features, part=self.part))
@@ -101,44 +101,49 @@ class _Targets(dict[str, Target]):
 
 TARGETS = _Targets(
     {
-    "host": Target(summary="this machine's own processor", platform="host", short_label="host", is_timed=True),
-    "arm64/cortex-a53": Target(
-        summary="phones without dot product instructions",
-        platform="arm64",
-        short_label="a53",
-        cpu="cortex-a53",
-        features=_V8,
-        part="0xd03",
-    ),
-    "arm64/cortex-a76": Target(
-        summary="phones with dot product and half precision",
-        platform="arm64",
-        short_label="a76",
-        cpu="cortex-a76",
-        features=_V82,
-        part="0xd0b",
-    ),
-    "arm64/armv9": Target(
-        summary="phones with int8 matrix products and scalable vectors",
-        platform="arm64",
-        short_label="armv9",
-        cpu="max,sme=off",
-        features=_V9,
-        part="0xd0b",
-    ),
-    "wasm/chromium": Target(
-        summary="web pages: WebAssembly in headless Chromium", platform="wasm", short_label="chromium"
-    ),
-    "gpu/swiftshader": Target(
-        summary="LiteRT's GPU accelerator, its shaders executed by a Vulkan driver in software",
-        platform="gpu",
-        short_label="swiftshader",
-        accelerator="gpu",
-        # A call takes 10 to 200 ms there, and a graph 1 to 5 s to compile.
-        most_asked=40,
-    ),
-    "adb": Target(summary="a phone plugged in, by adb; adb/SERIAL where there are several", platform="phone", short_label="adb", is_timed=True),
-}
+        "host": Target(summary="this machine's own processor", platform="host", short_label="host", is_timed=True),
+        "arm64/cortex-a53": Target(
+            summary="phones without dot product instructions",
+            platform="arm64",
+            short_label="a53",
+            cpu="cortex-a53",
+            features=_V8,
+            part="0xd03",
+        ),
+        "arm64/cortex-a76": Target(
+            summary="phones with dot product and half precision",
+            platform="arm64",
+            short_label="a76",
+            cpu="cortex-a76",
+            features=_V82,
+            part="0xd0b",
+        ),
+        "arm64/armv9": Target(
+            summary="phones with int8 matrix products and scalable vectors",
+            platform="arm64",
+            short_label="armv9",
+            cpu="max,sme=off",
+            features=_V9,
+            part="0xd0b",
+        ),
+        "wasm/chromium": Target(
+            summary="web pages: WebAssembly in headless Chromium", platform="wasm", short_label="chromium"
+        ),
+        "gpu/swiftshader": Target(
+            summary="LiteRT's GPU accelerator, its shaders executed by a Vulkan driver in software",
+            platform="gpu",
+            short_label="swiftshader",
+            accelerator="gpu",
+            # A call takes 10 to 200 ms there, and a graph 1 to 5 s to compile.
+            most_asked=40,
+        ),
+        "adb": Target(
+            summary="a phone plugged in, by adb; adb/SERIAL where there are several",
+            platform="phone",
+            short_label="adb",
+            is_timed=True,
+        ),
+    }
 )
 # Where variants are executed unless a target is named.
 DEFAULT_TARGETS = ("host",)

@@ -14,7 +14,7 @@ from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.queries.packing import taken
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.records.variants import Port
-from ...runtimes.launch import Outcome, run_variant
+from ...runtimes.launch import Outcome, connected, run_variant
 from ...runtimes.model_file.reader import read_bytes, read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages

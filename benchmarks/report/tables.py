@@ -43,7 +43,7 @@ def between(interval: Sequence[float] | None) -> str:
 
 LATENCY_COLUMNS = (
     Column("subject", "", called, is_number=False),
-    Column("runtime", "runtime", is_number=False),
+    Column("runtime", "executor", is_number=False),
     Column("items", "n_items", count, shown=_PAGE),
     Column("threads", "threads", count, drop=3),
     Column("batch", "batch_size", count, drop=4),

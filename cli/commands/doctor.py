@@ -25,9 +25,7 @@ def doctor(
             "(`gpu`), in the library inside Android apps (`android`) or on a phone that is plugged in (`adb`)."
         ),
     ] = None,
-    device: Annotated[
-        bool, typer.Option("--device", help="Try a phone that is plugged in, step by step.")
-    ] = False,
+    device: Annotated[bool, typer.Option("--device", help="Try a phone that is plugged in, step by step.")] = False,
 ) -> None:
     """Say what this machine can run, and how to get the rest.
 

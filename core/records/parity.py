@@ -190,7 +190,9 @@ class ParityReport(Record):
     ]
     reference_sha256: Annotated[str | None, Doc("of reference.npz; null for a foreign pair", "hex")] = None
     host: Annotated[Json, Doc("see `host`")] = field(default_factory=dict)
-    phones: Annotated[list[PhoneFacts], Doc("the phones among the targets; empty without any")] = field(default_factory=list)
+    phones: Annotated[list[PhoneFacts], Doc("the phones among the targets; empty without any")] = field(
+        default_factory=list
+    )
     results: list[ParityRow]
 
     @property

@@ -17,7 +17,9 @@ class PhoneFacts(Record):
     sdk: Annotated[int, Doc("its API level")]
     abi: Annotated[str, Doc("kind of processor that programs were built for")]
     cpus: Annotated[int, Doc("processors")]
-    allowed_cpus: Annotated[str, Doc("those that a program started by adb may use, as `/proc` lists them; '' where unknown")]
+    allowed_cpus: Annotated[
+        str, Doc("those that a program started by adb may use, as `/proc` lists them; '' where unknown")
+    ]
     cpuset: Annotated[str, Doc("the group of processors such a program is in; '' where unknown")]
     governor: Annotated[str, Doc("frequency governor of the first processor; '' where unknown")] = ""
 

@@ -13,7 +13,10 @@ _SHORT_S = 30.0
 _STATES = {
     "unauthorized": ("DEVICE_UNAUTHORIZED", "unlock the phone and allow USB debugging from this computer"),
     "authorizing": ("DEVICE_UNAUTHORIZED", "unlock the phone and allow USB debugging from this computer"),
-    "no permissions": ("DEVICE_UNAUTHORIZED", "let this user open USB devices: `apt-get install android-sdk-platform-tools-common`"),
+    "no permissions": (
+        "DEVICE_UNAUTHORIZED",
+        "let this user open USB devices: `apt-get install android-sdk-platform-tools-common`",
+    ),
     "offline": ("DEVICE_OFFLINE", "plug it in again, or run `adb reconnect offline`"),
     "connecting": ("DEVICE_OFFLINE", "plug it in again, or run `adb reconnect offline`"),
 }
@@ -98,7 +101,11 @@ def chosen(serial: str, known: dict[str, str]) -> str:
         )
     if not serial and len(known) > 1:
         raise InputError(
-            WHAT, expected="one phone, or its serial number", given=named, do=f"name one: adb/{next(iter(known))}", code="DEVICE_AMBIGUOUS"
+            WHAT,
+            expected="one phone, or its serial number",
+            given=named,
+            do=f"name one: adb/{next(iter(known))}",
+            code="DEVICE_AMBIGUOUS",
         )
     return serial or next(iter(known))
 

@@ -88,7 +88,9 @@ class _Examination:
         if free_mb is None:
             raise _NotRight(f"df says {' '.join(fields)}")
         if free_mb < _ROOM_MB:
-            raise _NotRight(f"{free_mb:.0f} MB free in {PLACE}, {_ROOM_MB} MB are needed; delete something on the phone")
+            raise _NotRight(
+                f"{free_mb:.0f} MB free in {PLACE}, {_ROOM_MB} MB are needed; delete something on the phone"
+            )
         return f"{free_mb:,.0f} MB free in {PLACE}"
 
     def push(self) -> str:

@@ -1,4 +1,4 @@
-"""The program that executes variants on a phone, built from C without an NDK: Android's libraries are stood in for by their names."""
+"""The program that executes variants on a phone, built from C without an NDK: of Android's libraries only the names are needed."""
 
 import hashlib
 import shutil
@@ -19,8 +19,8 @@ _PROGRAMS = {"adb": "adb", COMPILER: "gcc-aarch64-linux-gnu"}
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("start.c", "worker.c", "bionic.h"))
 # Functions by the library of Android's that has them; memset is what GCC may call by itself.
 _LIBRARIES = {
-    "c": "__libc_init _exit alarm atoi clock_gettime close dprintf lseek memcmp memcpy memset mmap open pthread_create read realloc "
-    "snprintf strcmp strlen strstr write",
+    "c": "__libc_init _exit alarm atoi clock_gettime close dprintf lseek memcmp memcpy memset mmap open pthread_create read "
+    "realloc snprintf strcmp strlen strstr write",
     "dl": "dlopen dlsym dlerror",
 }
 _STUB = ["-w", "-fno-builtin", "-nostdlib", "-fPIC", "-shared"]

@@ -90,7 +90,11 @@ class Phone:
             raise lost(self.serial, said)
         if code:
             raise InputError(
-                WHAT, expected=f"`{command.partition(' ')[0]}` to work", given=said.last, do="try it by hand", code="ADB_FAILED"
+                WHAT,
+                expected=f"`{command.partition(' ')[0]}` to work",
+                given=said.last,
+                do="try it by hand",
+                code="ADB_FAILED",
             )
         return text
 
@@ -104,7 +108,9 @@ class Phone:
             self._batches += 1
             out = f"out-{self._batches}"
             named = self._push(jobs, Path(scratch) / "push", out)
-            ended = [self._execute(job, names, f"{out}/{n}") for n, (job, names) in enumerate(zip(jobs, named, strict=True))]
+            ended = [
+                self._execute(job, names, f"{out}/{n}") for n, (job, names) in enumerate(zip(jobs, named, strict=True))
+            ]
             answers = Path(scratch) / "pull"
             answers.mkdir()
             if any(code == 0 for code, _ in ended):
@@ -266,7 +272,9 @@ def _opened(target: str, serial: str) -> Iterator[None]:
 def _require_pack() -> None:
     if reason := pack.missing():
         found, _, command = reason.partition("; ")
-        raise InputError(WHAT, expected="adb and the program for phones", given=found, do=f"run `{command}`", code="NOT_INSTALLED")
+        raise InputError(
+            WHAT, expected="adb and the program for phones", given=found, do=f"run `{command}`", code="NOT_INSTALLED"
+        )
 
 
 def examined(serial: str, target: str) -> Phone:
@@ -275,7 +283,12 @@ def examined(serial: str, target: str) -> Phone:
     Raises:
         InputError: it is gone, or one that no variant can be executed on.
     """
-    phone = Phone(serial, PhoneFacts(target, "", "", "", 0, "", 0, "", ""), PhoneState(), f"{PLACE}/pocketrec-{secrets.token_hex(4)}")
+    phone = Phone(
+        serial,
+        PhoneFacts(target, "", "", "", 0, "", 0, "", ""),
+        PhoneState(),
+        f"{PLACE}/pocketrec-{secrets.token_hex(4)}",
+    )
     phone.facts = read_facts(phone.shell(FACTS), target)
     return phone
 

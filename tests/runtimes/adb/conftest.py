@@ -38,7 +38,9 @@ def adb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, s
 
 
 @pytest.fixture
-def plug_in(adb_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., FakePhone]]:
+def plug_in(
+    adb_server: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., FakePhone]]:
     """Plug in a phone, as `FakePhone` says; each is unplugged in the end."""
     for name, value in adb_server.items():
         monkeypatch.setenv(name, value)

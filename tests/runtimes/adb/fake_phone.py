@@ -79,7 +79,7 @@ class FakePhone:
         (self.root / "dumpsys" / "thermalservice").write_text(THERMAL.format(status=0, skin=30.0))
         (self.root / "dumpsys" / "battery").write_text(BATTERY)
         self.server = socket.create_server(("127.0.0.1", 0))
-        self.serial = "127.0.0.1:{}".format(self.server.getsockname()[1])
+        self.serial = f"127.0.0.1:{self.server.getsockname()[1]}"
         self.connections: list[Connection] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -295,13 +295,18 @@ def shell(stream, command):
                 elif kind == CLOSE_STDIN:
                     process.stdin.close()
 
-    pumps = [threading.Thread(target=pump, args=(pipe, kind)) for pipe, kind in ((process.stdout, STDOUT), (process.stderr, STDERR))]
+    pumps = [
+        threading.Thread(target=pump, args=(pipe, kind))
+        for pipe, kind in ((process.stdout, STDOUT), (process.stderr, STDERR))
+    ]
     threads = [*pumps, threading.Thread(target=feed, daemon=True)]
     for thread in threads:
         thread.start()
     if phone.drops_at and phone.drops_at in command:
         # A program that is to be left behind must have been started.
-        while LEFT in command and not any(f".{LEFT}.elf" in text for text in phone.running()) and process.poll() is None:
+        while (
+            LEFT in command and not any(f".{LEFT}.elf" in text for text in phone.running()) and process.poll() is None
+        ):
             time.sleep(0.02)
         phone.unplug()
     for thread in pumps:
@@ -322,11 +327,23 @@ def sync(stream):
 def stat_2(kind):
     def answer(stream, phone, path):
         try:
-            i = os.stat(path)
+            i = Path(path).stat()
         except OSError:
             fields = (2, *[0] * 10)
         else:
-            fields = (0, i.st_dev, i.st_ino, i.st_mode, i.st_nlink, 0, 0, i.st_size, int(i.st_atime), int(i.st_mtime), int(i.st_ctime))
+            fields = (
+                0,
+                i.st_dev,
+                i.st_ino,
+                i.st_mode,
+                i.st_nlink,
+                0,
+                0,
+                i.st_size,
+                int(i.st_atime),
+                int(i.st_mtime),
+                int(i.st_ctime),
+            )
         stream.write(kind + struct.pack("<IQQIIIIQqqq", *fields))
 
     return answer
@@ -334,7 +351,7 @@ def stat_2(kind):
 
 def stat_1(stream, phone, path):
     with contextlib.suppress(OSError):
-        i = os.stat(path)
+        i = Path(path).stat()
         return stream.write(b"STAT" + struct.pack("<III", i.st_mode, i.st_size, int(i.st_mtime)))
     return stream.write(b"STAT" + bytes(12))
 

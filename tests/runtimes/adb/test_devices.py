@@ -80,9 +80,7 @@ def test_an_unknown_serial_number_is_refused_with_those_that_are_there(plug_in):
     assert f"expected one of {phone.serial}, got R58M123" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("state", "code"), [("unauthorized", "DEVICE_UNAUTHORIZED"), ("offline", "DEVICE_OFFLINE")]
-)
+@pytest.mark.parametrize(("state", "code"), [("unauthorized", "DEVICE_UNAUTHORIZED"), ("offline", "DEVICE_OFFLINE")])
 def test_a_phone_that_is_not_ready_is_refused(plug_in, state, code):
     plug_in(state=state)
     with raises(code):
@@ -128,7 +126,12 @@ def test_what_a_phone_is_and_how_it_is_doing_is_read(plug_in):
         assert len(phone.files()) == 1
         facts, state = found.facts, found.state()
     assert (facts.target, facts.model, facts.chip, facts.android, facts.sdk, facts.abi) == (
-        "adb", "Pocket Fake A76", "Nobody QEMU", "14", 34, "arm64-v8a",
+        "adb",
+        "Pocket Fake A76",
+        "Nobody QEMU",
+        "14",
+        34,
+        "arm64-v8a",
     )
     assert facts.cpus >= 1 and facts.allowed_cpus
     assert state.thermal_status == 0 and state.celsius == {"VIRTUAL-SKIN": 30.0, "CPU0": 40.5}

@@ -18,7 +18,11 @@ STEPS = [*examination._STEPS]
 
 def steps_of(found):
     """Names of the steps that were tried, the last check, and whether all before it are right."""
-    return [check.name.removeprefix("device: ") for check in found.checks], found.checks[-1], all(c.ok for c in found.checks[:-1])
+    return (
+        [check.name.removeprefix("device: ") for check in found.checks],
+        found.checks[-1],
+        all(c.ok for c in found.checks[:-1]),
+    )
 
 
 @pytest.mark.parametrize("has_signature", [True, False])

@@ -7,7 +7,6 @@ import sys
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from pocketrec.runtimes.adb import phone as phones
 from pocketrec.runtimes.adb.phone import opened, run_on_phone
