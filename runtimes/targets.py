@@ -58,7 +58,7 @@ class Target:
         return arm64.missing() if self.cpu else ""
 
     def launch(self) -> tuple[list[str], dict[str, str] | None]:
-        """Command prefix of a Python on this processor, and its environment; None where it is this process's own. None for phones."""
+        """Command prefix of a Python on this processor, and its environment; None where it is this process's own."""
         if not self.cpu:
             return [sys.executable], swiftshader.environment() if self.accelerator else None
         return arm64.launch(self.cpu, _CPUINFO.format(features=self.features, part=self.part))

@@ -45,8 +45,8 @@ def read_facts(text: str, target: str) -> PhoneFacts:
     Raises:
         InputError: a device that no variant can be executed on.
     """
-    said = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
-    said = {key: value.strip() for key, value in said.items()}
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
+    said = {key: value.strip() for key, value in pairs}
     name = " ".join(filter(None, (said.get("maker"), said.get("model")))) or "a device"
     if ABI not in said.get("abis", "").split(","):
         raise _unsupported(f"a phone that runs {ABI}", f"{name} with {said.get('abis') or 'no list of ABIs'}")
