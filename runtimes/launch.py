@@ -44,7 +44,8 @@ class Job:
     def run(self, *, target: str = "host", variables: Mapping[str, str] | None = None, **more: object) -> Outcome:
         """Run it in its own process; `more` is added to the SPEC, target and variables as in `run_worker`."""
         if TARGETS[target].is_phone:
-            return next(_on_phone([self], target))
+            (outcome,) = _on_phone([self], target)
+            return outcome
         spec = {**self.spec, **more}
         return run_worker(
             [self.program], spec, self.inputs, timeout_s=self.timeout_s, target=target, variables=variables

@@ -126,7 +126,8 @@ class _Examination:
         path.write_bytes(model)
         library = Path(aar.libraries(android.folder() / version)["aarch64"])
         job = PhoneJob(path, library, {"x": _NUMBERS[None]}, threads=1, timeout_s=_LIMIT_S)
-        return next(self.known.run([job]))
+        (outcome,) = self.known.run([job])
+        return outcome
 
     def heat(self) -> str:
         state = self.known.state()

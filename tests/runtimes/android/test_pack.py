@@ -109,4 +109,4 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
 
 
 def test_an_unknown_pack_is_one_line(pocketrec):
-    assert "one of arm64, wasm, gpu, android" in refused(pocketrec("doctor", "--install", "ios"))
+    assert "one of arm64, wasm, gpu, android, adb" in refused(pocketrec("doctor", "--install", "ios"))
