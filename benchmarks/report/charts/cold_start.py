@@ -125,7 +125,7 @@ COLD_START = Chart(
     select=_select,
     columns=(
         Column("subject", "", called, is_number=False),
-        Column("runtime", "executor", is_number=False),
+        Column("runtime", "", executor, is_number=False),
         Column("load, with allocation", "load_ms", milliseconds),
         Column("of it allocation", "allocate_ms", milliseconds),
         Column("first call", "first_call_ms", milliseconds),
