@@ -149,7 +149,7 @@ class AndroidRuntime(Runtime):
 
     module: str = "c_api_interpreter"
     kind: str = "android"
-    platforms: tuple[str, ...] = ("host", "arm64", "phone")
+    platforms: tuple[str, ...] = ("host", "arm64", "adb")
     is_optional: bool = True
     attaches_delegate: bool = False
     chooses_delegate: bool = True

@@ -45,7 +45,7 @@ class Target:
     @property
     def is_phone(self) -> bool:
         """Whether it is a phone that adb reaches."""
-        return self.platform == "phone"
+        return self.platform == "adb"
 
     def missing(self) -> str:
         """Why it cannot be used here, with the command that adds it; '' when it can."""
@@ -139,7 +139,7 @@ TARGETS = _Targets(
         ),
         "adb": Target(
             summary="a phone plugged in, by adb; adb/SERIAL where there are several",
-            platform="phone",
+            platform="adb",
             short_label="adb",
             is_timed=True,
         ),

@@ -36,10 +36,10 @@ class Abi:
 
 ABIS = (
     Abi("x86_64", ("host",), "x86_64", "gcc", "gcc"),
-    Abi("arm64-v8a", ("arm64", "phone"), "aarch64", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
+    Abi("arm64-v8a", ("arm64", "adb"), "aarch64", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
 )
 # Where bionic is there by itself.
-_PHONE = "phone"
+_PHONE = "adb"
 
 
 def require_compilers(what: str, abis: Sequence[Abi] = ABIS) -> None:

@@ -7,7 +7,7 @@ from ....core.records.latency import LatencyRow
 from ...latency.case_kinds import is_usual, name_of, own_catalogue
 from ..columns import Column
 from ..presentation import megabytes, milliseconds, significant
-from ..tables import called
+from ..tables import called, executor
 from ..vega import BAR, BAR2, BAR3, Size, Spec, values
 from .chart import Chart, Results
 

@@ -34,7 +34,7 @@ def with_compilers(folder):
 
 def test_there_are_two_versions_and_both_run_on_the_host_on_arm64_and_on_a_phone():
     assert [RUNTIMES[name].version for name in ANDROID] == [*pack.AARS]
-    assert all(RUNTIMES[name].platforms == ("host", "arm64", "phone") for name in ANDROID)
+    assert all(RUNTIMES[name].platforms == ("host", "arm64", "adb") for name in ANDROID)
     assert not {*ANDROID} & {*PHONE_RUNTIMES}  # the kit's packages bring those
 
 
