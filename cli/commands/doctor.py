@@ -45,7 +45,7 @@ def doctor(
 
     if install is not None:
         return show(f"installed {install} in {environment.install(install)}")
-    found = environment.doctor((serial or "") if device else None)
+    found = environment.doctor(device=device, serial=serial)
     if as_json:
         show_json(found.to_json())
     else:

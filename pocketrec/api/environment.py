@@ -8,18 +8,24 @@ from ..core.errors import pick
 from ..core.records.doctor import Diagnosis
 from ..core.run_dir import Run
 from .arguments import StrPath, as_run
+from .rules import checked
 
 
-def doctor(device: str | None = None) -> Diagnosis:
+@checked
+def doctor(*, device: bool = False, serial: str | None = None) -> Diagnosis:
     """Find out what this machine can run, and what is missing for the rest; or whether a phone can run variants.
 
     Args:
-        device: A phone's serial number, or '' for the only one plugged in: try it step by step, up to the first step that fails.
+        device: Try a phone that is plugged in, step by step, up to the first step that fails.
+        serial: With `device`: its serial number; the only phone there is when None.
+
+    Raises:
+        InputError: A serial number without `device`.
     """
-    if device is not None:
+    if device:
         from ..runtimes.adb.examination import examine_device
 
-        return examine_device(device)
+        return examine_device(serial or "")
     from ..runtimes.doctor import examine
 
     return examine()
