@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import processes
-from .adb.phone import Phone, PhoneJob, opened, run_on_phone
+from .adb.phone import Phone, opened, run_on_phone
+from .adb.staging import PhoneJob
 from .native_logs import failure
 from .outcome import Outcome as Outcome
 from .runtimes import RUNTIMES

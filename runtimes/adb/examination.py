@@ -15,7 +15,8 @@ from ..model_file.smallest import N, squares, squaring_model
 from ..outcome import Outcome
 from . import pack
 from .client import WHAT, chosen, devices, require_ready, run_adb, start_server
-from .phone import PLACE, Phone, PhoneJob, examined
+from .phone import PLACE, Phone, examined
+from .staging import PhoneJob
 
 SCHEMA = "pocketrec.device/1"
 # What worker.c says of a file without a model, and so only after it has loaded the library.

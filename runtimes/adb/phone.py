@@ -4,7 +4,6 @@ import contextlib
 import math
 import re
 import secrets
-import shutil
 import signal
 import tempfile
 import threading
@@ -12,17 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ...core.errors import InputError
-from ...core.files.hashing import sha256_bytes, sha256_file
 from ...core.records.phone import PhoneConditions, PhoneFacts, PhoneState
 from ..native_logs import failure
 from ..outcome import Outcome
 from . import pack
 from .client import WHAT, Said, chosen, devices, lost, require_ready, run_adb, start_server
 from .device import FACTS, STATE, heat, read_facts, read_state
-from .exchange import queries_file, read_answers
+from .exchange import read_answers
+from .staging import PhoneJob, Staged
 
 PLACE = "/data/local/tmp"
 _PUSH_S, _PULL_S, _CLEAN_S = 300.0, 300.0, 10.0
@@ -33,27 +30,6 @@ _GONE = 79
 _ENDED = "pocketrec-ended"
 # A shell reports a signal as 128 and its number.
 _SIGNALLED = 128
-
-
-@dataclass(frozen=True)
-class PhoneJob:
-    """A .tflite file to execute on a phone.
-
-    Attributes:
-        model: the file.
-        library: TFLite's library of Android for its processor.
-        inputs: packed queries.
-        threads: of the interpreter.
-        timeout_s: time limit in seconds.
-        timed: warm-up and timed calls; None where only answers are wanted.
-    """
-
-    model: Path
-    library: Path
-    inputs: Mapping[str, np.ndarray]
-    threads: int
-    timeout_s: float
-    timed: tuple[int, int] | None = None
 
 
 @dataclass
@@ -125,7 +101,7 @@ class Phone:
         """Push what is not there yet, in one go; returns the names of each job's library, model and inputs."""
         (staging / out).mkdir(parents=True)
         (staging / out / ".keep").touch()
-        named, files = [], _Staged(staging, self._pushed)
+        named, files = [], Staged(staging, self._pushed)
         files.add(pack.worker(), pack.WORKER)
         for job in jobs:
             feeds = files.queries(job.inputs)
@@ -141,7 +117,7 @@ class Phone:
             InputError: the phone is full, or is gone.
         """
         with tempfile.TemporaryDirectory(prefix="pocketrec-phone-") as staging:
-            files = _Staged(Path(staging), self._pushed)
+            files = Staged(Path(staging), self._pushed)
             files.add(pack.worker(), pack.WORKER)
             self._send(Path(staging))
             self._pushed |= files.names
@@ -189,32 +165,6 @@ class Phone:
         """Its state when it was opened and now."""
         after = self.state()
         return PhoneConditions(self.facts, self.before, after, heat(self.before, after))
-
-
-@dataclass
-class _Staged:
-    """Files on their way to a phone, under names made of what they hold; what is there already is left out."""
-
-    folder: Path
-    there: set[str]
-    names: set[str] = field(default_factory=set)
-    _known: dict[int, str] = field(default_factory=dict)
-
-    def add(self, path: Path, name: str = "") -> str:
-        name = name or f"{sha256_file(path)[:16]}{path.suffix}"
-        if name not in self.there | self.names:
-            shutil.copy(path, self.folder / name)
-            self.names.add(name)
-        return name
-
-    def queries(self, inputs: Mapping[str, np.ndarray]) -> str:
-        if id(inputs) not in self._known:
-            data = queries_file(inputs)
-            name = self._known[id(inputs)] = f"{sha256_bytes(data)[:16]}.in"
-            if name not in self.there | self.names:
-                (self.folder / name).write_bytes(data)
-                self.names.add(name)
-        return self._known[id(inputs)]
 
 
 def _ended(text: str) -> tuple[str, int | None]:

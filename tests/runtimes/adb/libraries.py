@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from pocketrec.runtimes.adb.pack import COMPILER
-from pocketrec.runtimes.adb.phone import PhoneJob
+from pocketrec.runtimes.adb.staging import PhoneJob
 
 # An entry by which an AAR's library is known.
 ENTRY = "void TfLiteInterpreterCreate(void) {}\n"

@@ -14,7 +14,8 @@ from pocketrec.core.records.latency import LatencyReport, LatencyRow
 from pocketrec.core.records.phone import PhoneConditions, PhoneFacts, PhoneState
 from pocketrec.core.run_dir import Run
 from pocketrec.runtimes.adb.device import heat
-from pocketrec.runtimes.adb.phone import PhoneJob, run_on_phone
+from pocketrec.runtimes.adb.phone import run_on_phone
+from pocketrec.runtimes.adb.staging import PhoneJob
 from pocketrec.runtimes.android import pack as android
 from pocketrec.runtimes.model_file.smallest import squares, squaring_model
 from pocketrec.runtimes.runtimes import RUNTIMES
