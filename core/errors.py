@@ -1,7 +1,7 @@
 """The two ways a command ends that are not success: wrong input (2) and a failed check (1)."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from .error_codes import ERROR_CODES
 
@@ -59,7 +59,7 @@ def pick(what: str, name: str, table: Iterable[str]) -> str:
         InputError: it does not; the line lists the valid names and the nearest one.
     """
     names = list(table)
-    if name in names:
+    if name in names or (isinstance(table, Container) and name in table):
         return name
     hint = nearest(name, names, n=1)
     do = f"did you mean {hint[0]}?" if hint else f"choose one of {', '.join(names)}"

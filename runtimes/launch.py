@@ -4,43 +4,26 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import processes
+from .adb.phone import Phone, opened, run_on_phone
+from .adb.staging import PhoneJob
 from .native_logs import failure
+from .outcome import Outcome as Outcome
 from .runtimes import RUNTIMES
 from .targets import TARGETS
 
 WORKER = Path(__file__).parent / "workers" / "tflite_worker.py"
+PHONE_MACHINE = "aarch64"
 FORKING = WORKER.with_name("fork_server.py")
-_RUNNING: set[subprocess.Popen[bytes]] = set()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a worker returned; true when it succeeded.
-
-    Attributes:
-        reason: why it failed, with the last lines of its stderr; '' on success.
-        arrays: the arrays it wrote.
-        meta: its measurements of loading and memory.
-        log: what it wrote to stderr.
-    """
-
-    reason: str
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    log: str = ""
-
-    def __bool__(self) -> bool:
-        return not self.reason
 
 
 @dataclass(frozen=True)
@@ -61,6 +44,9 @@ class Job:
 
     def run(self, *, target: str = "host", variables: Mapping[str, str] | None = None, **more: object) -> Outcome:
         """Run it in its own process; `more` is added to the SPEC, target and variables as in `run_worker`."""
+        if TARGETS[target].is_phone:
+            (outcome,) = _on_phone([self], target)
+            return outcome
         spec = {**self.spec, **more}
         return run_worker(
             [self.program], spec, self.inputs, timeout_s=self.timeout_s, target=target, variables=variables
@@ -120,11 +106,14 @@ def run_forked(
     target: str = "host",
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Outcome]:
-    """Run jobs of one program one after another, each in a fork of a process that has imported what they need.
+    """Run jobs of one program one after another, each in a fork of a process that has imported what they need, or on a phone.
 
     Outcomes are read one at a time, as the caller takes them. `more` is added to every SPEC; `target` and `variables` are as in
     `run_worker`.
     """
+    if TARGETS[target].is_phone:
+        yield from _on_phone(jobs, target)
+        return
     with tempfile.TemporaryDirectory(prefix="pocketrec-", ignore_cleanup_errors=True) as scratch:
         folders = [Path(scratch) / str(number) for number in range(len(jobs))]
         known: dict[int, Path] = {}
@@ -184,7 +173,7 @@ def run_worker(
         }
         environment = {**environment, **(variables or {})}
         stderr = Path(scratch) / "stderr"
-        code = _run(command, environment, stderr, timeout_s)
+        code = processes.run(command, environment=environment, stderr=stderr, timeout_s=timeout_s)
         log = stderr.read_text(encoding="utf-8", errors="replace")
         if code is None:
             return Outcome(f"no answer within {timeout_s:g} s", log=log)
@@ -201,6 +190,29 @@ def _outcome(results: Path, code: int, stderr: str) -> Outcome:
 
 
 @contextlib.contextmanager
+def connected(targets: Iterable[str]) -> Iterator[list[Phone]]:
+    """The phones among targets, ready while the block runs; afterwards nothing of the kit is left on them.
+
+    Raises:
+        InputError: as `runtimes.adb.phone.opened`.
+    """
+    with opened({name: TARGETS[name].serial for name in targets if TARGETS[name].is_phone}) as phones:
+        yield phones
+
+
+def _on_phone(jobs: Sequence[Job], target: str) -> Iterator[Outcome]:
+    return run_on_phone([_phone_job(job) for job in jobs], target, TARGETS[target].serial)
+
+
+def _phone_job(job: Job) -> PhoneJob:
+    """A job of tflite_worker.py as the program on a phone takes it."""
+    spec: Mapping[str, Any] = job.spec
+    timed = (spec["warmup"], spec["samples"]) if spec["mode"] == "latency" else None
+    library = Path(spec["libraries"][PHONE_MACHINE])
+    return PhoneJob(Path(spec["model"]), library, job.inputs, spec["threads"], job.timeout_s, timed)
+
+
+@contextlib.contextmanager
 def side_by_side() -> Iterator[ThreadPoolExecutor]:
     """A pool for `run_worker` with one thread per processor; an exception kills the workers that still run."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -208,34 +220,5 @@ def side_by_side() -> Iterator[ThreadPoolExecutor]:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in tuple(_RUNNING):
-                _end(process)
+            processes.end_all()
             raise
-
-
-def _run(command: list[str], environment: Mapping[str, str], stderr: Path, timeout_s: float) -> int | None:
-    """Exit status of a command in a session of its own, its stderr in a file; None when it took too long."""
-    with stderr.open("wb") as stream:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stream,
-            env=environment,
-            start_new_session=True,
-        )
-    _RUNNING.add(process)
-    try:
-        return process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        _end(process)
-        process.wait()
-        _RUNNING.discard(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a worker's process group: the worker, and whatever it started and left behind."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

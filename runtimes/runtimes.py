@@ -12,7 +12,7 @@ from ..core.records.variants import Port
 from . import litert_js as browser
 from .android import aar as archives
 from .android import pack as android
-from .targets import TARGETS, TIMED_TARGETS
+from .targets import DEFAULT_TARGETS, TARGETS
 
 # A worker's SPEC, or a part of it.
 Launch: TypeAlias = Mapping[str, object]
@@ -149,7 +149,7 @@ class AndroidRuntime(Runtime):
 
     module: str = "c_api_interpreter"
     kind: str = "android"
-    platforms: tuple[str, ...] = ("host", "arm64")
+    platforms: tuple[str, ...] = ("host", "arm64", "adb")
     is_optional: bool = True
     attaches_delegate: bool = False
     chooses_delegate: bool = True
@@ -268,14 +268,14 @@ def runtime_packages() -> list[str]:
 
 
 def chosen_runtimes(
-    names: Iterable[str], places: Iterable[str] = TIMED_TARGETS, default: Iterable[str] = PHONE_RUNTIMES
+    names: Iterable[str], places: Iterable[str] = DEFAULT_TARGETS, default: Iterable[str] = PHONE_RUNTIMES
 ) -> list[str]:
     """The runtimes of those names, or, without names, those of `default` and those that run elsewhere only.
 
     Args:
         names: keys of `RUNTIMES`.
-        places: keys of `TARGETS` that variants will run on; by default those whose times mean something.
-        default: by default those that apps on phones ship.
+        places: keys of `TARGETS` that variants will run on.
+        default: by default those that apps on phones ship. On a place where none of them runs, all that do.
 
     Returns:
         Keys of `RUNTIMES` that run on one of the places.
@@ -288,21 +288,29 @@ def chosen_runtimes(
     chosen = asked or _able(default, places)
     _check_places(asked, chosen, places)
     for name in asked:
-        if reason := RUNTIMES[name].missing():
-            raise InputError(
-                "--runtime",
-                expected=f"{name} installed",
-                given=reason.split(";")[0],
-                do=f"run `{reason.split('; ')[1]}`",
-                code="NOT_INSTALLED",
-            )
+        _require_installed(name)
     return chosen
 
 
+def _require_installed(name: str) -> None:
+    if reason := RUNTIMES[name].missing():
+        raise InputError(
+            "--runtime",
+            expected=f"{name} installed",
+            given=reason.split(";")[0],
+            do=f"run `{reason.split('; ')[1]}`",
+            code="NOT_INSTALLED",
+        )
+
+
 def _able(default: Iterable[str], places: list[str]) -> list[str]:
-    """Those of `default`, and those that run elsewhere only, that run on one of the places; optional ones where installed."""
+    """Those of `default`, those that run elsewhere only, and those of a place without any of these, that run on one of the places;
+    optional ones where installed."""
     elsewhere = [name for name, runtime in RUNTIMES.items() if not runtime.on_host]
-    able = [name for name in dict.fromkeys([*default, *elsewhere]) if any(map(RUNTIMES[name].runs_on, places))]
+    usual = list(dict.fromkeys([*default, *elsewhere]))
+    bare = [place for place in places if not any(RUNTIMES[name].runs_on(place) for name in usual)]
+    own = [name for name, runtime in RUNTIMES.items() if any(map(runtime.runs_on, bare))]
+    able = [name for name in dict.fromkeys([*usual, *own]) if any(map(RUNTIMES[name].runs_on, places))]
     return [name for name in able if not (RUNTIMES[name].is_optional and RUNTIMES[name].missing())]
 
 
@@ -320,7 +328,10 @@ def _check_places(asked: list[str], chosen: list[str], places: list[str]) -> Non
         )
     for place in places:
         if not any(RUNTIMES[name].runs_on(place) for name in chosen):
-            able = ", ".join(name for name, runtime in RUNTIMES.items() if runtime.runs_on(place))
+            runs = [name for name, runtime in RUNTIMES.items() if runtime.runs_on(place)]
+            if not asked:
+                _require_installed(runs[0])
+            able = ", ".join(runs)
             raise InputError(
                 "--runtime",
                 expected=f"one for {place}: {able}",

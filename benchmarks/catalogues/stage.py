@@ -1,6 +1,5 @@
 """Retrieval over catalogues of several sizes: on-device forms, native ScaNN and brute force on the same items and queries."""
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...convert.retrieval.catalogue_index import exact_best
-from ...core.documents import LATENCY_SCHEMA, write_json
+from ...core.documents import write_json
 from ...core.errors import CheckFailed, InputError
 from ...core.files.hashing import sha256_file
 from ...core.host import describe_host
@@ -22,6 +21,8 @@ from ...core.records.sweep import GrowthRow
 from ...core.run_dir import Run
 from ...runtimes.launch import Outcome, run_worker
 from ...runtimes.runtimes import runtime_packages
+from ...runtimes.targets import DEFAULT_TARGETS
+from ..latency.beside import earlier_report
 from ..latency.cases import BenchmarkCase
 from ..latency.machine_noise import load_average
 from ..latency.options import DEFAULT_OPTIONS, Checked, LatencyOptions
@@ -69,6 +70,7 @@ def measure_scaling(
         CheckFailed: nothing could be measured.
     """
     checked = replace(options, threads=list(options.threads) or [1]).checked()
+    _require_host(checked)
     load_before = load_average()
     sweep = prepare_sweep(run, items, dimension, seed)
     rows: list[LatencyRow] = []
@@ -90,6 +92,17 @@ def measure_scaling(
                 )
             )
     return _write(run, rows, growth, load_before)
+
+
+def _require_host(options: Checked) -> None:
+    if [*options.places] != [*DEFAULT_TARGETS]:
+        raise InputError(
+            "--items",
+            expected=f"--target {', '.join(DEFAULT_TARGETS)} with it",
+            given=", ".join(options.places),
+            do="grow the catalogue on this machine",
+            code="OPTION_CONFLICT",
+        )
 
 
 @contextmanager
@@ -166,11 +179,13 @@ def _read_gb_s(n_bytes: int) -> float:
 
 def _write(run: Run, rows: list[LatencyRow], growth: list[GrowthRow], load_before: list[float]) -> LatencyReport:
     variants = run.converted / "variants.json"
+    known = earlier_report(run.reports / "latency.json", sha256_file(variants))
     report = make_report(
         rows,
         variants,
         load_before,
-        kept=own_rows(run.reports / "latency.json", sha256_file(variants), describe_host(runtime_packages())),
+        phones=known.conditions.phones if known else (),
+        kept=own_rows(known, describe_host(runtime_packages())),
         growth=growth,
         cost_model=cost_models(rows, {row.n_items: row.read_gb_s for row in growth}),
     )
@@ -178,12 +193,7 @@ def _write(run: Run, rows: list[LatencyRow], growth: list[GrowthRow], load_befor
     return report
 
 
-def own_rows(path: Path, made_from: str, host: Mapping[str, object]) -> list[LatencyRow]:
-    """Rows of the run's own catalogue in an earlier report, of these variants and this host; none where it cannot be read."""
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known["schema"] != LATENCY_SCHEMA or known["made_from_sha256"] != made_from or known["host"] != host:
-            return []
-        return LatencyReport.from_json(known, str(path)).own_rows
-    except (OSError, ValueError, KeyError, TypeError, InputError):
-        return []
+def own_rows(known: LatencyReport | None, host: Mapping[str, object]) -> list[LatencyRow]:
+    """Rows of the run's own catalogue in an earlier report: of this machine, where it is the same, and of phones."""
+    rows = known.own_rows if known else []
+    return [row for row in rows if known and (known.host == host or row.target not in DEFAULT_TARGETS)]

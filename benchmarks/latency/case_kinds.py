@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ...convert.graphs import GRAPHS
 from ...core.records.latency import LatencyRow
 from ...runtimes.runtimes import runtime_of
+from ...runtimes.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ KINDS = {
     "compiled": Kind("LiteRT CompiledModel", "#26303b", "#dfe6ee"),
     "tflite": Kind("phone, tflite-runtime", "#12877d", "#45c9bb"),
     "android": Kind("Android's library, on this machine", "#3f6b2a", "#8fcf6f"),
+    "adb": Kind("phone by adb, Android's library", "#9a1750", "#ff9cc8"),
     "web": Kind("web page, LiteRT.js", "#7a5c00", "#e3c04d"),
     "other": Kind("other runtime", "#5f7a0c", "#b4d455"),
     "bruteforce": Kind("server, BruteForce", "#b35309", "#f5a55c"),
@@ -32,14 +34,22 @@ KINDS = {
 }
 
 
+ON_PHONE = "adb"
+
+
 def kind_of(row: LatencyRow) -> str:
     """Key of `KINDS`."""
     if row.is_tflite:
-        return kind_of_runtime(row.runtime)
+        return ON_PHONE if is_on_phone(row) else kind_of_runtime(row.runtime)
     if row.covers == "served":
         return "served"
     parts = row.subject.split("/")
     return "native" if parts[-1] == "native" else ("bruteforce" if "bruteforce" in parts else "scann")
+
+
+def is_on_phone(row: LatencyRow) -> bool:
+    """Whether a phone was measured: its times are compared with no others."""
+    return row.target in TARGETS and TARGETS[row.target].is_phone
 
 
 def kind_of_runtime(name: str) -> str:

@@ -16,6 +16,7 @@ from ...core.records.variants import Variant
 from ...core.run_dir import Run
 from ...runtimes.launch import Job, variant_job
 from ...runtimes.runtimes import RUNTIMES, SAVED_MODEL_RUNTIME
+from ...runtimes.targets import DEFAULT_TARGETS
 from .case_kinds import batch_sizes
 from .latency_queries import LatencyQueries, server_inputs
 
@@ -54,23 +55,37 @@ class BenchmarkCase:
 
 
 def variant_cases(
-    run: Run, variants: Sequence[Variant], runtimes: Sequence[str], threads: Sequence[int], queries: LatencyQueries
+    run: Run,
+    variants: Sequence[Variant],
+    runtimes: Sequence[str],
+    threads: Sequence[int],
+    queries: LatencyQueries,
+    places: Sequence[str] = DEFAULT_TARGETS,
 ) -> list[BenchmarkCase]:
-    """Every variant on every runtime: each number of threads, the other way as to XNNPACK, and rankers with other numbers of
-    candidates."""
+    """Every variant on every runtime, on every place where that runs: each number of threads, the other way as to XNNPACK, and
+    rankers with other numbers of candidates."""
     found = []
-    for variant, runtime in itertools.product(variants, runtimes):
-        batches, (usual, *other) = batch_sizes(variant.graph), RUNTIMES[runtime].delegates()
+    for place, variant, runtime in itertools.product(places, variants, runtimes):
+        if not RUNTIMES[runtime].runs_on(place):
+            continue
+        batches, (usual, *other) = batch_sizes(variant.graph), RUNTIMES[runtime].delegates(place)
         setups = [(count, batches[0], usual) for count in threads]
         setups += [(threads[0], batch, usual) for batch in batches[1:]]
         able = [delegate for delegate in other if not RUNTIMES[runtime].refuses(variant.inputs, delegate=delegate)]
         setups += [(threads[0], batches[0], delegate) for delegate in able]
-        found += [_variant_case(run, variant, runtime, queries, *setup) for setup in setups]
+        found += [_variant_case(run, variant, runtime, place, queries, *setup) for setup in setups]
     return found
 
 
 def _variant_case(
-    run: Run, variant: Variant, runtime: str, queries: LatencyQueries, threads: int, batch: int, delegate: bool
+    run: Run,
+    variant: Variant,
+    runtime: str,
+    place: str,
+    queries: LatencyQueries,
+    threads: int,
+    batch: int,
+    delegate: bool,
 ) -> BenchmarkCase:
     k = variant.results_per_call
     cut = [replace(query, items=query.items[:batch]) for query in queries.queries]
@@ -82,6 +97,7 @@ def _variant_case(
         graph=variant.graph,
         recipe=variant.recipe,
         runtime=runtime,
+        target=place,
         threads=threads,
         delegate="xnnpack" if delegate else "none",
         batch_size=batch,
@@ -91,22 +107,34 @@ def _variant_case(
         size_bytes=variant.size_bytes,
     )
     other = f"-b{batch}" if batch != batch_sizes(variant.graph)[0] else ""
-    label = f"{variant.graph}-{variant.recipe}@{runtime}-t{threads}{other}{'' if delegate else '-none'}"
+    label = f"{variant.graph}-{variant.recipe}@{runtime}{_where(place)}-t{threads}{other}{'' if delegate else '-none'}"
     job = variant_job(run.converted / variant.file, feeds, runtime=runtime, threads=threads, delegate=delegate)
     return BenchmarkCase(label, fields, job)
 
 
+def _where(place: str) -> str:
+    """A place in the name of a file of samples; nothing for this machine."""
+    return "" if place in DEFAULT_TARGETS else f"@{place.replace('/', '-')}"
+
+
 def file_cases(
-    path: Path, feeds: Mapping[str, np.ndarray], runtimes: Iterable[str], threads: Sequence[int], *, are_zeros: bool
+    path: Path,
+    feeds: Mapping[str, np.ndarray],
+    runtimes: Iterable[str],
+    threads: Sequence[int],
+    places: Sequence[str] = DEFAULT_TARGETS,
+    *,
+    are_zeros: bool,
 ) -> list[BenchmarkCase]:
-    """A single .tflite file on every runtime with each number of threads."""
+    """A single .tflite file on every runtime and place with each number of threads."""
     return [
         BenchmarkCase(
-            f"{path.stem}@{runtime}-t{count}",
+            f"{path.stem}@{runtime}{_where(place)}-t{count}",
             CaseFields(
                 subject="tflite",
                 graph=path.stem,
                 runtime=runtime,
+                target=place,
                 threads=count,
                 delegate="xnnpack" if RUNTIMES[runtime].attaches_delegate else "none",
                 size_bytes=path.stat().st_size,
@@ -114,7 +142,8 @@ def file_cases(
             ),
             variant_job(path, feeds, runtime=runtime, threads=count),
         )
-        for runtime in runtimes
+        for place, runtime in itertools.product(places, runtimes)
+        if RUNTIMES[runtime].runs_on(place)
         for count in threads
     ]
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from importlib import util
 
 from ...core.errors import InputError, pick
+from ...runtimes.adb.phone import Phone
 from ...runtimes.runtimes import CURRENT_RUNTIME, PHONE_RUNTIMES, RUNTIMES, chosen_runtimes
-from ...runtimes.targets import TARGETS, TIMED_TARGETS
+from ...runtimes.targets import DEFAULT_TARGETS, TARGETS, TIMED_TARGETS
 
 SAMPLES, PROCESSES, THREADS = 1000, 5, (1, 2)
 
@@ -17,11 +18,11 @@ class LatencyOptions:
     """What all measurements share.
 
     Attributes:
-        threads: of the runtimes that take a number of threads; by default those of `THREADS` that the machine has.
+        threads: of the runtimes that take a number of threads; by default those of `THREADS` that the machine has, or the phone.
         runtimes: keys of `RUNTIMES`; by default the installed ones that apps ship.
         processes: processes that each case is measured in.
         samples: timed calls per process.
-        targets: keys of `TARGETS` to time on; those whose times mean something when empty.
+        targets: keys of `TARGETS` to time on, whose times mean something; this machine when empty.
     """
 
     threads: Iterable[int] = ()
@@ -50,7 +51,7 @@ class LatencyOptions:
                 raise InputError(
                     name, expected="1 or more", given=value, do="choose another", code="VALUE_OUT_OF_RANGE"
                 )
-        places = [_timed(name) for name in self.targets] or TIMED_TARGETS
+        places = list(dict.fromkeys(map(_timed, self.targets))) or list(DEFAULT_TARGETS)
         names = [name for name in chosen_runtimes(self.runtimes, places) if not RUNTIMES[name].missing()]
         if not names:
             raise InputError(
@@ -60,7 +61,9 @@ class LatencyOptions:
                 do=RUNTIMES[CURRENT_RUNTIME].missing(),
                 code="NOT_INSTALLED",
             )
-        return Checked(_thread_counts(self.threads), names, self.processes, self.samples)
+        on_phones_only = all(TARGETS[name].is_phone for name in places)
+        threads = _thread_counts(self.threads, None if on_phones_only else len(os.sched_getaffinity(0)))
+        return Checked(threads, names, self.processes, self.samples, places)
 
 
 DEFAULT_OPTIONS = LatencyOptions()
@@ -74,6 +77,21 @@ class Checked:
     runtimes: list[str]
     processes: int
     samples: int
+    places: list[str]
+
+    @property
+    def on_host(self) -> bool:
+        """Whether this machine is among the places."""
+        return any(name in DEFAULT_TARGETS for name in self.places)
+
+    def check_phones(self, phones: Iterable[Phone]) -> None:
+        """Refuse numbers of threads that a phone has no processors for.
+
+        Raises:
+            InputError: there are such.
+        """
+        for phone in phones:
+            _check_threads(self.threads, phone.facts.cpus, phone.facts.model)
 
 
 def _timed(name: str) -> str:
@@ -88,13 +106,17 @@ def _timed(name: str) -> str:
     )
 
 
-def _thread_counts(threads: Iterable[int]) -> list[int]:
-    most = len(os.sched_getaffinity(0))
-    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if count <= most]
+def _thread_counts(threads: Iterable[int], most: int | None) -> list[int]:
+    """The numbers of threads to measure with; `most` processors are known of, or, before a phone was asked, none."""
+    counts = list(dict.fromkeys(threads)) or [count for count in THREADS if most is None or count <= most]
+    _check_threads(counts, most, "this machine")
+    return counts
+
+
+def _check_threads(counts: Iterable[int], most: int | None, whose: str) -> None:
     for count in counts:
-        if not 1 <= count <= most:
-            expected = f"1 to {most}, the processors of this machine"
+        if count < 1 or (most is not None and count > most):
+            expected = "1 or more" if most is None else f"1 to {most}, the processors of {whose}"
             raise InputError(
                 "--threads", expected=expected, given=count, do="choose another", code="VALUE_OUT_OF_RANGE"
             )
-    return counts

@@ -37,7 +37,7 @@ def time_cases(
 
 
 def time_once(cases: Sequence[BenchmarkCase], counts: Counts, title: str) -> dict[str, Outcome]:
-    """Time every case in one process, a fork of one that has imported what the case needs and nothing more.
+    """Time every case in one process: a fork of one that has imported what the case needs and nothing more, or one on a phone.
 
     Args:
         counts: timed calls and warm-up calls by label.
@@ -45,17 +45,18 @@ def time_once(cases: Sequence[BenchmarkCase], counts: Counts, title: str) -> dic
     """
     outcomes: dict[str, Outcome] = {}
     for members in _by_worker(cases).values():
-        log.info(f"{title}: {len(members)} cases on {members[0].fields.runtime}")
-        done = run_forked([case.timed(*counts[case.label]) for case in members], {})
+        fields = members[0].fields
+        log.info(f"{title}: {len(members)} cases on {fields.runtime}, {fields.target}")
+        done = run_forked([case.timed(*counts[case.label]) for case in members], {}, target=fields.target)
         outcomes |= {case.label: outcome for case, outcome in zip(members, done, strict=True)}
     return outcomes
 
 
 def _by_worker(cases: Sequence[BenchmarkCase]) -> dict[tuple[str, ...], list[BenchmarkCase]]:
-    """Cases that may share one process to fork from: the same worker, runtime and needs."""
+    """Cases that may share one process to fork from: the same worker, runtime, target and needs."""
     found: dict[tuple[str, ...], list[BenchmarkCase]] = {}
     for case in cases:
-        found.setdefault((case.job.program, case.fields.runtime, *case.needs), []).append(case)
+        found.setdefault((case.job.program, case.fields.runtime, case.fields.target, *case.needs), []).append(case)
     return found
 
 

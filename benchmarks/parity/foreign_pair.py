@@ -14,7 +14,7 @@ from ...core.files.hashing import sha256_bytes, sha256_file, sha256_tree
 from ...core.queries.packing import taken
 from ...core.records.parity import ParityReport, ParityRow
 from ...core.records.variants import Port
-from ...runtimes.launch import Outcome, run_variant
+from ...runtimes.launch import Outcome, connected, run_variant
 from ...runtimes.model_file.reader import read_bytes, read_tflite
 from ...runtimes.npz_inputs import feeds_of_npz
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
@@ -72,12 +72,14 @@ def check_foreign(
     chosen, loaded = choose_signature(saved_model, signature)
     expected = PairExpected.of(saved_model_outputs(loaded, feeds), scores)
     pair = _Pair(saved_model, chosen, tflite, feeds, expected, gate, out, timeout_s)
-    rows = {cell: pair.row(cell) for cell in matrix_cells(chosen, tflite.stem, names, places)}
-    if blame:
-        rows |= pair.blamed(rows)
+    with connected(places) as phones:
+        rows = {cell: pair.row(cell) for cell in matrix_cells(chosen, tflite.stem, names, places)}
+        if blame:
+            rows |= pair.blamed(rows)
     made_from = sha256_tree(saved_model) + sha256_file(tflite) + sha256_file(inputs)
     report = ParityReport(
         **document_head(PARITY_SCHEMA, sha256_bytes(made_from.encode()), runtime_packages()),
+        phones=[phone.facts for phone in phones],
         results=list(rows.values()),
     )
     if out is not None:

@@ -47,7 +47,7 @@ def stored_report(run: Run, gates: Path | None = None) -> tuple[ParityReport, Ju
     answers = load_reference(run, data)
     if known.reference_sha256 != reference_sha256(run):
         raise changed("reference.npz", "the answers that the report was made with", "others")
-    return known, JudgedRun(data, limits, answers)
+    return known, JudgedRun(data, limits, answers, known.phones)
 
 
 def _judged_again(judged: JudgedRun, row: ParityRow) -> ParityRow:

@@ -1,6 +1,7 @@
 """The parity stage: every variant on every runtime against the stored reference."""
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,9 +16,10 @@ from ...core.files.hashing import sha256_file
 from ...core.queries.held_out import HeldOut
 from ...core.queries.packing import taken
 from ...core.records.parity import ParityReport, ParityRow
+from ...core.records.phone import PhoneFacts
 from ...core.records.variants import Variant
 from ...core.run_dir import Run, check_unchanged
-from ...runtimes.launch import Job, Outcome, run_forked, side_by_side, variant_job
+from ...runtimes.launch import Job, Outcome, connected, run_forked, side_by_side, variant_job
 from ...runtimes.native_logs import acceleration
 from ...runtimes.runtimes import RUNTIMES, chosen_runtimes, runtime_packages
 from ...runtimes.targets import TARGETS
@@ -75,12 +77,28 @@ def check_parity(
     variants = run.variants
     for variant in variants:
         check_unchanged(run, variant)
-    data = HeldOut(run)
-    judged = JudgedRun(data, limits, load_reference(run, data, refresh=refresh_reference))
+    with connected(places) as phones:
+        data = HeldOut(run)
+        answers = load_reference(run, data, refresh=refresh_reference)
+        judged = JudgedRun(data, limits, answers, [phone.facts for phone in phones])
+        return _check_cells(judged, variants, names, places, required, resume=resume, timeout_s=timeout_s)
+
+
+def _check_cells(
+    judged: "JudgedRun",
+    variants: Sequence[Variant],
+    names: Sequence[str],
+    places: Sequence[str],
+    required: Sequence[str],
+    *,
+    resume: bool,
+    timeout_s: float,
+) -> ParityReport:
+    """Run the matrix of runtimes and targets, or what of it is left."""
     cells = [
         (variant, cell) for variant in variants for cell in matrix_cells(variant.graph, variant.recipe, names, places)
     ]
-    known = answered(run) if resume else {}
+    known = answered(judged.run) if resume else {}
     rows: dict[Cell, ParityRow | None] = {}
     for variant, cell in cells:
         earlier = known.get(cell)
@@ -116,15 +134,23 @@ def batches(cells: Iterable[Asked]) -> list[list[Asked]]:
     """Cells in batches, each of one process that imports a runtime once and forks for every cell.
 
     An emulated processor takes longer to import a runtime than to answer. A browser and an accelerator start anew for each cell.
+    On a phone a batch is all cells of a runtime: one push, one pull.
     """
     batches: dict[tuple[str, str, int], list[Asked]] = {}
     met: Counter[tuple[str, str]] = Counter()
     for variant, cell in cells:
         place = (cell.runtime, cell.target)
-        together = _MOST_FORKS if RUNTIMES[cell.runtime].forks and not TARGETS[cell.target].accelerator else 1
-        batches.setdefault((*place, met[place] // together), []).append((variant, cell))
+        batches.setdefault((*place, met[place] // _together(cell)), []).append((variant, cell))
         met[place] += 1
     return list(batches.values())
+
+
+def _together(cell: Cell) -> int:
+    """How many cells of a runtime on a target one batch takes."""
+    target = TARGETS[cell.target]
+    if target.is_phone:
+        return sys.maxsize
+    return _MOST_FORKS if RUNTIMES[cell.runtime].forks and not target.accelerator else 1
 
 
 def _run_batch(judged: "JudgedRun", batch: Sequence[Asked], timeout_s: float) -> dict[Cell, ParityRow]:
@@ -162,11 +188,13 @@ class JudgedRun:
         data: the run's held-out data.
         gates: the limits.
         answers: the SavedModels' answers, as `load_reference` returns them.
+        phones: the phones among the targets.
     """
 
     data: HeldOut
     gates: Gates
     answers: Mapping[str, np.ndarray]
+    phones: Sequence[PhoneFacts] = ()
     _known: dict[tuple[str, str, str], ParityRow] = field(default_factory=dict)
     _references: dict[int, tuple[Reference, Reference]] = field(default_factory=dict)
 
@@ -233,6 +261,7 @@ class JudgedRun:
         report = ParityReport(
             **document_head(PARITY_SCHEMA, sha256_file(self.run.converted / "variants.json"), runtime_packages()),
             reference_sha256=reference_sha256(self.run),
+            phones=list(self.phones),
             results=list(rows),
         )
         write_json(self.run.reports / name, report.to_json())

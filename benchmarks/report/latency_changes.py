@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core.records.latency import LatencyReport, LatencyRow
-from ..latency.case_kinds import name_of
+from ...core.records.phone import PhoneFacts
+from ..latency.case_kinds import is_on_phone, name_of
 from .changes import Change, Warn, matched
 from .presentation import duration, percent, significant
 
@@ -31,12 +32,25 @@ def latency_changes(now: LatencyReport, before: LatencyReport, names: tuple[str,
         return
     if differing:
         warn(f"hosts differ ({differing}): latency is compared as multiples of {REFERENCE}'s own p50 only")
+    phones, known = _phones(now), _phones(before)
+    if other := [target for target in phones.keys() & known.keys() if phones[target] != known[target]]:
+        warn(f"phones differ ({', '.join(sorted(other))}): latency on them is not compared")
     for row, was, place in matched(now.rows, before.rows, lambda row: row.key):
+        if is_on_phone(row):
+            new, old = _Median.of(row, _Unit()), _Median.of(was, _Unit())
+            if new and old and phones.get(row.target) == known.get(row.target):
+                yield _change(row, place, new, old, is_ratio=False)
+            continue
         if row.offered_per_s or (differing and row.subject == REFERENCE):
             continue  # requests that queue are not independent: their interval means nothing
         new, old = _Median.of(row, units[0]), _Median.of(was, units[1])
         if new and old:
             yield _change(row, place, new, old, is_ratio=bool(differing))
+
+
+def _phones(report: LatencyReport) -> dict[str, PhoneFacts]:
+    """What the phones were, by target."""
+    return {conditions.phone.target: conditions.phone for conditions in report.conditions.phones}
 
 
 def host_differences(now: Mapping[str, object], before: Mapping[str, object]) -> str:
@@ -104,7 +118,7 @@ def _change(row: LatencyRow, place: int, new: _Median, old: _Median, *, is_ratio
     sign = "+" if new.p50 >= old.p50 else "−"
     return Change(
         kind="latency",
-        what=f"{name_of(row)}, {row.runtime}" + (f", {row.n_items:,} items" if row.form else ""),
+        what=f"{name_of(row)}, {row.executor}" + (f", {row.n_items:,} items" if row.form else ""),
         before=text(old.p50),
         after=text(new.p50),
         status=status,

@@ -134,7 +134,11 @@ def _tables(documents: Documents, compared: Comparison | None, surface: str) -> 
         "variants": grid(VARIANT_COLUMNS, documents.variants, surface),
         "parity": grid(PARITY_COLUMNS, documents.parity.rows, surface),
         "latency": grid(
-            LATENCY_COLUMNS, [row for _, row in own], surface, sources=[f"latency.json results[{i}]" for i, _ in own]
+            LATENCY_COLUMNS,
+            [row for _, row in own],
+            surface,
+            sources=[f"latency.json results[{i}]" for i, _ in own],
+            section="target",
         ),
         "catalogues": grid(CATALOGUE_COLUMNS, swept(latency), surface),
         "servers": grid(SERVER_COLUMNS, _servers(latency), surface),

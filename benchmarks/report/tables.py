@@ -36,6 +36,11 @@ def called(row: LatencyRow) -> str:
     return name_of(row) + (f", not held: {row.breaks}" if row.breaks else "")
 
 
+def executor(row: LatencyRow) -> str:
+    """What executed a row, and where that was, unless on this machine."""
+    return row.executor
+
+
 def between(interval: Sequence[float] | None) -> str:
     """An interval of microseconds."""
     return NONE if interval is None else f"{four_digits(interval[0])} to {four_digits(interval[1])} µs"
@@ -43,7 +48,7 @@ def between(interval: Sequence[float] | None) -> str:
 
 LATENCY_COLUMNS = (
     Column("subject", "", called, is_number=False),
-    Column("runtime", "runtime", is_number=False),
+    Column("runtime", "", executor, is_number=False),
     Column("items", "n_items", count, shown=_PAGE),
     Column("threads", "threads", count, drop=3),
     Column("batch", "batch_size", count, drop=4),

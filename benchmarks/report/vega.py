@@ -3,6 +3,7 @@
 Colours are those of the light theme; the page's style sheet maps each of them to the dark theme's by attribute.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -117,8 +118,8 @@ def values(data: Iterable[Spec]) -> Spec:
 
 def kind_colour(kinds: Sequence[str], columns: int, *, legend: bool = True) -> Spec:
     """Colour by kind of case, with names in the legend."""
-    names = ", ".join(f"'{key}': '{KINDS[key].name}'" for key in kinds)
-    shown = {"columns": columns, "labelExpr": f"({{{names}}})[datum.label]", "symbolType": "circle"}
+    names = json.dumps({key: KINDS[key].name for key in kinds})
+    shown = {"columns": columns, "labelExpr": f"({names})[datum.label]", "symbolType": "circle"}
     return {
         "field": "kind",
         "type": "nominal",

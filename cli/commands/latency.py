@@ -29,6 +29,9 @@ def latency(
         int | None, typer.Option(help="Processes that measure each case. Default: {processes}.")
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Timed calls per process. Default: {samples}.")] = None,
+    aar: Annotated[
+        Path | None, typer.Option(help="An app's own Android archive, whose TFLite library is timed.")
+    ] = None,
     tflite: Tflite = None,
     inputs: Inputs = None,
     out: Annotated[Path | None, typer.Option(help="Where a single file's latency.json and raw samples go.")] = None,
@@ -50,6 +53,7 @@ def latency(
       pocketrec latency run
       pocketrec latency run --items 10000 --items 100000 --dimension 32
       pocketrec latency run --served --rtt-ms 50
+      pocketrec latency run --target adb
       pocketrec latency --tflite FILE --inputs FILE.npz
     """
     from ...api.measurement import latency as measure_latency
@@ -64,6 +68,7 @@ def latency(
             targets=targets or (),
             processes=processes,
             samples=samples,
+            aar=aar,
             tflite=tflite,
             inputs=inputs,
             out=out,

@@ -62,6 +62,7 @@ def parity(
       pocketrec parity run
       pocketrec parity run --rejudge --gates gates.toml
       pocketrec parity run --target arm64/cortex-a53 --resume
+      pocketrec parity run --target adb
       pocketrec parity run --blame --graph retriever
       pocketrec parity run --aar app/libs/tensorflow-lite.aar
       pocketrec parity --saved-model DIR --tflite FILE --inputs FILE.npz

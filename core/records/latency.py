@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from .phone import PhoneConditions
 from .record import Doc, Json, Record
 from .sweep import CostModel, GrowthRow
 
@@ -188,6 +189,11 @@ class LatencyRow(ServedFields, Timing, CaseFields):
         return self.subject == "tflite"
 
     @property
+    def executor(self) -> str:
+        """What executed it, and where that was, unless on this machine."""
+        return self.runtime if self.target == "host" else f"{self.runtime} on {self.target}"
+
+    @property
     def is_own_catalogue(self) -> bool:
         """Whether it is about the run's own catalogue, not a size of a sweep."""
         return self.form is None
@@ -203,7 +209,7 @@ KEY_FIELDS = tuple(item.name for item in dataclasses.fields(CaseKey))
 
 @dataclass(frozen=True)
 class Conditions(Record):
-    """The state of the machine while it was measured."""
+    """The state of the machine, and of phones, while they were measured."""
 
     affinity: Annotated[list[int], Doc("processors that might be used")] = field(default_factory=list)
     load_average: Annotated[list[float], Doc("runnable processes over 1, 5 and 15 minutes before the first sample")] = (
@@ -215,6 +221,9 @@ class Conditions(Record):
         bool, Doc("typical_spread above 15%, or more than half a process per processor before the start")
     ] = False
     warnings: Annotated[list[str], Doc("what made it noisy")] = field(default_factory=list)
+    phones: Annotated[list[PhoneConditions], Doc("the phones among the targets; empty without any")] = field(
+        default_factory=list
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol, Self
 
 from ..documents import PARITY_SCHEMA, read_json
 from .agreement import Agreement
+from .phone import PhoneFacts
 from .record import Doc, Json, Record
 
 Status = Literal["pass", "fail", "error", "skipped"]
@@ -189,6 +190,9 @@ class ParityReport(Record):
     ]
     reference_sha256: Annotated[str | None, Doc("of reference.npz; null for a foreign pair", "hex")] = None
     host: Annotated[Json, Doc("see `host`")] = field(default_factory=dict)
+    phones: Annotated[list[PhoneFacts], Doc("the phones among the targets; empty without any")] = field(
+        default_factory=list
+    )
     results: list[ParityRow]
 
     @property

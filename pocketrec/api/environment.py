@@ -8,10 +8,24 @@ from ..core.errors import pick
 from ..core.records.doctor import Diagnosis
 from ..core.run_dir import Run
 from .arguments import StrPath, as_run
+from .rules import checked
 
 
-def doctor() -> Diagnosis:
-    """Find out what this machine can run, and what is missing for the rest."""
+@checked
+def doctor(*, device: bool = False, serial: str | None = None) -> Diagnosis:
+    """Find out what this machine can run, and what is missing for the rest; or whether a phone can run variants.
+
+    Args:
+        device: Try a phone that is plugged in, step by step, up to the first step that fails.
+        serial: With `device`: its serial number; the only phone there is when None.
+
+    Raises:
+        InputError: A serial number without `device`.
+    """
+    if device:
+        from ..runtimes.adb.examination import examine_device
+
+        return examine_device(serial or "")
     from ..runtimes.doctor import examine
 
     return examine()
@@ -21,8 +35,8 @@ def install(pack: str) -> Path:
     """Fetch a pack that runs variants as phones and browsers do (`pocketrec doctor --install`).
 
     Args:
-        pack: `arm64`, emulated phone processors, `wasm`, a browser, `gpu`, a Vulkan driver in software, or `android`, the library
-            inside Android apps.
+        pack: `arm64`, emulated phone processors, `wasm`, a browser, `gpu`, a Vulkan driver in software, `android`, the library
+            inside Android apps, or `adb`, what executes variants on a phone that is plugged in.
 
     Returns:
         The directory of the pack.
@@ -31,6 +45,7 @@ def install(pack: str) -> Path:
         InputError: No such pack, or it cannot be downloaded.
     """
     from ..runtimes import litert_js, qemu_arm64, swiftshader
+    from ..runtimes.adb import pack as adb
     from ..runtimes.android import pack as android
 
     packs = {
@@ -38,6 +53,7 @@ def install(pack: str) -> Path:
         "wasm": litert_js.install,
         "gpu": swiftshader.install,
         "android": android.install,
+        "adb": adb.install,
     }
     return packs[pick("--install", pack, packs)]()
 

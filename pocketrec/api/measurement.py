@@ -165,6 +165,7 @@ def latency(
     targets: Iterable[str] = (),
     processes: int | None = None,
     samples: int | None = None,
+    aar: StrPath | None = None,
     tflite: StrPath | None = None,
     inputs: StrPath | None = None,
     out: StrPath | None = None,
@@ -180,10 +181,12 @@ def latency(
         threads: Numbers of threads; 1 and 2 when empty, with `items` 1.
         items: For a run: sizes to grow the catalogue to; measures retrieval only.
         dimension: With `items`: width to project the grown vectors to; the run's own when None.
-        runtimes: Where to run the files (`pr.names("runtimes")`); those that apps ship when empty.
-        targets: Processors whose times mean something: `host`, which is taken when empty. Others are refused.
+        runtimes: Where to run the files (`pr.names("runtimes")`); those that apps ship when empty, on a phone Android's libraries.
+        targets: Processors whose times mean something: `host`, which is taken when empty, and `adb`, a phone that is plugged in.
+            Others are refused. What was measured on one of them stays when another is measured.
         processes: Processes that each case is measured in.
         samples: Timed calls per process.
+        aar: An Android archive, such as the one your app ships: the TFLite library in it is timed, beside `runtimes`.
         tflite: A .tflite file of any origin.
         inputs: An .npz with one array per input of the file, axis 0 the queries; zeros when None.
         out: Where the file's latency.json and raw samples go.
@@ -200,15 +203,18 @@ def latency(
     from ..benchmarks.catalogues.stage import measure_scaling
     from ..benchmarks.latency import stage
     from ..benchmarks.latency.options import PROCESSES, SAMPLES, LatencyOptions
+    from ..runtimes.own_aar import aar_runtime
 
     counts = PROCESSES if processes is None else processes, SAMPLES if samples is None else samples
-    options = LatencyOptions(threads, runtimes, *counts, targets=targets)
-    if tflite is not None:
-        return stage.measure_file(Path(tflite), options, inputs=path_or_none(inputs), out=path_or_none(out))
-    assert run is not None  # the rules of `latency` say so
-    if sizes := list(items):
-        return measure_scaling(as_run(run), options, items=sizes, dimension=dimension)
-    return stage.measure_run(as_run(run), options, served=served, rtt_ms=rtt_ms)
+    targets = list(targets)
+    with aar_runtime(path_or_none(aar), targets) as own:
+        options = LatencyOptions(threads, [*runtimes, *own], *counts, targets=targets)
+        if tflite is not None:
+            return stage.measure_file(Path(tflite), options, inputs=path_or_none(inputs), out=path_or_none(out))
+        assert run is not None  # the rules of `latency` say so
+        if sizes := list(items):
+            return measure_scaling(as_run(run), options, items=sizes, dimension=dimension)
+        return stage.measure_run(as_run(run), options, served=served, rtt_ms=rtt_ms)
 
 
 @checked

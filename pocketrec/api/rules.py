@@ -132,6 +132,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
         requires("--rtt-ms", "--served"),
         excludes("--items", "--served"),
     ),
+    "doctor": (
+        requires("SERIAL", "--device"),
+        excludes("--install", "--device"),
+    ),
     "report": (requires("--fail-on", "--baseline"),),
     "bundle": (
         requires("--base", "--new-items", "--key", "--catalogue-only"),
@@ -150,6 +154,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
 _OPTIONS = {
     "run": "RUN",
     "where": "BUNDLE",
+    "serial": "SERIAL",
     "graphs": "--graph",
     "recipes": "--recipe",
     "runtimes": "--runtime",

@@ -17,6 +17,14 @@ __attribute__((noreturn, visibility("hidden"))) void lacking(const char *name) {
   abort();
 }
 
+// What the first instructions of a program of Android's call.
+EXPORT(__libc_init);
+__attribute__((noreturn)) void b___libc_init(void *stack, void *unused, int (*run)(int, char **, char **), const void *lists) {
+  int n = (int)*(long *)stack;
+  char **arguments = (char **)stack + 1;
+  (void)unused, (void)lists, exit(run(n, arguments, arguments + n + 1));
+}
+
 EXPORT(__errno);
 int *b___errno(void) { return __errno_location(); }
 

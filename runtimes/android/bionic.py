@@ -1,6 +1,6 @@
-"""Bionic's libraries, made of glibc's: with them a desktop's Linux runs a shared library of Android as it is.
+"""Bionic's libraries, made of glibc's: with them a desktop's Linux runs a library or a program of Android as it is.
 
-Made for one library at a time, with a C compiler, from its own list of what it wants. What glibc has under the same name is
+Made with a C compiler for what is to run together, from its own list of what it wants. What glibc has under the same name is
 forwarded; bionic.c is the rest. A name that neither has ends the process when it is called, with a line that says which.
 """
 
@@ -52,19 +52,20 @@ def symbols_of(library: Path) -> list[Symbol]:
     return found
 
 
-def build(library: Path, folder: Path, *, compiler: str, machine: str) -> None:
-    """Make the libraries that `library` needs, in `folder`.
+def build(*binaries: Path, folder: Path, compiler: str, machine: str) -> None:
+    """Make the libraries that libraries or programs of Android need, in `folder`.
 
     Args:
-        compiler: a GCC for the library's processor.
+        compiler: a GCC for their processor.
         machine: the processor, `x86_64` or `aarch64`.
 
     Raises:
-        BuildFailed: the compiler fails, or the library wants data of bionic that is not known.
+        BuildFailed: the compiler fails, or one of them wants data of bionic that is not known.
     """
     own = set(re.findall(r"EXPORT\((\w+)\);|^\w+ (__android_\w+)\(", _SOURCE.read_text(), re.MULTILINE))
     known = {name for pair in own for name in pair if name}
-    wanted = [symbol for symbol in symbols_of(library) if symbol.is_wanted]
+    found = [symbol for binary in binaries for symbol in symbols_of(binary) if symbol.is_wanted]
+    wanted = list({symbol.name: symbol for symbol in found}.values())
     unknown = [symbol for symbol in wanted if symbol.name not in known]
     if data := [symbol.name for symbol in unknown if not symbol.is_function]:
         raise BuildFailed(f"it wants {', '.join(data)} of bionic, which the kit does not have")
@@ -73,7 +74,8 @@ def build(library: Path, folder: Path, *, compiler: str, machine: str) -> None:
     empty.touch()
     names = sorted({symbol.version for symbol in wanted} - {"", "LIBC"})
     versions.write_text("\n".join([_FIRST_VERSION, "LIBC { };", *(f"{name} {{ }} LIBC;" for name in names), ""]))
-    needed = re.findall(r"\(NEEDED\).*\[(.+)\]", _run("readelf", "--wide", "--dynamic", str(library)))
+    said = _run("readelf", "--wide", "--dynamic", *map(str, binaries))
+    needed = re.findall(r"\(NEEDED\).*\[(.+)\]", said)
     for name in {_LIBC, *needed}:
         parts = [_SOURCE, forwards] if name == _LIBC else [empty]
         options = ["-O1", "-fPIC", "-fno-builtin", "-shared", f"-Wl,--version-script={versions}", f"-Wl,-soname={name}"]

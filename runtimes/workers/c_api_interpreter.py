@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 # TfLiteType of tensorflow/lite/core/c/c_api_types.h.
-_DTYPES = {
+DTYPES = {
     1: np.float32,
     2: np.int32,
     3: np.uint8,
@@ -220,7 +220,7 @@ class Interpreter:
         shape = np.array(self.shape(tensor), np.int32)
         declared = {"shape": shape, "shape_signature": np.array(self.free_shape(tensor) or shape, np.int32)}
         name = (key if self.keys else self.c.TensorName(tensor)).decode()
-        return {"name": name, "index": (find, key), **declared, "dtype": _DTYPES[self.c.TensorType(tensor)]}
+        return {"name": name, "index": (find, key), **declared, "dtype": DTYPES[self.c.TensorType(tensor)]}
 
     def shape(self, tensor):
         return [self.c.TensorDim(tensor, axis) for axis in range(self.c.TensorNumDims(tensor))]
@@ -255,7 +255,7 @@ class Interpreter:
         find, key = index
         tensor = find(key)
         data = ctypes.string_at(self.c.TensorData(tensor), self.c.TensorByteSize(tensor))
-        dtype = _DTYPES[self.c.TensorType(tensor)]
+        dtype = DTYPES[self.c.TensorType(tensor)]
         values = unpacked_strings(data) if dtype is np.bytes_ else np.frombuffer(data, dtype)
         return values.reshape(self.shape(tensor))
 

@@ -140,7 +140,7 @@ def test_a_target_that_is_not_there_is_skipped_with_the_command_and_an_error_whe
 
 def test_unknown_target_and_pack_are_one_line(few, pocketrec):
     assert "arm64/cortex-a76" in refused(pocketrec("parity", few, "--require", "arm64/cortex-a77"))
-    assert "one of arm64, wasm, gpu, android" in refused(pocketrec("doctor", "--install", "arm65"))
+    assert "one of arm64, wasm, gpu, android, adb" in refused(pocketrec("doctor", "--install", "arm65"))
 
 
 def test_installing_without_debians_tools_is_refused_and_leaves_nothing(monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ from ....core.records.parity import ParityReport, ParityRow
 from ....core.records.variants import Variant
 from ....core.run_dir import Run, check_unchanged
 from ....core.scoring import DEFAULT_K
-from ....runtimes.launch import side_by_side
+from ....runtimes.launch import connected, side_by_side
 from ..rejudge import stored_report
 from ..stage import JudgedRun
 from ..stored_outputs import cell_of
@@ -60,7 +60,7 @@ def blame_run(
     cases = {number: case for number in chosen if (case := _case(judged, exact, rows[number], timeout_s)) is not None}
     if not cases:
         raise nothing_failed(len(chosen))
-    with side_by_side() as pool:
+    with connected({rows[number].target for number in cases}), side_by_side() as pool:
         found = pool.map(lambda number: blamed(rows[number], cases[number], run.reports), cases)
         for number, row in zip(cases, found, strict=True):
             rows[number] = row

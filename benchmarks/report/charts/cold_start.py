@@ -7,7 +7,7 @@ from ....core.records.latency import LatencyRow
 from ...latency.case_kinds import is_usual, name_of, own_catalogue
 from ..columns import Column
 from ..presentation import megabytes, milliseconds, significant
-from ..tables import called
+from ..tables import called, executor
 from ..vega import BAR, BAR2, BAR3, Size, Spec, values
 from .chart import Chart, Results
 
@@ -36,7 +36,7 @@ def _parts(rows: Sequence[LatencyRow]) -> list[Spec]:
             "ms": ms,
             "name": name_of(replace(row, delegate=None)),
             "place": _place(row),
-            "said": f"{name_of(row)}, {row.runtime}, {part}: {significant(ms)} ms",
+            "said": f"{name_of(row)}, {row.executor}, {part}: {significant(ms)} ms",
         }
         for row in rows
         for order, (part, ms) in enumerate(zip(("load", "allocate", "first call"), _times(row), strict=True))
@@ -69,7 +69,7 @@ def _axis_end(rows: Sequence[LatencyRow]) -> float:
 
 def _place(row: LatencyRow) -> str:
     if row.is_tflite:
-        return row.runtime + (", no XNNPACK" if row.delegate == "none" else "")
+        return row.executor + (", no XNNPACK" if row.delegate == "none" else "")
     return "server process, until it answers" if row.covers == "served" else "server libraries"
 
 
@@ -125,7 +125,7 @@ COLD_START = Chart(
     select=_select,
     columns=(
         Column("subject", "", called, is_number=False),
-        Column("runtime", "runtime", is_number=False),
+        Column("runtime", "", executor, is_number=False),
         Column("load, with allocation", "load_ms", milliseconds),
         Column("of it allocation", "allocate_ms", milliseconds),
         Column("first call", "first_call_ms", milliseconds),

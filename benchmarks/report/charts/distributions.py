@@ -95,7 +95,7 @@ class Samples:
     def said(self) -> str:
         row = self.row
         tail = f"p99 {duration(row.p99_us)}, slowest {duration(self.slowest)}"
-        return f"{name_of(row)}, {row.runtime}, {self.n_calls:,} calls: p50 {duration(row.p50_us)}, {tail}"
+        return f"{name_of(row)}, {row.executor}, {self.n_calls:,} calls: p50 {duration(row.p50_us)}, {tail}"
 
     @property
     def boxes(self) -> list[Spec]:
@@ -123,7 +123,7 @@ def _short(row: LatencyRow) -> str:
     if not row.is_tflite:
         return name_of(row)
     more = f" {row.threads}t" if (row.threads or 1) > 1 else ""
-    runtime = row.runtime.replace("-runtime", "").replace("-", " ")
+    runtime = row.executor.replace("-runtime", "").replace("-", " ")
     return f"{row.recipe or row.graph}{more} · {runtime}"
 
 
@@ -202,7 +202,7 @@ def _caption(samples: Sequence[Samples]) -> str:
     worst, row = max(tails, key=lambda item: item[0])
     return (
         f"Half of all cases have a p99 within {significant(ratios[len(ratios) // 2], 2)} times their median; the longest "
-        f"tail is {name_of(row)} on {row.runtime}, p99 {significant(worst, 2)} times its median. "
+        f"tail is {name_of(row)} on {row.executor}, p99 {significant(worst, 2)} times its median. "
         "Thick: the middle half of the calls; each thinner bar half of what is left; tick: median; dot: the slowest call."
         f"{left_out}"
     )
@@ -217,7 +217,7 @@ DISTRIBUTIONS = Chart(
     select=_select,
     columns=(
         Column("subject", "row", called, is_number=False),
-        Column("runtime", "row.runtime", is_number=False),
+        Column("runtime", "row.executor", is_number=False),
         Column("calls", "n_calls", count),
         Column("lower quarter", "quarters", lambda quarters: duration(quarters[0])),
         Column("p50", "row.p50_us", duration),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....core.records.latency import LatencyRow
-from ...latency.case_kinds import kind_of, name_of, usual
+from ...latency.case_kinds import is_on_phone, kind_of, name_of, usual
 from ..columns import Column
 from ..presentation import duration, share, significant
 from ..tables import called
@@ -32,7 +32,7 @@ class RecallPoint:
             "p50": self.p50,
             "recall": self.recall,
             "graph": row.graph or "server",
-            "said": f"{name_of(row)}, {row.runtime}: {duration(self.p50)} at recall {self.recall:.3f}",
+            "said": f"{name_of(row)}, {row.executor}: {duration(self.p50)} at recall {self.recall:.3f}",
         }
 
 
@@ -105,15 +105,17 @@ def _labels(labelled: Sequence[Spec], middle: float) -> list[Spec]:
 
 
 def _caption(points: Sequence[RecallPoint]) -> str:
-    phones = [point for point in points if point.row.is_tflite]
+    variants = [point for point in points if point.row.is_tflite]
+    # Only times of one machine are compared with those of its servers.
+    phones = [point for point in variants if not is_on_phone(point.row)] or variants
     phones = [point for point in phones if point.row.graph == "retriever"] or phones
     servers = [point for point in points if not point.row.is_tflite and point.row.covers != "index"]
     if not phones:
         return "No variant of this run returns a list."
     best = min(phones, key=lambda point: point.p50)
     time = f"takes {duration(best.p50)} at recall {best.recall:.3f}"
-    said = f"The fastest phone list, {name_of(best.row)} on {best.row.runtime}, {time}."
-    if not servers:
+    said = f"The fastest phone list, {name_of(best.row)} on {best.row.executor}, {time}."
+    if not servers or is_on_phone(best.row):
         return said
     server = min(servers, key=lambda point: point.p50)
     times = significant(server.p50 / best.p50, 2)
@@ -125,7 +127,7 @@ def _caption(points: Sequence[RecallPoint]) -> str:
 
 COLUMNS = (
     Column("subject", "row", called, is_number=False),
-    Column("runtime", "row.runtime", is_number=False),
+    Column("runtime", "row.executor", is_number=False),
     Column("recall@k", "recall", share),
     Column("p50", "row.p50_us", duration),
     Column("p90", "row.p90_us", duration),

@@ -10,6 +10,7 @@ from pocketrec.benchmarks.catalogues.cases import SCANN_BUILD_WORKER, SearchSetu
 from pocketrec.benchmarks.catalogues.stage import measure_scaling, own_rows
 from pocketrec.benchmarks.catalogues.sweep import check_sizes
 from pocketrec.benchmarks.catalogues.synthetic_catalogue import fit_mixture, grow
+from pocketrec.benchmarks.latency.beside import earlier_report
 from pocketrec.benchmarks.latency.options import LatencyOptions
 from pocketrec.convert.retrieval.catalogue_index import exact_best
 from pocketrec.convert.retrieval.search_graphs import FORMS
@@ -92,14 +93,15 @@ def test_rows_of_the_runs_own_catalogue_are_kept(swept):
 
 def test_rows_are_kept_only_where_they_still_hold(tmp_path):
     own, grown = LatencyRow(subject="tflite", runtime="r"), LatencyRow(subject="tflite", runtime="r", form="full_scan")
-    report = LatencyReport(results=[own, grown], made_from_sha256="ab", host={"cpu": "one"})
+    phone = LatencyRow(subject="tflite", runtime="r", target="adb")
+    report = LatencyReport(results=[own, grown, phone], made_from_sha256="ab", host={"cpu": "one"})
     path = tmp_path / "latency.json"
     path.write_text(json.dumps(report.to_json()))
-    assert own_rows(path, "ab", {"cpu": "one"}) == [own]
-    assert own_rows(path, "another", {"cpu": "one"}) == [] == own_rows(path, "ab", {"cpu": "another"})
-    assert own_rows(tmp_path / "none.json", "ab", {"cpu": "one"}) == []
+    assert own_rows(earlier_report(path, "ab"), {"cpu": "one"}) == [own, phone]
+    assert own_rows(earlier_report(path, "ab"), {"cpu": "another"}) == [phone]
+    assert earlier_report(path, "another") is None and earlier_report(tmp_path / "none.json", "ab") is None
     path.write_text("{")
-    assert own_rows(path, "ab", {"cpu": "one"}) == []
+    assert earlier_report(path, "ab") is None and own_rows(None, {"cpu": "one"}) == []
 
 
 @pytest.mark.full

@@ -32,9 +32,9 @@ def with_compilers(folder):
         stand_in(folder, name)
 
 
-def test_there_are_two_versions_and_both_run_on_the_host_and_on_arm64():
+def test_there_are_two_versions_and_both_run_on_the_host_on_arm64_and_on_a_phone():
     assert [RUNTIMES[name].version for name in ANDROID] == [*pack.AARS]
-    assert all(RUNTIMES[name].platforms == ("host", "arm64") for name in ANDROID)
+    assert all(RUNTIMES[name].platforms == ("host", "arm64", "adb") for name in ANDROID)
     assert not {*ANDROID} & {*PHONE_RUNTIMES}  # the kit's packages bring those
 
 
@@ -65,7 +65,7 @@ def test_a_missing_compiler_is_named_with_its_package(nothing, lacking):
     (nothing / "bin" / lacking).unlink()
     with raises("NOT_INSTALLED") as caught:
         pack.install()
-    package = "gcc-aarch64-linux-gnu" if lacking.startswith("aarch64") else "gcc"
+    package = {"gcc": "gcc", "readelf": "binutils"}.get(lacking, "gcc-aarch64-linux-gnu")
     assert f"apt-get install {package}" in str(caught.value) and not (nothing / "cache").exists()
 
 
@@ -109,4 +109,4 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
 
 
 def test_an_unknown_pack_is_one_line(pocketrec):
-    assert "one of arm64, wasm, gpu, android" in refused(pocketrec("doctor", "--install", "ios"))
+    assert "one of arm64, wasm, gpu, android, adb" in refused(pocketrec("doctor", "--install", "ios"))
