@@ -23,7 +23,7 @@ def demo(
     Example:
       pocketrec demo --out run
     """
-    from ...api import bundles, conversion, measurement, training
+    from ...api import bundle_writing, bundles, conversion, measurement, training
     from .bundle import show_bundle
     from .convert import show_variants
     from .latency import show_latency
@@ -49,9 +49,9 @@ def demo(
     show_latency(latency)
     show_report(measurement.report(run))
     private_key = out / "demo-key.pem"
-    public_key, _ = bundles.keygen(private_key)
+    public_key, _ = bundle_writing.keygen(private_key)
     with working(verbose):
-        bundle = bundles.bundle(run, sign=private_key)
+        bundle = bundle_writing.bundle(run, sign=private_key)
     show_bundle(bundle)
     verified = bundles.verify(bundle.path, keys=[public_key])
     show(*verified.checks, f"verified {verified.name} version {verified.version}")
