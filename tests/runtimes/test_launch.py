@@ -55,14 +55,6 @@ def test_what_a_worker_started_ends_with_it(parent, tmp_path, hangs, said):
     assert ends(int((tmp_path / "pid").read_text()))
 
 
-@pytest.fixture
-def interruptible():
-    """Programs started in the background of a shell without job control ignore SIGINT, and so do those that they start."""
-    known = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, known)
-
-
 def test_an_interrupt_ends_workers_that_run_side_by_side(parent, tmp_path, interruptible):
     pid = tmp_path / "pid"
     with pytest.raises(KeyboardInterrupt), side_by_side() as pool:

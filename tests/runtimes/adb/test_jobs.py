@@ -92,7 +92,7 @@ sys.exit(exit_status(command))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_an_interrupted_command_leaves_nothing_running_and_nothing_behind(plug_in, emulator, tmp_path, number, code):
+def test_an_interrupted_command_leaves_nothing_running(plug_in, emulator, tmp_path, interruptible, number, code):
     from tests.tiny import ROOT
 
     phone = plug_in(emulator=emulator)

@@ -188,7 +188,7 @@ def test_popularity_costs_whole_histories_little(whole, wanted):
 
 
 @pytest.mark.parametrize(
-    ("worth", "wanted"), [({}, 1.05), ({1.05: 0.98, 0.8: 0.985}, 0.6), ({1.05: 0.992}, 1.05), ({0.2: 2.0}, 0.2)]
+    ("worth", "wanted"), [({}, 1.05), ({1.05: 0.98, 0.8: 0.985}, 0.6), ({1.05: 0.998}, 1.05), ({0.2: 2.0}, 0.2)]
 )
 def test_items_without_ratings_do_not_get_in_the_way_of_others(worth, wanted):
     class Stub:
