@@ -116,7 +116,7 @@ def test_latency_of_a_run_holds_the_served_rows_when_asked_to(own_tiny, monkeypa
     """How the stage hands over; what is handed over to is measured above."""
     given = []
     row = LatencyRow(subject="other", runtime="r")
-    monkeypatch.setattr(stage, "_rows", lambda *rest: [row])
+    monkeypatch.setattr(stage, "_rows", lambda *rest: ([row], []))
 
     def served(run, queries, k, load, *, exact, folder):
         given.append((k, load.rtt_ms, folder, exact.shape == (len(queries.queries), k)))
