@@ -29,7 +29,7 @@ WIDE_ENOUGH, WORTH_WIDENING = 0.995, 1.015
 # No window is longer: a query's time grows with it.
 MOST_WINDOW = 2048
 DECLARED_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
-POPULARITIES = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0)
+POPULARITIES = (0.003, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.6, 1.0, 3.0)
 # The least weight is taken that is worth this share of the best one: short histories are drawn at random, so what is worth a little
 # more under one seed is worth a little less under another.
 NEARLY_AS_GOOD, AS_GOOD = 0.99, 0.998
