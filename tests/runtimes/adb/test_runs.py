@@ -176,7 +176,8 @@ def test_text_goes_in_and_comes_out(plug_in, emulator, tmp_path):
 
 
 @on_a_phone
-def test_latency_on_a_phone_stands_beside_the_hosts_with_the_phones_state(few, plug_in, emulator, inside):
+def test_latency_on_a_phone_stands_beside_the_hosts_with_the_phones_state(few, plug_in, emulator, inside, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # a name is not broken over two lines
     phone = plug_in(emulator=emulator)
     (phone.root / "dumpsys" / "thermalservice.next").write_text(THERMAL.format(status=2, skin=41.0))
     how = ["--target", "adb", "--runtime", ANDROID[1], "--threads", 1, "--processes", 2, "--samples", 30]
@@ -196,7 +197,7 @@ def test_latency_on_a_phone_stands_beside_the_hosts_with_the_phones_state(few, p
         "rated the phone's heat 2" in conditions.warnings[0]
         and "VIRTUAL-SKIN warmed from 30 to 41" in conditions.warnings[1]
     )
-    assert "adb: Pocket Fake A76, Android 14; Android rated" in done.out and "on adb" in done.out
+    assert "adb: Pocket Fake A76, Android 14; Android rated" in done.out and f"{ANDROID[1]} on adb" in done.out
     assert phone.files() == [] and phone.running() == []
     assert sum("pocketrec-worker" in command for command in phone.commands) == 2 * len(report.rows)
 

@@ -94,8 +94,9 @@ def test_own_ratings_go_the_whole_road(pocketrec, tmp_path):
     assert pocketrec("convert", out).code == 0
     pocketrec("parity", out)
     results = json.loads((out / "reports" / "parity.json").read_text())["results"]
-    # Ranges fixed from the queries of so few users may miss the gate by a hair, which then says so.
-    assert {row["status"] for row in results if row["recipe"] != "static_int8"} == {"pass"}
+    # Ranges fixed from the queries of so few users may miss one gate by a hair, which then says so.
+    missed = {(row["graph"], row["recipe"], row["reason"].split()[0]) for row in results if row["status"] != "pass"}
+    assert missed <= {("retriever", "static_int8", "max_diff_of_range")}
     for arguments in (["bundle", out], ["verify", out / "bundle"]):
         done = pocketrec(*arguments)
         assert done.code == 0, (arguments, done.out, done.err)
